@@ -1,0 +1,104 @@
+# make demo: train and compare on real data.   make test: build everything and run every check.
+# Needed: a C++20 compiler, make, Python >= 3.10 with venv. Everything else comes from pip into .venv-*.
+
+PYTHON ?= python3
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+LEVEL ?= native
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_ROOT_USER_ACTION = ignore
+export CMAKE_BUILD_PARALLEL_LEVEL = $(JOBS)
+
+DEMO := .venv-demo/bin
+TEST := .venv-test/bin
+DEV := .venv-dev/bin
+SOURCES := CMakeLists.txt pyproject.toml $(wildcard cmake/*) $(shell find cpp -name '*.cpp' -o -name '*.c' -o -name '*.h')
+PYTHON_SOURCES := $(wildcard python/deltarule/*.py python/deltarule/*.pyi python/deltarule/*/*.py)
+CXX_FILES = $(shell find cpp tests/cpp tests/consumer -name '*.h' -o -name '*.cpp' -o -name '*.c')
+
+.PHONY: help demo test test-cpp test-python test-consumer dev lint format bench clean
+help:
+	@sed -n '1,2s/^# //p' Makefile
+	@echo "also: make dev | lint | format | test-cpp | test-python | test-consumer | bench | clean"
+
+.venv-%/.made:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "deltarule needs Python 3.10 or newer"'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -q --upgrade "pip>=25.1"
+	touch $@
+
+# ---- make demo
+
+.venv-demo/.installed: .venv-demo/.made $(SOURCES) $(PYTHON_SOURCES)
+	$(DEMO)/python -m pip install --group demo
+	$(DEMO)/python -m pip install ".[cli,progress,plot,data,sklearn]"
+	touch $@
+
+demo: .venv-demo/.installed
+	mkdir -p build/demo
+	cd build/demo && ../../$(DEMO)/deltarule train digits
+	cd build/demo && ../../$(DEMO)/deltarule train mnist5k
+	cd build/demo && ../../$(DEMO)/deltarule compare digits
+	cd build/demo && ../../$(DEMO)/deltarule compare mnist5k
+
+# ---- make test
+
+.venv-test/.tools: .venv-test/.made pyproject.toml
+	$(TEST)/python -m pip install -q --group build --group test --group lint
+	touch $@
+
+# All levels; without build isolation, so that a second run compiles only what changed.
+.venv-test/.installed: .venv-test/.tools $(SOURCES) $(PYTHON_SOURCES)
+	PATH="$(CURDIR)/$(TEST):$$PATH" $(TEST)/python -m pip install -q --no-build-isolation --no-deps \
+	  -C cmake.define.DELTARULE_WERROR=ON .
+	touch $@
+
+test-cpp: .venv-test/.tools
+	PATH="$(CURDIR)/$(TEST):$$PATH" && cmake -S . -B build/cpp -G Ninja -D DELTARULE_ARCH=$(LEVEL) \
+	  -D DELTARULE_WERROR=ON -D DELTARULE_SYSTEM_EIGEN=OFF -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python" \
+	  && cmake --build build/cpp && ctest --test-dir build/cpp --output-on-failure --no-tests=error
+
+# The wheel is also the C++ library: a foreign project finds it and runs.
+test-consumer: .venv-test/.installed
+	cd build && PATH="$(CURDIR)/$(TEST):$$PATH" && cmake -S ../tests/consumer -B consumer -G Ninja --fresh \
+	  -D CMAKE_BUILD_TYPE=Release -D deltarule_DIR="$$(python -m deltarule --cmake-dir)" \
+	  && cmake --build consumer && ctest --test-dir consumer --output-on-failure --no-tests=error
+
+test-python: .venv-test/.installed
+	$(TEST)/python -m pytest
+
+lint: .venv-test/.installed
+	$(TEST)/ruff check .
+	$(TEST)/ruff format --check .
+	$(TEST)/mypy
+	$(TEST)/clang-format --dry-run -Werror $(CXX_FILES)
+
+# One after the other, pytest last: its summary ends the output.
+test:
+	$(MAKE) --no-print-directory test-cpp
+	$(MAKE) --no-print-directory .venv-test/.installed
+	$(MAKE) --no-print-directory test-consumer
+	$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-python
+
+# ---- for work on deltarule
+
+.venv-dev/.tools: .venv-dev/.made pyproject.toml
+	$(DEV)/python -m pip install -q --group dev
+	touch $@
+
+# Editable, one ISA level. Python files are used in place; after a change to C++ run it again.
+dev: .venv-dev/.tools
+	PATH="$(CURDIR)/$(DEV):$$PATH" $(DEV)/python -m pip install -q --no-build-isolation --no-deps \
+	  -C cmake.define.DELTARULE_ISA_LEVELS=$(LEVEL) -C build-dir=build/dev -e .
+
+format: .venv-test/.tools
+	$(TEST)/ruff check --fix .
+	$(TEST)/ruff format .
+	$(TEST)/clang-format -i $(CXX_FILES)
+
+bench: .venv-test/.installed
+	$(TEST)/python -m bench
+
+clean:
+	rm -rf build .venv-demo .venv-test .venv-dev

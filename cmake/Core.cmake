@@ -1,0 +1,64 @@
+# How deltarule's own code is compiled, and the core library of one level.
+
+# Options for a target made of our own code; LEVEL is v2, v3, v4, generic, or empty (the user's flags decide).
+function(deltarule_compile_options target level)
+  set(flags $<$<NOT:$<CONFIG:Debug>>:-O3> -fno-math-errno -fno-trapping-math -ffp-contract=fast)
+  set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND warnings -Wno-psabi # a note about vectors passed by value; they never leave one module
+                         -Wno-maybe-uninitialized # false alarms from g++ 12's own AVX-512 header
+                         -Wno-ignored-attributes # a vector type as template argument
+                         -Wno-missing-field-initializers) # designated initialisers: what is not named is zero
+  endif()
+  if(DELTARULE_WERROR)
+    list(APPEND warnings -Werror)
+  endif()
+  if(level MATCHES "^v[234]$")
+    list(APPEND flags -march=x86-64-${level})
+  endif()
+  if(MSVC) # clang-cl
+    list(TRANSFORM flags REPLACE "^-" "/clang:-")
+    list(TRANSFORM flags REPLACE ":-O3>" ":/clang:-O3>")
+    set(warnings /W4)
+  endif()
+  if(NOT level)
+    set(level custom)
+  endif()
+  target_compile_options(${target} PRIVATE ${flags} ${warnings})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_compile_definitions(${target} PRIVATE EIGEN_DONT_PARALLELIZE DELTARULE_ISA="${level}"
+                                               DELTARULE_VERSION="${PROJECT_VERSION}")
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
+
+# Initialisers and the like must give the same bits on every CPU: no fused multiply-add there.
+function(deltarule_exact_sources)
+  set(exact ${ARGN})
+  list(FILTER exact INCLUDE REGEX "_exact\\.cpp$")
+  set(flag -ffp-contract=off)
+  if(MSVC)
+    set(flag /clang:-ffp-contract=off)
+  endif()
+  set_source_files_properties(${exact} PROPERTIES COMPILE_OPTIONS "${flag}")
+endfunction()
+
+# deltarule_add_core(target level [STATIC]): the whole library, compiled for one level.
+function(deltarule_add_core target level)
+  if(level)
+    deltarule_resolve_levels(level ${level})
+  endif()
+  add_library(${target} ${ARGN} ${DELTARULE_SOURCES})
+  deltarule_exact_sources(${DELTARULE_SOURCES})
+  deltarule_compile_options(${target} "${level}")
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON WINDOWS_EXPORT_ALL_SYMBOLS ON
+                                             VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  # One object layout at every level, also for those who include the headers.
+  target_compile_definitions(${target} PUBLIC EIGEN_MAX_ALIGN_BYTES=64)
+  target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/cpp/include>)
+  target_include_directories(${target} SYSTEM PRIVATE "${DELTARULE_JSON_INCLUDE_DIR}")
+  target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:deltarule_eigen> $<INSTALL_INTERFACE:Eigen3::Eigen>
+                                  PRIVATE Threads::Threads)
+  if(DELTARULE_USE_OPENMP)
+    target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
+  endif()
+endfunction()

@@ -1,0 +1,94 @@
+// Shared by the binding files: arrays in, settings in, errors out. No kernel headers here.
+#pragma once
+
+#include <deltarule/catalog.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+
+namespace deltarule::bindings {
+
+namespace py = pybind11;
+
+void bind_catalog(py::module_& m);
+void bind_kernels(py::module_& m);
+void bind_products(py::module_& m);
+void bind_models(py::module_& m);
+
+template <class T>
+bool holds(const py::array& a) { return py::isinstance<py::array_t<T>>(a); }
+
+inline std::string shape_text(const py::array& a) {
+  std::string text = "(";
+  for (py::ssize_t i = 0; i < a.ndim(); ++i) text += (i ? ", " : "") + std::to_string(a.shape(i));
+  return text + (a.ndim() == 1 ? ",)" : ")");
+}
+
+// The array's numbers, if it is a C-contiguous array of T; an error that names it otherwise.
+template <class T>
+const T* numbers(const py::array& a, const char* name) {
+  if (!holds<T>(a)) throw py::type_error(std::string(name) + ": dtype " + std::string(py::str(a.dtype())) + ", expected " + std::string(py::str(py::dtype::of<T>())));
+  if (!(a.flags() & py::array::c_style)) throw py::value_error(std::string(name) + ": not C-contiguous");
+  return static_cast<const T*>(a.data());
+}
+template <class T>
+T* writable(py::array& a, const char* name) {
+  numbers<T>(a, name);
+  if (!a.writeable()) throw py::value_error(std::string(name) + ": read-only");
+  return static_cast<T*>(a.mutable_data());
+}
+
+inline void same_shape(const py::array& a, const py::array& b, const char* name_a, const char* name_b) {
+  bool same = a.ndim() == b.ndim();
+  for (py::ssize_t i = 0; same && i < a.ndim(); ++i) same = a.shape(i) == b.shape(i);
+  if (!same) throw py::value_error(std::string(name_b) + ": shape " + shape_text(b) + ", expected that of " + name_a + ", " + shape_text(a));
+}
+
+inline void expect_shape(const py::array& a, std::initializer_list<py::ssize_t> shape, const char* name) {
+  bool same = a.ndim() == static_cast<py::ssize_t>(shape.size());
+  std::string text;
+  py::ssize_t i = 0;
+  for (const auto n : shape) {
+    if (same) same = a.shape(i) == n;
+    text += (i ? ", " : "") + std::to_string(n);
+    ++i;
+  }
+  if (!same) throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected (" + text + (shape.size() == 1 ? ",)" : ")"));
+}
+
+// Calls f(float{}) or f(double{}) by the array's dtype.
+template <class F>
+decltype(auto) by_type(const py::array& a, const char* name, F&& f) {
+  if (holds<float>(a)) return f(float{});
+  if (holds<double>(a)) return f(double{});
+  throw py::type_error(std::string(name) + ": dtype " + std::string(py::str(a.dtype())) + ", expected float32 or float64");
+}
+
+inline std::vector<Setting> settings_from(const py::dict& given) {
+  std::vector<Setting> settings;
+  for (const auto& [key, value] : given) {
+    const auto name = py::cast<std::string>(key);
+    if (py::isinstance<py::str>(value)) settings.push_back({name, 0, py::cast<std::string>(value)});
+    else if (py::isinstance<py::bool_>(value)) settings.push_back({name, py::cast<bool>(value) ? 1.0 : 0.0, {}});
+    else {
+      const double number = PyFloat_AsDouble(value.ptr());
+      if (number == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        throw py::type_error(name + " = " + std::string(py::repr(value)) + ": expected a number, a boolean or a string");
+      }
+      settings.push_back({name, number, {}});
+    }
+  }
+  return settings;
+}
+
+inline Choice choice_at(Family family, int index, const py::dict& settings) {
+  const auto all = catalog::entries(family);
+  if (index < 0 || index >= static_cast<int>(all.size())) throw py::index_error("no such entry");
+  const Entry* entry = all[static_cast<std::size_t>(index)];
+  return {family, index, entry, catalog::resolve(*entry, settings_from(settings))};
+}
+
+}  // namespace deltarule::bindings

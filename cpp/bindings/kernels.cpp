@@ -1,0 +1,214 @@
+// Elementwise kernels, losses, update rules and metrics on arrays.
+#include <deltarule/elementwise.h>
+#include <deltarule/engine/arena.h>
+#include <deltarule/engine/team.h>
+#include <deltarule/loss_kernel.h>
+#include <deltarule/metrics.h>
+#include <deltarule/row_ops.h>
+#include <deltarule/update_kernel.h>
+
+#include "common.h"
+
+namespace deltarule::bindings {
+namespace {
+
+// Large arrays are shared out among the threads in pieces.
+template <class F>
+void in_pieces(std::size_t n, std::size_t piece, F&& f) {
+  const py::gil_scoped_release release;
+  const std::size_t pieces = (n + piece - 1) / piece;
+  const int threads = pieces < 4 ? 1 : std::min(engine::threads(), static_cast<int>(pieces / 2));
+  engine::run_team(threads, [&](int t) {
+    const std::size_t begin = pieces * static_cast<std::size_t>(t) / static_cast<std::size_t>(threads);
+    const std::size_t end = pieces * static_cast<std::size_t>(t + 1) / static_cast<std::size_t>(threads);
+    if (begin < end) f(begin * piece, std::min(n, end * piece));
+  });
+}
+
+constexpr std::size_t piece = 16384;
+
+void activation_forward(int index, const py::dict& settings, const py::array& x, py::array out) {
+  const Choice c = choice_at(Family::activation, index, settings);
+  same_shape(x, out, "x", "out");
+  by_type(x, "x", [&]<class T>(T) {
+    const T* from = numbers<T>(x, "x");
+    T* to = writable<T>(out, "out");
+    in_pieces(static_cast<std::size_t>(x.size()), piece,
+              [&](std::size_t b, std::size_t e) { activation_kernel<T>(c.index).forward(c.values, e - b, from + b, to + b); });
+  });
+}
+
+void activation_backward(int index, const py::dict& settings, const py::array& x, const py::array& y, const py::array& dy, py::array out) {
+  const Choice c = choice_at(Family::activation, index, settings);
+  same_shape(x, y, "x", "y");
+  same_shape(x, dy, "x", "dy");
+  same_shape(x, out, "x", "out");
+  by_type(x, "x", [&]<class T>(T) {
+    const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
+    T* to = writable<T>(out, "out");
+    in_pieces(static_cast<std::size_t>(x.size()), piece,
+              [&](std::size_t b, std::size_t e) { activation_kernel<T>(c.index).backward(c.values, e - b, px + b, py_ + b, pg + b, to + b); });
+  });
+}
+
+struct Rows {
+  std::size_t rows, columns, piece;
+};
+Rows rows_of(const py::array& a, const char* name) {
+  if (a.ndim() != 2) throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected 2 axes");
+  const auto columns = static_cast<std::size_t>(a.shape(1));
+  return {static_cast<std::size_t>(a.shape(0)), columns, std::max<std::size_t>(1, piece / std::max<std::size_t>(1, columns))};
+}
+
+void row_op_forward(int index, const py::dict& settings, const py::array& x, py::array out) {
+  const Choice c = choice_at(Family::row_op, index, settings);
+  same_shape(x, out, "x", "out");
+  const Rows r = rows_of(x, "x");
+  by_type(x, "x", [&]<class T>(T) {
+    const T* from = numbers<T>(x, "x");
+    T* to = writable<T>(out, "out");
+    in_pieces(r.rows, r.piece, [&](std::size_t b, std::size_t e) {
+      for (std::size_t i = b; i < e; ++i) row_op_kernel<T>(c.index).forward(c.values, r.columns, from + i * r.columns, to + i * r.columns);
+    });
+  });
+}
+
+void row_op_backward(int index, const py::dict& settings, const py::array& x, const py::array& y, const py::array& dy, py::array out) {
+  const Choice c = choice_at(Family::row_op, index, settings);
+  same_shape(x, y, "x", "y");
+  same_shape(x, dy, "x", "dy");
+  same_shape(x, out, "x", "out");
+  const Rows r = rows_of(x, "x");
+  by_type(x, "x", [&]<class T>(T) {
+    const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
+    T* to = writable<T>(out, "out");
+    in_pieces(r.rows, r.piece, [&](std::size_t b, std::size_t e) {
+      for (std::size_t i = b; i < e; ++i) {
+        const std::size_t at = i * r.columns;
+        row_op_kernel<T>(c.index).backward(c.values, r.columns, px + at, py_ + at, pg + at, to + at);
+      }
+    });
+  });
+}
+
+// Prediction, target and weight as the loss kernels take them; checked.
+template <class T>
+LossRows<T> loss_rows(Target wants, const py::array& prediction, const py::array& target, const py::object& weight) {
+  const Rows r = rows_of(prediction, "prediction");
+  LossRows<T> rows{r.rows, r.columns, numbers<T>(prediction, "prediction"), prediction.shape(1), nullptr, prediction.shape(1), nullptr, nullptr};
+  const bool labels = holds<std::int32_t>(target);
+  if (wants == Target::label && !labels) throw py::type_error("target: class labels must be an int32 array");
+  if (wants == Target::values && labels) throw py::type_error("target: values of the prediction's dtype expected, not int32 labels");
+  if (labels) {
+    expect_shape(target, {prediction.shape(0)}, "target");
+    rows.label = numbers<std::int32_t>(target, "target");
+    for (std::size_t i = 0; i < r.rows; ++i)
+      if (rows.label[i] < 0 || rows.label[i] >= prediction.shape(1))
+        throw py::value_error("target: label " + std::to_string(rows.label[i]) + " in row " + std::to_string(i) + " is not allowed; allowed: 0 to " +
+                              std::to_string(prediction.shape(1) - 1));
+  } else {
+    same_shape(prediction, target, "prediction", "target");
+    rows.target = numbers<T>(target, "target");
+  }
+  if (!weight.is_none()) {
+    const auto w = py::cast<py::array>(weight);
+    expect_shape(w, {prediction.shape(0)}, "sample_weight");
+    rows.weight = numbers<T>(w, "sample_weight");
+  }
+  return rows;
+}
+
+py::object loss(int index, const py::dict& settings, const py::array& prediction, const py::array& target, const py::object& weight,
+                const std::string& reduction, py::array gradient) {
+  const Choice c = choice_at(Family::loss, index, settings);
+  same_shape(prediction, gradient, "prediction", "gradient_out");
+  if (reduction != "mean" && reduction != "sum" && reduction != "none")
+    throw py::value_error("reduction = '" + reduction + "' is not allowed; allowed: 'mean', 'sum', 'none'");
+  return by_type(prediction, "prediction", [&]<class T>(T) -> py::object {
+    // A loss may also take labels where it takes a distribution: those become one-hot rows in Python.
+    const Target wants = c.entry->target == Target::label_or_distribution ? Target::values : c.entry->target;
+    const LossRows<T> all = loss_rows<T>(wants, prediction, target, weight);
+    T* to = writable<T>(gradient, "gradient_out");
+    double total = static_cast<double>(all.rows);
+    if (all.weight) {
+      total = 0;
+      for (std::size_t i = 0; i < all.rows; ++i) total += static_cast<double>(all.weight[i]);
+    }
+    const double scale = reduction == "mean" ? (total > 0 ? 1 / total : 0) : 1;
+    py::array_t<double> values(prediction.shape(0));
+    double* v = values.mutable_data();
+    in_pieces(all.rows, std::max<std::size_t>(1, piece / std::max<std::size_t>(1, all.outputs)), [&](std::size_t b, std::size_t e) {
+      LossRows<T> part = all;
+      const auto first = static_cast<std::ptrdiff_t>(b);
+      part.rows = e - b;
+      part.prediction += first * part.prediction_row;
+      if (part.target) part.target += first * part.target_row;
+      if (part.label) part.label += first;
+      if (part.weight) part.weight += first;
+      loss_kernel<T>(c.index).run(c.values, part, scale, v + b, to + first * part.prediction_row, part.prediction_row);
+    });
+    if (reduction == "none") return values;
+    double sum = 0;
+    for (std::size_t i = 0; i < all.rows; ++i) sum += v[i];
+    return py::float_(reduction == "mean" ? (total > 0 ? sum / total : 0) : sum);
+  });
+}
+
+int states_used(int index, const py::dict& settings) {
+  const Choice c = choice_at(Family::optimizer, index, settings);
+  return update_kernel<float>(index).states_used(c.values);
+}
+
+void update(int index, const py::dict& settings, py::array w, const py::array& g, py::list states, std::int64_t step, double learning_rate) {
+  const Choice c = choice_at(Family::optimizer, index, settings);
+  same_shape(w, g, "w", "g");
+  if (step < 1) throw py::value_error("step = " + std::to_string(step) + " is not allowed; allowed: 1 or more");
+  by_type(w, "w", [&]<class T>(T) {
+    const auto& kernel = update_kernel<T>(index);
+    const int used = kernel.states_used(c.values);
+    if (static_cast<int>(states.size()) != used)
+      throw py::value_error(std::string(c.entry->name) + ": " + std::to_string(states.size()) + " state arrays given, " + std::to_string(used) + " are used");
+    UpdateBlock<T> all{1, w.size(), numbers<T>(g, "g"), w.size(), writable<T>(w, "w"), w.size(), {}};
+    for (int i = 0; i < used; ++i) {
+      auto s = py::cast<py::array>(states[static_cast<std::size_t>(i)]);
+      const std::string name(c.entry->states[static_cast<std::size_t>(i)]);
+      same_shape(w, s, "w", name.c_str());
+      all.state[static_cast<std::size_t>(i)] = writable<T>(s, name.c_str());
+    }
+    const Values constants = kernel.prepare(c.values, learning_rate, static_cast<double>(step));
+    in_pieces(static_cast<std::size_t>(w.size()), piece, [&](std::size_t b, std::size_t e) {
+      UpdateBlock<T> part = all;
+      part.columns = part.weight_row = part.gradient_row = static_cast<std::ptrdiff_t>(e - b);
+      part.gradient += b;
+      part.weight += b;
+      for (int i = 0; i < used; ++i) part.state[static_cast<std::size_t>(i)] += b;
+      kernel.update(constants, used, part);
+    });
+  });
+}
+
+double metric(int index, const py::dict& settings, const py::array& prediction, const py::array& target, const py::object& weight) {
+  const Choice c = choice_at(Family::metric, index, settings);
+  return by_type(prediction, "prediction", [&]<class T>(T) {
+    const LossRows<T> rows = loss_rows<T>(holds<std::int32_t>(target) && c.entry->target != Target::values ? Target::label : Target::values, prediction, target, weight);
+    const auto& kernel = metric_kernel<T>(index);
+    std::vector<double> sums(kernel.sums(rows.outputs), 0.0);
+    for (std::size_t i = 0; i < rows.rows; ++i) kernel.add(c.values, rows, i, sums.data());
+    return kernel.finish(sums.data(), rows.outputs);
+  });
+}
+
+}  // namespace
+
+void bind_kernels(py::module_& m) {
+  m.def("activation_forward", &activation_forward);
+  m.def("activation_backward", &activation_backward);
+  m.def("row_op_forward", &row_op_forward);
+  m.def("row_op_backward", &row_op_backward);
+  m.def("loss", &loss);
+  m.def("states_used", &states_used);
+  m.def("update", &update);
+  m.def("metric", &metric);
+}
+
+}  // namespace deltarule::bindings

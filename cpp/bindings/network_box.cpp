@@ -1,0 +1,92 @@
+#include <algorithm>
+
+#include "models.h"
+
+namespace deltarule::bindings {
+namespace {
+
+constexpr std::ptrdiff_t predict_batch = 128;
+
+template <class T>
+struct CopyHooks final : engine::BatchHooks<T> {
+  const T* x = nullptr;
+  std::ptrdiff_t width = 0;
+  void load(engine::Tile tile, engine::View<T> input) override {
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) std::copy_n(x + i * width, width, input.at(i));
+  }
+  bool loss(engine::Tile, engine::View<const T>, engine::View<T>) override { return true; }
+};
+
+}  // namespace
+
+template <class T>
+void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
+  const std::ptrdiff_t in = network.input_width(), outputs = network.output_width();
+  if (count == 1) {
+    auto session = sessions.take(network, 1);
+    session->run(x, out, 1);
+    sessions.give(std::move(session));
+    return;
+  }
+  if (flops_per_row == 0) flops_per_row = engine::Plan<T>(network, {.max_rows = 1}).flops_per_row();
+  const int blocks = static_cast<int>((count + predict_batch - 1) / predict_batch);
+  int threads = 1;
+  // The same price of a team as in training: see Plan::useful_threads.
+  if (const double work = flops_per_row * static_cast<double>(count); blocks > 1 && work > 3e6)
+    threads = std::clamp(static_cast<int>(work / 1.5e6), 1, std::min(blocks, engine::threads()));
+  engine::TaskQueue queue(threads);
+  engine::run_team(threads, [&](int t) {
+    auto session = sessions.take(network, predict_batch);
+    queue.take_all(t, blocks, [&](int b) {
+      const std::ptrdiff_t begin = b * predict_batch;
+      session->run(x + begin * in, out + begin * outputs, std::min(predict_batch, count - begin));
+    });
+    sessions.give(std::move(session));
+  });
+}
+
+template <class T>
+void NetworkBox<T>::forward(const T* x, T* out, std::ptrdiff_t count, bool training) {
+  rows = 0;
+  if (!training) return predict(x, out, count);
+  if (!machine || machine->plan().max_rows() != count)
+    machine = std::make_unique<engine::Machine<T>>(network, engine::PlanOptions{.max_rows = count, .training = true, .input_gradient = true}, 1);
+  machine->refresh();
+  CopyHooks<T> hooks;
+  hooks.x = x;
+  hooks.width = network.input_width();
+  typename engine::Machine<T>::Team team(1);
+  int parity = 0;
+  const auto context = machine->context(0, true, count, network.seed(), passes++, nullptr);
+  machine->run(std::span(machine->plan().forward_phases()), context, team, parity, hooks, [] {});
+  const auto result = machine->value(machine->plan().output_slot().value);
+  for (std::ptrdiff_t i = 0; i < count; ++i) std::copy_n(result.at(i), network.output_width(), out + i * network.output_width());
+  rows = count;
+}
+
+template <class T>
+void NetworkBox<T>::backward(const T* dy, T* dx) {
+  const auto outputs = network.output_width(), inputs = network.input_width();
+  const auto& plan = machine->plan();
+  const auto gradient = machine->gradient(plan.output_slot().gradient);
+  for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(dy + i * outputs, outputs, gradient.at(i));
+  engine::Update<T> update;
+  std::atomic<int> failed{0};
+  update.gradients = network.gradients().data();
+  update.parameters = network.parameters().data();
+  update.failed_op = &failed;
+  CopyHooks<T> hooks;
+  typename engine::Machine<T>::Team team(1);
+  int parity = 0;
+  const auto context = machine->context(0, true, rows, network.seed(), passes - 1, &update);
+  machine->run(std::span(plan.backward_phases()), context, team, parity, hooks, [] {});
+  machine->run_weights(context, team, parity, [] {}, [] {});
+  const auto d = machine->gradient(plan.input_slot().gradient);
+  for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(d.at(i), inputs, dx + i * inputs);
+  rows = 0;
+}
+
+template struct NetworkBox<float>;
+template struct NetworkBox<double>;
+
+}  // namespace deltarule::bindings

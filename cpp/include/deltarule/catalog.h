@@ -1,0 +1,142 @@
+// The vocabulary of every declaration: an Entry describes one activation, loss, optimizer, schedule,
+// initializer, metric or layer; a List of structs is the only place that says which ones exist.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace deltarule {
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+enum class Kind { real, integer, boolean, choice };
+
+// One hyper-parameter. A boolean is 0 or 1, a choice the index into `choices` ("none|tanh").
+struct Param {
+  std::string_view name;
+  double value = 0;  // the default
+  double low = -infinity;
+  double high = infinity;
+  bool low_open = false;   // low itself is not allowed
+  bool high_open = false;  // high itself is not allowed
+  Kind kind = Kind::real;
+  std::string_view choices = {};
+  std::string_view meaning = {};
+};
+
+// What a backward kernel reads besides the incoming gradient.
+enum class Reads { nothing, input, output, both };
+
+// What a loss compares the prediction with.
+enum class Target { values, label, label_or_distribution };
+
+enum class Family { activation, row_op, loss, optimizer, initializer, schedule, metric, layer };
+
+// A choice from another family that belongs to an entry, as the activation of a dense layer.
+struct Part {
+  std::string_view name;
+  Family family = Family::activation;
+  std::string_view value{};  // the default's name; empty for none
+  std::string_view meaning{};
+};
+
+struct Entry {
+  std::string_view name;          // the catalogue's key, as in loss="mse"
+  std::string_view class_name{};  // the Python class, where there is one
+  std::string_view aliases{};     // "silu|other"
+  std::string_view summary{};
+  std::string_view formula{};     // LaTeX
+  std::string_view derivative{};  // LaTeX
+  std::span<const Param> parameters{};
+  std::span<const Part> parts{};               // layers
+  std::span<const std::string_view> states{};  // optimizers: arrays kept beside the parameters
+  Reads reads = Reads::both;                   // activations: what backward needs
+  Target target = Target::values;              // losses
+  std::span<const double> kinks{};             // where the derivative jumps (default parameters)
+  double max_ulp = 4;                          // accuracy promise, elementwise, float32
+  double target_low = -infinity;               // losses: legal targets
+  double target_high = infinity;
+  bool higher_is_better = false;               // metrics
+  bool wraps = false;                          // schedules: goes on with another one
+  std::string_view source{};
+};
+
+template <class... Ts>
+struct List {
+  static constexpr std::size_t size = sizeof...(Ts);
+  static constexpr std::array<const Entry*, size> entries{&Ts::entry...};
+  // Calls f.operator()<T>(index) for every member.
+  template <class F>
+  static constexpr void each(F&& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (f.template operator()<Ts>(I), ...); }(
+        std::index_sequence_for<Ts...>{});
+  }
+};
+
+inline constexpr int max_parameters = 12;
+
+// The resolved hyper-parameters of one use of an entry, in the entry's order.
+using Values = std::array<double, max_parameters>;
+
+// One user-given hyper-parameter: a number, or the text of a choice.
+struct Setting {
+  std::string name;
+  double value = 0;
+  std::string text = {};
+};
+
+// A named choice as a user writes it: {"name": "gelu", "approximate": "tanh"}.
+struct Spec {
+  std::string name;
+  std::vector<Setting> settings = {};
+};
+
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Where an entry was found, with its hyper-parameters resolved.
+struct Choice {
+  Family family = Family::activation;
+  int index = -1;  // -1: nothing chosen
+  const Entry* entry = nullptr;
+  Values values{};
+};
+
+namespace catalog {
+
+std::string_view family_name(Family family);
+std::span<const Family> families();
+std::span<const Entry* const> entries(Family family);
+
+// Index of `name` or one of its aliases; throws std::invalid_argument with a suggestion when there is none.
+int find(Family family, std::string_view name);
+
+// Defaults overridden by `settings`, checked; throws std::invalid_argument naming operation, argument, what was
+// given and what is allowed.
+Values resolve(const Entry& entry, std::span<const Setting> settings);
+
+Choice choose(Family family, const Spec& spec);
+
+// An activation may be elementwise or a row operation; "" chooses none.
+Choice choose_activation(const Spec& spec);
+
+// The reverse of choose: every hyper-parameter spelled out.
+Spec spec_of(const Choice& choice);
+std::vector<Setting> settings_of(const Entry& entry, const Values& values);
+
+// "0 < beta < 1", "one of 'none', 'tanh'": the legal range in words.
+std::string range_text(const Param& parameter);
+
+// ", did you mean 'gelu'?" or the empty string.
+std::string suggestion(std::string_view given, std::span<const std::string_view> known);
+
+}  // namespace catalog
+}  // namespace deltarule

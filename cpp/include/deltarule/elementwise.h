@@ -1,0 +1,20 @@
+// Activations by number on plain pointers: what the engine, the bindings and applications call.
+// No declaration headers are needed to use this one.
+#pragma once
+
+#include <cstddef>
+#include <deltarule/catalog.h>
+
+namespace deltarule {
+
+// y may be x. dx may be dy, but neither x nor y. Every element's bits depend on its value alone, not on its place.
+template <class T>
+struct ActivationKernel {
+  void (*forward)(const Values& values, std::size_t n, const T* x, T* y);
+  void (*backward)(const Values& values, std::size_t n, const T* x, const T* y, const T* dy, T* dx);
+};
+
+template <class T>
+const ActivationKernel<T>& activation_kernel(int index);
+
+}  // namespace deltarule

@@ -1,0 +1,235 @@
+// The innermost part of the matrix product: a tile of C that lives in registers. Internal to gemm.cpp.
+#pragma once
+
+#include <deltarule/engine/gemm.h>
+#include <deltarule/simd/pack.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+
+namespace deltarule::engine {
+
+using Index = std::ptrdiff_t;
+
+// Loops over registers must vanish, or the arrays of packs land in memory.
+#if defined(__clang__)
+#define DELTARULE_UNROLL _Pragma("unroll")
+#else
+#define DELTARULE_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+template <class T>
+struct Tile {
+  const T* a;
+  Index a_stride;  // from row to row, or from step to step
+  const T* b;
+  Index b_step;
+  T* c;
+  Index c_row;
+  const T* bias;
+  Index k;   // at most sum_block
+  int last;  // lanes of the last column vector that belong to C
+  Start start;
+  bool relu;
+};
+
+// Calls f(std::integral_constant) for the powers of two that make up n < width, greatest first.
+template <class P, class F>
+[[gnu::always_inline]] inline void for_parts(int n, F f) {
+  if constexpr (P::width > 8)
+    if (n & 8) f(std::integral_constant<std::size_t, 8>{});
+  if constexpr (P::width > 4)
+    if (n & 4) f(std::integral_constant<std::size_t, 4>{});
+  if constexpr (P::width > 2)
+    if (n & 2) f(std::integral_constant<std::size_t, 2>{});
+  if (n & 1) f(std::integral_constant<std::size_t, 1>{});
+}
+
+// The first n lanes, 0 < n < width, without a call to memcpy.
+template <class P>
+[[gnu::always_inline]] inline void store_first(P x, typename P::Scalar* to, int n) {
+  using T = typename P::Scalar;
+#if defined(__AVX512VL__)
+  const auto mask = (1u << n) - 1u;
+  if constexpr (sizeof(P) == 64 && sizeof(T) == 4)
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(mask), __m512(x.v));
+  else if constexpr (sizeof(P) == 64)
+    _mm512_mask_storeu_pd(to, static_cast<__mmask8>(mask), __m512d(x.v));
+  else if constexpr (sizeof(T) == 4)
+    _mm256_mask_storeu_ps(to, static_cast<__mmask8>(mask), __m256(x.v));
+  else
+    _mm256_mask_storeu_pd(to, static_cast<__mmask8>(mask), __m256d(x.v));
+#else
+  T buffer[P::width];
+  x.store(buffer);
+  int done = 0;
+  for_parts<P>(n, [&](auto part) {
+    std::memcpy(to + done, buffer + done, part() * sizeof(T));
+    done += part();
+  });
+#endif
+}
+template <class P>
+[[gnu::always_inline]] inline P load_first(const typename P::Scalar* from, int n) {
+  using T = typename P::Scalar;
+#if defined(__AVX512VL__)
+  using V = typename P::Vector;
+  const auto mask = (1u << n) - 1u;
+  if constexpr (sizeof(P) == 64 && sizeof(T) == 4)
+    return P(V(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from)));
+  else if constexpr (sizeof(P) == 64)
+    return P(V(_mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), from)));
+  else if constexpr (sizeof(T) == 4)
+    return P(V(_mm256_maskz_loadu_ps(static_cast<__mmask8>(mask), from)));
+  else
+    return P(V(_mm256_maskz_loadu_pd(static_cast<__mmask8>(mask), from)));
+#else
+  T buffer[P::width] = {};
+  int done = 0;
+  for_parts<P>(n, [&](auto part) {
+    std::memcpy(buffer + done, from + done, part() * sizeof(T));
+    done += part();
+  });
+  return P::load(buffer);
+#endif
+}
+
+// C tile of MR rows and NV vectors. The elements of A lie either row by row (steps adjacent) or, with
+// `columns`, step by step (rows adjacent).
+template <class P, int MR, int NV, bool columns>
+void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
+  using T = typename P::Scalar;
+  constexpr int W = P::width;
+  constexpr int groups = columns ? 1 : (MR + 2) / 3;  // x86 addresses base + 0, 1 or 2 strides
+  P sum[MR][NV];
+  DELTARULE_UNROLL
+  for (int i = 0; i < MR; ++i) DELTARULE_UNROLL
+  for (int v = 0; v < NV; ++v) sum[i][v] = P::zero();
+
+  const Index b_step = tile.b_step, a_stride = tile.a_stride;
+  const T* b = tile.b;
+  if (tile.k >= 64)  // C is needed at the end
+    for (int i = 0; i < MR; ++i)
+      for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
+        __builtin_prefetch(tile.c + i * tile.c_row + v * W, 1);
+  const T* a[groups];
+  DELTARULE_UNROLL
+  for (int g = 0; g < groups; ++g) a[g] = tile.a + 3 * g * a_stride;
+  const auto step = [&](int ahead) __attribute__((always_inline)) {
+    P x[NV];
+    DELTARULE_UNROLL
+    for (int v = 0; v < NV; ++v) x[v] = P::load(b + v * W);
+    b += b_step;
+    DELTARULE_UNROLL
+    for (int i = 0; i < MR; ++i) {
+      const P y(columns ? a[0][i] : a[i / 3][(i % 3) * a_stride + ahead]);
+      DELTARULE_UNROLL
+      for (int v = 0; v < NV; ++v) sum[i][v] = simd::fma(y, x[v], sum[i][v]);
+    }
+  };
+  Index p = tile.k;
+  if constexpr (columns) {
+    for (; p > 0; --p) {
+      step(0);
+      a[0] += a_stride;
+    }
+  } else {
+    for (; p >= 2; p -= 2) {
+      step(0);
+      step(1);
+      DELTARULE_UNROLL
+      for (int g = 0; g < groups; ++g) a[g] += 2;
+    }
+    if (p > 0) step(0);
+  }
+
+  const Index c_row = tile.c_row;
+  const int last = tile.last;
+  // next() hides from the optimiser where the rows are: it would compute all addresses at once and spill
+  // them.
+  const auto next = [c_row](T*& row) __attribute__((always_inline)) {
+    row += c_row;
+    asm("" : "+r"(row));
+  };
+  if (tile.start == Start::bias) {
+    DELTARULE_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      const P bias = P::load(tile.bias + v * W);
+      DELTARULE_UNROLL
+      for (int i = 0; i < MR; ++i) sum[i][v] = bias + sum[i][v];
+    }
+  } else if (tile.start == Start::accumulate) {
+    T* row = tile.c;
+    DELTARULE_UNROLL
+    for (int i = 0; i < MR; ++i, next(row)) {
+      DELTARULE_UNROLL
+      for (int v = 0; v < NV - 1; ++v) sum[i][v] = P::load(row + v * W) + sum[i][v];
+      const T* end = row + (NV - 1) * W;
+      sum[i][NV - 1] = (last == W ? P::load(end) : load_first<P>(end, last)) + sum[i][NV - 1];
+    }
+  }
+  if (tile.relu) {
+    DELTARULE_UNROLL
+    for (int i = 0; i < MR; ++i) DELTARULE_UNROLL
+    for (int v = 0; v < NV; ++v) sum[i][v] = simd::max(sum[i][v], P::zero());
+  }
+  T* row = tile.c;
+  if (last == W) {
+    DELTARULE_UNROLL
+    for (int i = 0; i < MR; ++i, next(row)) DELTARULE_UNROLL
+    for (int v = 0; v < NV; ++v) sum[i][v].store(row + v * W);
+  } else {
+    DELTARULE_UNROLL
+    for (int i = 0; i < MR; ++i, next(row)) {
+      DELTARULE_UNROLL
+      for (int v = 0; v < NV - 1; ++v) sum[i][v].store(row + v * W);
+      store_first(sum[i][NV - 1], row + (NV - 1) * W, last);
+    }
+  }
+}
+
+// One row times a matrix too large for the caches: reads B row after row, as the prefetchers like it. The
+// sums of the block wait in `sums`.
+template <class P>
+void sweep_kernel(const Tile<typename P::Scalar>& tile, Index n, typename P::Scalar* sums) noexcept {
+  using T = typename P::Scalar;
+  constexpr int W = P::width, R = 8;  // rows of B at a time
+  const Index full = n / W * W, b_step = tile.b_step;
+  const int left = static_cast<int>(n - full);
+  const Index padded = left > 0 ? full + W : full;
+  for (Index j = 0; j < padded; j += W) P::zero().store(sums + j);
+  const T* a = tile.a;
+  const T* b = tile.b;
+  Index p = 0;
+  for (; p + R <= tile.k; p += R, a += R * tile.a_stride, b += R * b_step) {
+    P y[R];
+    DELTARULE_UNROLL
+    for (int r = 0; r < R; ++r) y[r] = P(a[r * tile.a_stride]);
+    const T* const b4 = b + 4 * b_step;
+    for (Index j = 0; j < padded; j += W) {
+      P sum = P::load(sums + j);
+      DELTARULE_UNROLL
+      for (int r = 0; r < R; ++r)
+        sum = simd::fma(y[r], P::load((r < 4 ? b : b4) + (r % 4) * b_step + j), sum);
+      sum.store(sums + j);
+    }
+  }
+  for (; p < tile.k; ++p, a += tile.a_stride, b += b_step) {
+    const P y(*a);
+    for (Index j = 0; j < padded; j += W) simd::fma(y, P::load(b + j), P::load(sums + j)).store(sums + j);
+  }
+  const auto finish = [&](P sum, P start) __attribute__((always_inline)) {
+    if (tile.start != Start::zero) sum = start + sum;
+    return tile.relu ? simd::max(sum, P::zero()) : sum;
+  };
+  const T* const start = tile.start == Start::bias         ? tile.bias
+                         : tile.start == Start::accumulate ? tile.c
+                                                           : sums;
+  for (Index j = 0; j < full; j += W) finish(P::load(sums + j), P::load(start + j)).store(tile.c + j);
+  if (left > 0)
+    store_first(finish(P::load(sums + full), load_first<P>(start + full, left)), tile.c + full, left);
+}
+
+}  // namespace deltarule::engine

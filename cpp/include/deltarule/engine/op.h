@@ -1,0 +1,112 @@
+// What a layer lowers to: operations on buffers of rows, run tile by tile.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deltarule/engine/arena.h>
+#include <deltarule/update_kernel.h>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace deltarule::engine {
+
+// A matrix with its rows `row` elements apart.
+template <class T>
+struct View {
+  T* data = nullptr;
+  std::ptrdiff_t row = 0;
+  T* at(std::ptrdiff_t i) const { return data + i * row; }
+};
+
+// Rows [begin, end) of the batch; `index` numbers the tile.
+struct Tile {
+  std::ptrdiff_t begin, end;
+  int index;
+  std::ptrdiff_t rows() const { return end - begin; }
+};
+
+// The flat buffers of a network and the update rule. With `fused`, a block of the gradient becomes new weights while
+// it is hot and is never stored.
+template <class T>
+struct Update {
+  const UpdateKernel<T>* kernel = nullptr;
+  Values constants{};
+  int states = 0;
+  bool fused = false;
+  bool keep_statistics = true;  // running means move along
+  T* parameters = nullptr;
+  T* gradients = nullptr;
+  std::array<T*, max_states> state{};
+  std::atomic<int>* failed_op = nullptr;  // smallest number of an op whose new weights are not finite
+
+  void fail(int op) const {
+    int seen = failed_op->load();
+    while (op < seen && !failed_op->compare_exchange_weak(seen, op)) {
+    }
+  }
+  bool apply(std::ptrdiff_t offset, std::ptrdiff_t rows, std::ptrdiff_t columns, std::ptrdiff_t row, const T* gradient,
+             std::ptrdiff_t gradient_row) const {
+    UpdateBlock<T> block{rows, columns, gradient, gradient_row, parameters + offset, row, {}};
+    for (int i = 0; i < states; ++i) block.state[static_cast<std::size_t>(i)] = state[static_cast<std::size_t>(i)] + offset;
+    return kernel->update(constants, states, block);
+  }
+};
+
+// Everything an operation may look at while it runs on one thread.
+template <class T>
+struct Context {
+  std::span<const View<T>> values, gradients;  // by buffer number
+  bool training = false;
+  std::ptrdiff_t rows = 0, tile_rows = 0;  // of this batch
+  std::uint64_t seed = 0, step = 0;
+  int thread = 0;
+  T* scratch = nullptr;  // this thread's own
+  const Update<T>* update = nullptr;
+};
+
+template <class T>
+class Op {
+ public:
+  virtual ~Op() = default;
+  virtual std::string describe() const = 0;
+
+  virtual void forward(const Context<T>& context, Tile tile) = 0;
+  virtual void backward(const Context<T>& context, Tile tile) = 0;
+
+  // Operations that need the whole batch: collect() sums up a tile, combine() runs on every thread after all tiles
+  // are in and before forward() is called.
+  virtual bool needs_batch() const { return false; }
+  virtual void collect(const Context<T>&, Tile) {}
+  virtual void combine(const Context<T>&) {}
+  virtual void collect_backward(const Context<T>&, Tile) {}
+  virtual void combine_backward(const Context<T>&) {}
+  virtual void reserve(std::ptrdiff_t /*max_rows*/, int /*tiles*/, int /*threads*/) {}
+
+  // Operations too large to go through row tile by row tile: independent tasks over the whole batch instead
+  // (finish_forward and start_backward are their row-by-row part).
+  virtual bool by_tasks() const { return false; }
+  virtual void finish_forward(const Context<T>&, Tile) {}
+  virtual void start_backward(const Context<T>&, Tile) {}
+  virtual int forward_tasks(std::ptrdiff_t /*rows*/) const { return 0; }
+  virtual void forward_task(const Context<T>&, int) {}
+  virtual int backward_tasks(std::ptrdiff_t /*rows*/) const { return 0; }
+  virtual void backward_task(const Context<T>&, int) {}
+
+  // Gradients of the parameters over the whole batch, and their update.
+  virtual int weight_tasks() const { return 0; }
+  virtual void weight_task(const Context<T>&, int) {}
+  // Parameters were written to from outside or by a separate update: renew what is derived from them.
+  virtual int refresh_tasks() const { return 0; }
+  virtual void refresh_task(int) {}
+
+  virtual std::size_t scratch_size(std::ptrdiff_t /*rows*/) const { return 0; }
+  virtual double flops_per_row() const { return 0; }  // forward and backward
+
+  int number = 0;          // place in the plan
+  int layer_number = 0;    // place of its layer in the network
+  std::string layer = {};  // name of that layer
+  int output = 0;          // buffer number of what forward writes
+};
+
+}  // namespace deltarule::engine

@@ -1,0 +1,133 @@
+// EVERY initializer: entry and fill; the list is the last line.
+//
+// Only + - * / and sqrt, in double and without contraction (see initializers_exact.cpp): the same numbers on
+// every platform.
+#pragma once
+
+#include <cmath>
+#include <deltarule/catalog.h>
+#include <deltarule/engine/philox.h>
+
+namespace deltarule {
+
+// M inputs and K outputs of a unit's layer.
+struct Fans {
+  double in, out;
+};
+
+// One counter-based number per element.
+class Draws {
+ public:
+  Draws(std::uint64_t seed, std::uint32_t tensor) : key_(engine::philox_key(seed, engine::Stream::initialize, tensor)) {}
+  double uniform(std::uint64_t element) const;  // on (0, 1)
+  double normal(std::uint64_t element) const;   // mean 0, variance 1, by the inverse distribution function
+
+ private:
+  engine::PhiloxKey key_;
+};
+
+template <class Rule>
+struct UniformRule {
+  static void fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w) {
+    const double limit = Rule::limit(p, fans);
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = limit * (2 * draws.uniform(i) - 1);
+  }
+};
+
+template <class Rule>
+struct NormalRule {
+  static void fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w) {
+    const double deviation = Rule::deviation(p, fans);
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = deviation * draws.normal(i);
+  }
+};
+
+struct Zeros {
+  static constexpr Entry entry{.name = "zeros", .class_name = "Zeros", .summary = "All zero.", .formula = "w = 0"};
+  static void fill(const Values&, Fans, const Draws&, std::span<double> w) {
+    for (double& x : w) x = 0;
+  }
+};
+
+struct Ones {
+  static constexpr Entry entry{.name = "ones", .class_name = "Ones", .summary = "All one.", .formula = "w = 1"};
+  static void fill(const Values&, Fans, const Draws&, std::span<double> w) {
+    for (double& x : w) x = 1;
+  }
+};
+
+struct GlorotUniform : UniformRule<GlorotUniform> {
+  static constexpr Entry entry{
+      .name = "glorot_uniform",
+      .class_name = "GlorotUniform",
+      .summary = "Keeps the variance of activations and gradients, for sigmoid, tanh, softmax and identity.",
+      .formula = "w \\sim U\\left[-\\sqrt{6/(M+K)}, \\sqrt{6/(M+K)}\\right]",
+      .source = "Glorot & Bengio 2010",
+  };
+  static double limit(const Values&, Fans f) { return std::sqrt(6 / (f.in + f.out)); }
+};
+
+struct GlorotNormal : NormalRule<GlorotNormal> {
+  static constexpr Entry entry{
+      .name = "glorot_normal",
+      .class_name = "GlorotNormal",
+      .summary = "Normal form of glorot_uniform.",
+      .formula = "w \\sim N(0,\\, 2/(M+K))",
+      .source = "Glorot & Bengio 2010",
+  };
+  static double deviation(const Values&, Fans f) { return std::sqrt(2 / (f.in + f.out)); }
+};
+
+struct HeUniform : UniformRule<HeUniform> {
+  static constexpr Entry entry{
+      .name = "he_uniform",
+      .class_name = "HeUniform",
+      .summary = "Keeps the variance through the ReLU family.",
+      .formula = "w \\sim U\\left[-\\sqrt{6/M}, \\sqrt{6/M}\\right]",
+      .source = "He et al. 2015",
+  };
+  static double limit(const Values&, Fans f) { return std::sqrt(6 / f.in); }
+};
+
+struct HeNormal : NormalRule<HeNormal> {
+  static constexpr Entry entry{
+      .name = "he_normal",
+      .class_name = "HeNormal",
+      .summary = "Normal form of he_uniform.",
+      .formula = "w \\sim N(0,\\, 2/M)",
+      .source = "He et al. 2015",
+  };
+  static double deviation(const Values&, Fans f) { return std::sqrt(2 / f.in); }
+};
+
+struct LecunUniform : UniformRule<LecunUniform> {
+  static constexpr Entry entry{
+      .name = "lecun_uniform",
+      .class_name = "LecunUniform",
+      .summary = "Unit variance of a linear unit; for SELU.",
+      .formula = "w \\sim U\\left[-\\sqrt{3/M}, \\sqrt{3/M}\\right]",
+      .source = "LeCun et al. 1998; Klambauer et al. 2017",
+  };
+  static double limit(const Values&, Fans f) { return std::sqrt(3 / f.in); }
+};
+
+struct LecunNormal : NormalRule<LecunNormal> {
+  static constexpr Entry entry{
+      .name = "lecun_normal",
+      .class_name = "LecunNormal",
+      .summary = "Normal form of lecun_uniform.",
+      .formula = "w \\sim N(0,\\, 1/M)",
+      .source = "LeCun et al. 1998; Klambauer et al. 2017",
+  };
+  static double deviation(const Values&, Fans f) { return std::sqrt(1 / f.in); }
+};
+
+using Initializers = List<Zeros, Ones, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal>;
+
+// Fills w by initializer `choice`; `tensor` tells parameters of one network apart.
+void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor, std::span<double> w);
+
+// What "auto" means before this activation ("" for none).
+std::string_view automatic_initializer(std::string_view activation);
+
+}  // namespace deltarule

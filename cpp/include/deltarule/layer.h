@@ -1,0 +1,91 @@
+// A layer: what it is called, the parameters it owns and the operations it lowers to.
+#pragma once
+
+#include <deltarule/catalog.h>
+#include <deltarule/engine/lowering.h>
+#include <deltarule/initializers.h>
+#include <map>
+#include <memory>
+
+namespace deltarule {
+
+// A layer as a user writes it. `parts` are its named choices: activation, initializer, ...
+struct LayerSpec {
+  std::string type;
+  std::string name = {};
+  std::vector<Setting> settings = {};
+  std::map<std::string, Spec> parts = {};
+};
+
+enum class Role { weight, bias, gain, shift, statistic };
+
+// An array that a layer keeps: a parameter that is trained, or a statistic that is not.
+struct Tensor {
+  std::string name;
+  std::ptrdiff_t rows, columns;  // a vector has one row
+  bool vector = false;
+  Role role = Role::weight;
+  Choice initializer{};
+  Fans fans{1, 1};
+  std::string layer = {};
+  std::ptrdiff_t offset = 0;  // in the flat buffer of parameters, or of statistics
+  std::ptrdiff_t size() const { return rows * columns; }
+  bool trained() const { return role != Role::statistic; }
+};
+
+class Layer {
+ public:
+  Layer(const Entry& entry, const LayerSpec& spec);
+  virtual ~Layer() = default;
+  virtual std::unique_ptr<Layer> clone() const = 0;
+
+  // Output width for this input width; throws std::invalid_argument when it does not fit.
+  virtual std::ptrdiff_t build(std::ptrdiff_t input_width) = 0;
+  virtual std::vector<Tensor> tensors() const { return {}; }
+  virtual void lower(engine::Lowering<float>& lowering) const = 0;
+  virtual void lower(engine::Lowering<double>& lowering) const = 0;
+  // Name of the activation its output passes through, for "auto" initializers of the layer before.
+  virtual std::string_view activation() const { return {}; }
+
+  LayerSpec spec() const;
+  const Entry& entry() const { return *entry_; }
+  const std::string& name() const { return name_; }
+  void rename(std::string name) { name_ = std::move(name); }
+  std::ptrdiff_t input_width() const { return input_width_; }
+  std::ptrdiff_t output_width() const { return output_width_; }
+  void set_widths(std::ptrdiff_t input, std::ptrdiff_t output) {
+    input_width_ = input;
+    output_width_ = output;
+  }
+  // The activation that follows, which "auto" initializers look at.
+  std::string next_activation = {};
+
+ protected:
+  double value(std::string_view parameter) const;
+  const Choice& part(std::string_view name) const;
+  // The part's choice; "auto" becomes what suits the activation that follows.
+  Choice initializer(std::string_view part_name) const;
+
+ private:
+  const Entry* entry_;
+  std::string name_;
+  Values values_;
+  std::vector<Choice> parts_;
+  std::vector<std::string> part_names_;
+  std::ptrdiff_t input_width_ = 0, output_width_ = 0;
+};
+
+// Makes clone() and both lower() of a layer from its template lower_to<T>(lowering).
+template <class Self>
+class LayerOf : public Layer {
+ public:
+  explicit LayerOf(const LayerSpec& spec) : Layer(Self::entry, spec) {}
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Self>(static_cast<const Self&>(*this)); }
+  void lower(engine::Lowering<float>& lowering) const override { static_cast<const Self*>(this)->template lower_to<float>(lowering); }
+  void lower(engine::Lowering<double>& lowering) const override { static_cast<const Self*>(this)->template lower_to<double>(lowering); }
+};
+
+// Makes the layer of this type; throws std::invalid_argument for an unknown type or setting.
+std::unique_ptr<Layer> make_layer(const LayerSpec& spec);
+
+}  // namespace deltarule

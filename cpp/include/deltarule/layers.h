@@ -1,0 +1,13 @@
+// EVERY layer: the list. Each is declared in its family's header under layers/.
+#pragma once
+
+#include <deltarule/layers/activation.h>
+#include <deltarule/layers/dense.h>
+#include <deltarule/layers/dropout.h>
+#include <deltarule/layers/normalization.h>
+
+namespace deltarule {
+
+using Layers = List<Dense, Activation, Dropout, BatchNorm, LayerNorm, Standardize>;
+
+}  // namespace deltarule

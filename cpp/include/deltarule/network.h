@@ -1,0 +1,64 @@
+// A network: layers, and the flat buffers that hold everything they learn.
+#pragma once
+
+#include <deltarule/layer.h>
+
+namespace deltarule {
+
+struct NetworkSpec {
+  std::uint64_t seed = 0;
+  std::vector<LayerSpec> layers = {};
+  std::ptrdiff_t input_width = 0;  // 0: not built yet
+};
+
+template <class T>
+class Network {
+ public:
+  // Throws std::invalid_argument for unknown layers, names and settings; builds when the spec has an input width.
+  explicit Network(const NetworkSpec& spec);
+  Network(const Network& other);
+  // A network whose arrays are about to be filled from a file: nothing is drawn, and no more than `most` numbers are
+  // allocated (throws std::length_error).
+  static Network for_loading(const NetworkSpec& spec, std::ptrdiff_t most);
+  Network(Network&&) noexcept = default;
+  Network& operator=(Network&&) noexcept = default;
+
+  // Fixes all shapes, allocates, and draws the initial parameters from the seed.
+  void build(std::ptrdiff_t input_width);
+  bool built() const { return input_width_ > 0; }
+  // Mean and deviation of the data for every Standardize layer; `row` elements from row to row.
+  void adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row);
+  bool adapts() const;
+
+  std::ptrdiff_t input_width() const { return input_width_; }
+  std::ptrdiff_t output_width() const { return output_width_; }
+  std::uint64_t seed() const { return seed_; }
+  const std::vector<std::unique_ptr<Layer>>& layers() const { return layers_; }
+  NetworkSpec spec() const;
+
+  std::span<T> parameters() { return parameters_.span(); }
+  std::span<const T> parameters() const { return parameters_.span(); }
+  std::span<T> statistics() { return statistics_.span(); }
+  std::span<const T> statistics() const { return statistics_.span(); }
+  // Filled by backward(), or by a training step whose update is not fused; allocated at the first call.
+  std::span<T> gradients();
+  // Every array with its place in the flat buffer; name is "layer.array".
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  // Throws std::invalid_argument when there is none of this name ("dense_1.weight").
+  std::span<T> tensor(std::string_view name);
+
+ private:
+  Network() = default;
+  void make_layers(const NetworkSpec& spec);
+  void build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t most);
+  std::uint64_t seed_ = 0;
+  std::vector<std::unique_ptr<Layer>> layers_;
+  std::vector<Tensor> tensors_;
+  std::ptrdiff_t input_width_ = 0, output_width_ = 0;
+  engine::Buffer<T> parameters_, gradients_, statistics_;
+};
+
+extern template class Network<float>;
+extern template class Network<double>;
+
+}  // namespace deltarule

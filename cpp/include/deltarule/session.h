@@ -1,0 +1,33 @@
+// Inference on a const network: memory taken at construction, then no allocation, no lock, no exception.
+#pragma once
+
+#include <deltarule/engine/plan.h>
+
+namespace deltarule {
+
+template <class T>
+class Session {
+ public:
+  // The network must be built and must outlive the session; its parameters may change between runs.
+  explicit Session(const Network<T>& network, std::ptrdiff_t max_batch = 1);
+
+  std::ptrdiff_t max_batch() const { return max_batch_; }
+  std::ptrdiff_t input_width() const { return input_width_; }
+  std::ptrdiff_t output_width() const { return output_width_; }
+
+  // in: rows x input_width, out: rows x output_width, both contiguous; any number of rows.
+  void run(const T* in, T* out, std::ptrdiff_t rows = 1) noexcept;
+  // The same for one row; the spans' sizes must be the network's widths.
+  void run(std::span<const T> in, std::span<T> out) noexcept { run(in.data(), out.data(), 1); }
+
+ private:
+  engine::Plan<T> plan_;
+  std::ptrdiff_t max_batch_, input_width_, output_width_;
+  engine::Buffer<T> arena_, scratch_;
+  std::vector<engine::View<T>> values_;
+};
+
+extern template class Session<float>;
+extern template class Session<double>;
+
+}  // namespace deltarule

@@ -1,0 +1,69 @@
+// Sine and cosine. The comment beside each function is the largest error met, in ulp.
+#pragma once
+
+#include <array>
+
+#include "deltarule/simd/numeric.h"
+
+namespace deltarule::simd {
+
+// pi / 2 in pieces; without a fused multiply-add so short that their product with n < 2^16 is exact
+template <AnyPack P>
+struct HalfPi {
+  static constexpr bool is_float = std::is_same_v<typename P::Scalar, float>;
+  static constexpr auto pieces() {
+    if constexpr (is_float && exact_fma<P>)
+      return std::to_array({1.57079625f, 7.54978942e-08f, 5.39030253e-15f});
+    else if constexpr (is_float)
+      return std::to_array({1.5703125f, 0.0004825592041015625f, 1.2665987014770508e-06f,
+                            9.89530235528946e-10f, 2.5579538487363607e-12f, 5.384581669432009e-15f,
+                            5.721188502868422e-18f});
+    else
+      return std::to_array(
+          {1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32});
+  }
+};
+
+// sin(x) = (-1)^(k/2) (k even ? sin r : cos r), k = n + quarter_turns, x = n pi/2 + r
+template <int quarter_turns, AnyPack P>
+inline P sine(P x) {
+  using T = typename P::Scalar;
+  using F = Format<P>;
+  const auto n = round_product(x, T(0.63661977236758134308));
+  P r = x;
+  for (const T piece : HalfPi<P>::pieces()) r = fma(n.value(), P(-piece), r);
+  const P z = r * r;
+  const P s =
+      fma(r * z, polynomial(z, choose<T>(coefficients::sin_tail_float, coefficients::sin_tail_double)), r);
+  const P tail = polynomial(z, choose<T>(coefficients::cos_tail_float, coefficients::cos_tail_double));
+  const P c = fma(z * z, tail, fma(z, P(T(-0.5)), P(1)));
+  const typename P::Mask k = n.low_bits() + typename P::Integer(quarter_turns);
+  const P y = select((k & 1) == 0, s, c);
+  return from_bits<P>(bits(y) ^ ((k << (int(sizeof(T)) * 8 - 2)) & F::sign));
+}
+
+// Lanes beyond the reach of the reduction, one by one.
+template <AnyPack P, class Function>
+inline P replace_large(P x, P y, Function function) {
+  constexpr typename P::Scalar reach = 1e5;
+  const auto large = abs(x) > P(reach);
+  if (!any<P>(large)) [[likely]]
+    return y;
+  typename P::Scalar lane[P::width];
+  x.store(lane);
+  for (auto& value : lane) value = function(value);
+  return select(large, P::load(lane), y);
+}
+
+template <AnyPack P>
+inline P sin(P x) {
+  const P y = replace_large(x, sine<0>(x), [](auto value) { return std::sin(value); });
+  return select(x == P(0), x, y);
+}
+
+template <AnyPack P>
+inline P cos(P x) {
+  return replace_large(x, sine<1>(x), [](auto value) { return std::cos(value); });
+}
+
+}  // namespace deltarule::simd

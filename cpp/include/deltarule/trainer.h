@@ -1,0 +1,115 @@
+// The training loop: batches, loss, optimizer state, schedule, clipping, metrics.
+#pragma once
+
+#include <deltarule/engine/machine.h>
+#include <deltarule/loss_kernel.h>
+#include <deltarule/network.h>
+#include <functional>
+#include <optional>
+
+namespace deltarule {
+
+struct TrainerSpec {
+  Spec loss;
+  Spec optimizer{"sgd", {}};
+  std::vector<Spec> schedule = {};  // outermost first; none: constant
+  std::vector<Spec> metrics = {};
+  std::optional<double> clip_norm = {};   // largest global norm of the gradient
+  std::optional<double> clip_value = {};  // largest magnitude of an element of it
+  std::uint64_t seed = 0;
+};
+
+// Rows of data; target for losses of values and distributions, label for losses of classes. Nothing is copied.
+template <class T>
+struct Data {
+  std::ptrdiff_t rows = 0;
+  const T* x = nullptr;  // rows x input width, contiguous
+  const T* target = nullptr;  // rows x output width, contiguous
+  const std::int32_t* label = nullptr;
+  const T* weight = nullptr;  // per row; none: all one
+};
+
+struct Figures {
+  double loss = 0;
+  std::vector<double> metrics = {};
+};
+
+struct EpochOptions {
+  std::int64_t epoch = 0;            // decides the order of the rows
+  std::ptrdiff_t batch_size = 32;    // 0: all rows
+  bool shuffle = true;
+  std::ptrdiff_t first_step = 0;     // continue in the middle of the epoch; figures go on too
+  std::ptrdiff_t max_steps = 0;      // 0: to the end
+  std::function<bool()> poll = {};   // called every few milliseconds; true stops after the current step
+};
+
+struct EpochResult {
+  Figures figures;
+  std::ptrdiff_t steps = 0;
+  double learning_rate = 0;  // of the last step
+  double seconds = 0;
+  bool stopped = false;
+};
+
+// The loss or a weight is no longer finite. The network and the trainer are as after the last good step.
+struct NonFiniteError : Error {
+  NonFiniteError(const std::string& text, std::int64_t at_epoch, std::ptrdiff_t at_step, std::string in_layer)
+      : Error(text), epoch(at_epoch), step(at_step), layer(std::move(in_layer)) {}
+  std::int64_t epoch;
+  std::ptrdiff_t step;
+  std::string layer;
+};
+
+template <class T>
+class Trainer {
+ public:
+  // The network must be built and outlive the trainer. Throws std::invalid_argument for unknown names and settings,
+  // and where the loss does not fit the output width.
+  Trainer(Network<T>& network, const TrainerSpec& spec);
+
+  EpochResult run_epoch(const Data<T>& data, const EpochOptions& options);
+  // One step on these rows; loss and metrics are those before the step.
+  Figures step(const Data<T>& data);
+  Figures evaluate(const Data<T>& data, std::ptrdiff_t batch_size = 0, const std::function<bool()>& poll = {}) const;
+
+  TrainerSpec spec() const;
+  std::int64_t steps_done() const { return step_; }
+  void set_steps_done(std::int64_t step) { step_ = step; }
+  double learning_rate() const;  // of the next step
+  void set_learning_rate(double rate);
+  const Choice& loss() const { return loss_; }
+  Network<T>& network() { return network_; }
+  // Arrays the rule keeps beside the parameters, laid out as those are.
+  int state_count() const { return static_cast<int>(states_.size()); }
+  std::string_view state_name(int i) const { return optimizer_.entry->states[static_cast<std::size_t>(i)]; }
+  std::span<T> state(int i) { return states_[static_cast<std::size_t>(i)].span(); }
+  std::span<const T> state(int i) const { return states_[static_cast<std::size_t>(i)].span(); }
+  std::string explain_plan(std::ptrdiff_t batch_size);
+
+ private:
+  class Run;
+  engine::Machine<T>& machine(std::ptrdiff_t rows);
+  void check(const Data<T>& data) const;
+  const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
+  Figures finish(const std::vector<double>& sums) const;
+  std::size_t sum_count() const;
+  void add_up(const LossRows<T>& rows, const double* losses, std::vector<double>& sums) const;
+
+  Network<T>& network_;
+  Choice loss_, optimizer_;
+  std::vector<Choice> schedule_, metrics_;
+  std::optional<double> clip_norm_, clip_value_;
+  std::uint64_t seed_;
+  std::int64_t step_ = 0;
+  double base_rate_;
+  std::vector<engine::Buffer<T>> states_;
+  std::unique_ptr<engine::Machine<T>> machine_;
+  std::vector<std::uint32_t> order_;
+  std::int64_t order_epoch_ = -1;
+  std::vector<double> sums_;  // of the epoch so far
+};
+
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+
+}  // namespace deltarule

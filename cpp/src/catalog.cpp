@@ -1,0 +1,188 @@
+#include <algorithm>
+#include <cmath>
+#include <deltarule/initializers.h>
+#include <deltarule/layers.h>
+#include <deltarule/losses.h>
+#include <deltarule/metrics.h>
+#include <deltarule/optimizers.h>
+#include <deltarule/row_ops.h>
+#include <deltarule/schedules.h>
+#include <sstream>
+
+namespace deltarule::catalog {
+namespace {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const auto bar = text.find('|');
+    parts.push_back(text.substr(0, bar));
+    text = bar == std::string_view::npos ? std::string_view{} : text.substr(bar + 1);
+  }
+  return parts;
+}
+
+std::string number(double value) {
+  std::ostringstream out;
+  out.precision(17);
+  out << value;
+  std::ostringstream brief;
+  brief.precision(6);
+  brief << value;
+  return std::stod(brief.str()) == value ? brief.str() : out.str();
+}
+
+std::string quoted_list(std::span<const std::string_view> names) {
+  std::string text;
+  for (const auto name : names) text += (text.empty() ? "'" : ", '") + std::string(name) + "'";
+  return text;
+}
+
+}  // namespace
+
+std::string_view family_name(Family family) {
+  constexpr std::string_view names[] = {"activation", "row_op", "loss", "optimizer", "initializer", "schedule", "metric", "layer"};
+  return names[static_cast<std::size_t>(family)];
+}
+
+std::span<const Family> families() {
+  static constexpr Family all[] = {Family::activation,  Family::row_op,   Family::loss,   Family::optimizer,
+                                   Family::initializer, Family::schedule, Family::metric, Family::layer};
+  return all;
+}
+
+std::span<const Entry* const> entries(Family family) {
+  switch (family) {
+    case Family::activation: return Activations::entries;
+    case Family::row_op: return RowOps::entries;
+    case Family::loss: return Losses::entries;
+    case Family::optimizer: return Optimizers::entries;
+    case Family::initializer: return Initializers::entries;
+    case Family::schedule: return Schedules::entries;
+    case Family::metric: return Metrics::entries;
+    case Family::layer: return Layers::entries;
+  }
+  return {};
+}
+
+std::string suggestion(std::string_view given, std::span<const std::string_view> known) {
+  std::string_view best;
+  std::size_t distance = std::max<std::size_t>(2, given.size() / 2);
+  for (const auto name : known)
+    if (const auto d = edit_distance(given, name); d < distance || (d == distance && best.empty() && d <= 2)) {
+      best = name;
+      distance = d;
+    }
+  return best.empty() ? "" : ", did you mean '" + std::string(best) + "'?";
+}
+
+int find(Family family, std::string_view name) {
+  const auto all = entries(family);
+  std::vector<std::string_view> known;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i]->name == name) return static_cast<int>(i);
+    for (const auto alias : split(all[i]->aliases))
+      if (alias == name) return static_cast<int>(i);
+  }
+  for (const auto* entry : all) {
+    known.push_back(entry->name);
+    for (const auto alias : split(entry->aliases)) known.push_back(alias);
+  }
+  const std::string guess = suggestion(name, known);
+  throw std::invalid_argument("unknown " + std::string(family_name(family)) + " '" + std::string(name) + "'" +
+                              (guess.empty() ? "; known: " + quoted_list(known) : guess));
+}
+
+std::string range_text(const Param& p) {
+  if (p.kind == Kind::boolean) return "True or False";
+  if (p.kind == Kind::choice) return "one of " + quoted_list(split(p.choices));
+  const std::string kind = p.kind == Kind::integer ? "a whole number" : "a number";
+  const std::string name(p.name);
+  const bool low = std::isfinite(p.low), high = std::isfinite(p.high);
+  if (!low && !high) return p.high_open || p.low_open ? "a finite number" : kind;
+  std::string text;
+  if (low) text += number(p.low) + (p.low_open ? " < " : " <= ");
+  text += name;
+  if (high) text += (p.high_open ? " < " : " <= ") + number(p.high);
+  return kind + " with " + text;
+}
+
+Values resolve(const Entry& entry, std::span<const Setting> settings) {
+  Values values{};
+  for (std::size_t i = 0; i < entry.parameters.size(); ++i) values[i] = entry.parameters[i].value;
+  for (const Setting& s : settings) {
+    const auto at = std::find_if(entry.parameters.begin(), entry.parameters.end(), [&](const Param& p) { return p.name == s.name; });
+    if (at == entry.parameters.end()) {
+      std::vector<std::string_view> known;
+      for (const Param& p : entry.parameters) known.push_back(p.name);
+      const std::string guess = suggestion(s.name, known);
+      throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + s.name + "'" +
+                                  (!guess.empty() ? guess : known.empty() ? "; it has none" : "; known: " + quoted_list(known)));
+    }
+    double value = s.value;
+    bool legal = true;
+    if (at->kind == Kind::choice) {
+      const auto choices = split(at->choices);
+      const auto found = std::find(choices.begin(), choices.end(), s.text);
+      legal = found != choices.end();
+      value = static_cast<double>(found - choices.begin());
+    } else {
+      legal = s.text.empty() && (at->low_open ? value > at->low : value >= at->low) &&
+              (at->high_open ? value < at->high : value <= at->high);
+      if (at->kind == Kind::integer) legal = legal && value == std::floor(value);
+      if (at->kind == Kind::boolean) legal = s.text.empty() && (value == 0 || value == 1);
+    }
+    if (!legal)
+      throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " = " +
+                                  (s.text.empty() ? number(s.value) : "'" + s.text + "'") + " is not allowed; allowed: " +
+                                  range_text(*at));
+    values[static_cast<std::size_t>(at - entry.parameters.begin())] = value;
+  }
+  return values;
+}
+
+Choice choose(Family family, const Spec& spec) {
+  const int index = find(family, spec.name);
+  const Entry* entry = entries(family)[static_cast<std::size_t>(index)];
+  return {family, index, entry, resolve(*entry, spec.settings)};
+}
+
+Choice choose_activation(const Spec& spec) {
+  if (spec.name.empty()) return {};
+  for (const auto* entry : entries(Family::row_op))
+    if (entry->name == spec.name) return choose(Family::row_op, spec);
+  return choose(Family::activation, spec);
+}
+
+std::vector<Setting> settings_of(const Entry& entry, const Values& values) {
+  std::vector<Setting> settings;
+  for (std::size_t i = 0; i < entry.parameters.size(); ++i) {
+    const Param& p = entry.parameters[i];
+    Setting s{std::string(p.name), values[i], {}};
+    if (p.kind == Kind::choice) s.text = split(p.choices)[static_cast<std::size_t>(values[i])];
+    settings.push_back(std::move(s));
+  }
+  return settings;
+}
+
+Spec spec_of(const Choice& choice) {
+  if (choice.index < 0) return {};
+  return {std::string(choice.entry->name), settings_of(*choice.entry, choice.values)};
+}
+
+}  // namespace deltarule::catalog

@@ -1,0 +1,86 @@
+#include <deltarule/engine/machine.h>
+
+namespace deltarule::engine {
+
+template <class T>
+Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int threads) : plan_(network, options), threads_(std::max(1, threads)) {
+  plan_.reserve(threads_);
+  std::size_t size = 0;
+  const auto place = [&](std::ptrdiff_t columns) {
+    // One more cache line each time: buffers that all start on a page boundary fight for the same sets.
+    const std::size_t at = size;
+    size += static_cast<std::size_t>(padded<T>(columns) * options.max_rows) + 2 * alignment / sizeof(T);
+    size = (size + alignment / sizeof(T) - 1) / (alignment / sizeof(T)) * (alignment / sizeof(T));
+    return at;
+  };
+  std::vector<std::size_t> value_places, gradient_places;
+  for (const auto columns : plan_.value_columns()) value_places.push_back(place(columns));
+  for (const auto columns : plan_.gradient_columns()) gradient_places.push_back(place(columns));
+  arena_ = Buffer<T>(size);
+  for (std::size_t i = 0; i < value_places.size(); ++i) values_.push_back({arena_.data() + value_places[i], padded<T>(plan_.value_columns()[i])});
+  for (std::size_t i = 0; i < gradient_places.size(); ++i)
+    gradients_.push_back({arena_.data() + gradient_places[i], padded<T>(plan_.gradient_columns()[i])});
+  for (int t = 0; t < threads_; ++t) scratch_.emplace_back(plan_.scratch_size());
+  for (const auto& op : plan_.ops()) {
+    weight_tasks_ += op->weight_tasks();
+    refresh_tasks_ += op->refresh_tasks();
+  }
+}
+
+template <class T>
+Context<T> Machine<T>::context(int thread, bool training, std::ptrdiff_t rows, std::uint64_t seed, std::uint64_t step, const Update<T>* update) {
+  return {.values = values_, .gradients = gradients_, .training = training, .rows = rows, .tile_rows = plan_.tile_rows(), .seed = seed, .step = step,
+          .thread = thread, .scratch = scratch_[static_cast<std::size_t>(thread)].data(), .update = update};
+}
+
+template <class T>
+void Machine<T>::run_tile(const Phase<T>& phase, const Context<T>& context, Tile tile, Team& team, BatchHooks<T>& hooks) {
+  const Slot in = plan_.input_slot(), out = plan_.output_slot();
+  for (const Call<T>& call : phase.calls) switch (call.action) {
+      case Action::load: hooks.load(tile, value(in.value)); break;
+      case Action::forward: call.op->forward(context, tile); break;
+      case Action::finish_forward: call.op->finish_forward(context, tile); break;
+      case Action::collect: call.op->collect(context, tile); break;
+      case Action::loss: {
+        const View<T> prediction = value(out.value);
+        if (!hooks.loss(tile, {prediction.data, prediction.row}, out.has_gradient() ? gradient(out.gradient) : View<T>{}))
+          team.bad_loss.store(true, std::memory_order_relaxed);
+        break;
+      }
+      case Action::start_backward: call.op->start_backward(context, tile); break;
+      case Action::collect_backward: call.op->collect_backward(context, tile); break;
+      case Action::backward: call.op->backward(context, tile); break;
+    }
+}
+
+template <class T>
+void Machine<T>::run_weight_task(const Context<T>& context, int task) {
+  for (const auto& op : plan_.ops()) {
+    const int own = op->weight_tasks();
+    if (task < own) return op->weight_task(context, task);
+    task -= own;
+  }
+}
+
+template <class T>
+void Machine<T>::run_refresh(int thread, Team& team, int& parity) {
+  if (refresh_tasks_ == 0) return;
+  share(refresh_tasks_, thread, team, parity, [&](int task) {
+    for (const auto& op : plan_.ops()) {
+      const int own = op->refresh_tasks();
+      if (task < own) return op->refresh_task(task);
+      task -= own;
+    }
+  });
+}
+
+template <class T>
+void Machine<T>::refresh() {
+  for (const auto& op : plan_.ops())
+    for (int task = 0; task < op->refresh_tasks(); ++task) op->refresh_task(task);
+}
+
+template class Machine<float>;
+template class Machine<double>;
+
+}  // namespace deltarule::engine

@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <cstdio>
+#include <deltarule/engine/plan.h>
+
+namespace deltarule::engine {
+namespace {
+
+// A meeting of the team costs about a microsecond; below this much arithmetic per thread it is not worth it.
+constexpr double flops_per_thread = 1.5e6;
+
+// Depends on the batch alone, never on the threads: the tiles decide in which order batch statistics are summed.
+std::ptrdiff_t choose_tile_rows(std::ptrdiff_t rows) {
+  if (rows <= 32) return std::max<std::ptrdiff_t>(1, rows);
+  return rows <= 512 ? 32 : 64;
+}
+
+}  // namespace
+
+template <class T>
+Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
+    : network_(const_cast<Network<T>&>(network)), options_(options), tile_rows_(choose_tile_rows(options.max_rows)) {
+  this->training = options.training;
+  trainable_ = options.input_gradient;
+  this->input = first_ = new_slot(network.input_width());
+  for (const auto& layer : network.layers()) {
+    layer_ = layer.get();
+    const std::size_t before = ops_.size();
+    layer->lower(*this);
+    for (std::size_t i = before; i < ops_.size(); ++i) ops_[i]->output = this->input.value;
+    ++layer_number_;
+  }
+  for (const auto& op : ops_) {
+    scratch_ = std::max(scratch_, op->scratch_size(options.max_rows));
+    flops_ += op->flops_per_row();
+  }
+  if (!options.training) flops_ /= 3;
+  make_phases();
+}
+
+template <class T>
+Parameter<T> Plan<T>::parameter(std::string_view tensor) {
+  const std::string name = layer_->name() + "." + std::string(tensor);
+  const auto view = network_.tensor(name);
+  return {view.data(), view.data() - network_.parameters().data()};
+}
+
+template <class T>
+T* Plan<T>::statistic(std::string_view tensor) { return network_.tensor(layer_->name() + "." + std::string(tensor)).data(); }
+
+template <class T>
+Slot Plan<T>::new_slot(std::ptrdiff_t columns) {
+  Slot slot{columns, static_cast<int>(values_.size()), -1};
+  values_.push_back(columns);
+  if (this->training && trainable_) {
+    slot.gradient = static_cast<int>(gradients_.size());
+    gradients_.push_back(columns);
+  }
+  return slot;
+}
+
+template <class T>
+Slot Plan<T>::new_value(Slot like) {
+  if (!this->training && like.value != first_.value) return like;  // inference works in place, but not on the caller's data
+  const Slot slot{like.columns, static_cast<int>(values_.size()), like.gradient};
+  values_.push_back(like.columns);
+  return slot;
+}
+
+template <class T>
+void Plan<T>::add(std::unique_ptr<Op<T>> op) {
+  op->number = static_cast<int>(ops_.size());
+  op->layer_number = layer_number_;
+  op->layer = layer_->name();
+  ops_.push_back(std::move(op));
+}
+
+template <class T>
+void Plan<T>::make_phases() {
+  const auto close = [](std::vector<Phase<T>>& phases) {
+    if (!phases.back().empty()) phases.emplace_back();
+  };
+  forward_ = {Phase<T>{}};
+  forward_.back().calls.push_back({Action::load, nullptr});
+  for (const auto& owned : ops_) {
+    Op<T>* op = owned.get();
+    if (op->needs_batch()) {
+      forward_.back().calls.push_back({Action::collect, op});
+      forward_.emplace_back();
+      forward_.back().combine.push_back(op);
+    }
+    if (this->training && op->by_tasks()) {
+      close(forward_);
+      forward_.back().tasks_of = op;
+      forward_.emplace_back();
+      forward_.back().calls.push_back({Action::finish_forward, op});
+    } else {
+      forward_.back().calls.push_back({Action::forward, op});
+    }
+  }
+  backward_ = {Phase<T>{}};
+  for (auto owned = ops_.rbegin(); owned != ops_.rend(); ++owned) {
+    Op<T>* op = owned->get();
+    if (op->needs_batch()) {
+      backward_.back().calls.push_back({Action::collect_backward, op});
+      backward_.emplace_back();
+      backward_.back().combine_backward.push_back(op);
+    }
+    if (op->by_tasks()) {
+      backward_.back().calls.push_back({Action::start_backward, op});
+      if (op->backward_tasks(1) == 0) continue;
+      backward_.emplace_back();
+      backward_.back().tasks_of = op;
+      backward_.back().backward_tasks = true;
+      backward_.emplace_back();
+    } else {
+      backward_.back().calls.push_back({Action::backward, op});
+    }
+  }
+  // The last tile phase of the way up, the loss and the first of the way down are one.
+  step_ = forward_;
+  step_.back().calls.push_back({Action::loss, nullptr});
+  auto& join = step_.back().calls;
+  join.insert(join.end(), backward_.front().calls.begin(), backward_.front().calls.end());
+  step_.insert(step_.end(), backward_.begin() + 1, backward_.end());
+  std::erase_if(step_, [](const Phase<T>& p) { return p.empty() && p.combine.empty() && p.combine_backward.empty(); });
+}
+
+template <class T>
+int Plan<T>::useful_threads(std::ptrdiff_t rows, int available) const {
+  const double work = flops_ * static_cast<double>(rows);
+  const double by_work = work / flops_per_thread;
+  return std::clamp(by_work < 1 ? 1 : static_cast<int>(std::min(by_work, 4096.0)), 1, std::max(1, available));
+}
+
+template <class T>
+void Plan<T>::reserve(int threads) {
+  if (threads <= reserved_threads_) return;
+  reserved_threads_ = threads;
+  const int tiles = static_cast<int>((options_.max_rows + tile_rows_ - 1) / tile_rows_);
+  for (const auto& op : ops_) op->reserve(options_.max_rows, tiles, threads);
+}
+
+template <class T>
+std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_view rule, bool fused) const {
+  std::string text;
+  const auto line = [&](const char* format, auto... args) {
+    char buffer[256];
+    std::snprintf(buffer, sizeof(buffer), format, args...);
+    text += buffer;
+    text += '\n';
+  };
+  const int tiles = static_cast<int>((options_.max_rows + tile_rows_ - 1) / tile_rows_);
+  line("plan for %td rows, %s, %td inputs, %td outputs", options_.max_rows, sizeof(T) == 4 ? "float32" : "float64", first_.columns,
+       this->input.columns);
+  int number = 1;
+  for (const Phase<T>& phase : step_) {
+    if (phase.tasks_of)
+      line("  phase %d: %d tasks of %s: %s%s", number++,
+           phase.backward_tasks ? phase.tasks_of->backward_tasks(options_.max_rows) : phase.tasks_of->forward_tasks(options_.max_rows),
+           phase.tasks_of->layer.c_str(), phase.tasks_of->describe().c_str(), phase.backward_tasks ? ", gradient of the input" : "");
+    else
+      line("  phase %d: %d row tiles of %td rows", number++, tiles, tile_rows_);
+    for (const Call<T>& call : phase.calls) {
+      static constexpr const char* names[] = {"gather batch", "forward", "forward (activation)", "collect batch sums", "loss and its gradient",
+                                              "backward (activation)", "collect gradient sums", "backward"};
+      line("    %-22s %s", names[static_cast<std::size_t>(call.action)],
+           call.op ? (call.op->layer + ": " + call.op->describe()).c_str() : "");
+    }
+  }
+  int tasks = 0;
+  for (const auto& op : ops_) tasks += op->weight_tasks();
+  line("  phase %d: %d tasks: weight gradients%s%s", number, tasks, fused ? ", updated while in the cache by " : "; then ", std::string(rule).c_str());
+  std::size_t elements = scratch_ * static_cast<std::size_t>(threads);
+  for (const auto columns : values_) elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
+  for (const auto columns : gradients_) elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
+  const std::size_t parameters = network_.parameters().size();
+  line("  parameters %zu (%zu bytes), optimizer state %zu arrays (%zu bytes), workspace %zu bytes", parameters, parameters * sizeof(T), state_arrays,
+       state_arrays * parameters * sizeof(T), elements * sizeof(T));
+  line("  %.3g MFLOP a step; threads: %d (one for every %.3g MFLOP, at most as many as available)",
+       flops_ * static_cast<double>(options_.max_rows) / 1e6, threads, flops_per_thread / 1e6);
+  return text;
+}
+
+template class Plan<float>;
+template class Plan<double>;
+
+}  // namespace deltarule::engine

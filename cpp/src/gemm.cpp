@@ -1,0 +1,351 @@
+#include <deltarule/engine/gemm.h>
+#include <deltarule/engine/gemm_kernel.h>
+#include <deltarule/engine/gemm_transpose.h>
+
+#include <algorithm>
+#include <array>
+
+namespace deltarule::engine {
+namespace {
+template <class T>
+constexpr int width = simd::native_width<T>;
+// Rows of a register tile: 24 accumulators of 32 registers, 12 of 16.
+constexpr int registers =
+#if defined(__AVX512F__) || defined(__aarch64__)
+    32;
+#else
+    16;
+#endif
+constexpr int tile_rows = registers == 32 ? 12 : 6;
+constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
+constexpr Index block_rows = 32 * tile_rows;        // rows of A that are packed at a time
+
+constexpr Index sweep_columns = 4096;  // their sums stay in the first cache
+template <class T>
+using Kernel = void (*)(const Tile<T>&) noexcept;
+
+template <class P, int NV, bool columns, int Rows>
+constexpr auto kernels = []<int... I>(std::integer_sequence<int, I...>) {
+  return std::array<Kernel<typename P::Scalar>, sizeof...(I)>{&tile_kernel<P, I + 1, NV, columns>...};
+}(std::make_integer_sequence<int, Rows>{});
+
+// Columns are cut into panels of one register tile; what is left over at the end is cut into narrower ones.
+template <class T>
+struct Panel {
+  int vectors;  // 8, 4, 2, 1; 0 for half a vector
+  Index columns;
+};
+template <class T>
+Panel<T> next_panel(Index left, bool wide, bool one) {
+  constexpr int W = width<T>;
+  constexpr bool halves = W * sizeof(T) > 16;
+  if (one && left > 7 * W) return {8, std::min<Index>(left, 8 * W)};
+  if (wide && left > 3 * W) return {4, std::min<Index>(left, 4 * W)};
+  if (left > (halves ? W + W / 2 : W)) return {2, std::min<Index>(left, 2 * W)};
+  if (left > (halves ? W / 2 : 0)) return {1, std::min<Index>(left, W)};
+  return {0, left};
+}
+
+template <class T, bool columns>
+Kernel<T> find_kernel(int vectors, Index rows) {
+  using P = simd::Pack<T>;
+  const auto r = static_cast<std::size_t>(rows - 1);
+  if (vectors == 8) return kernels<P, 8, columns, 1>[r];
+  if (vectors == 4) return kernels<P, 4, columns, wide_rows>[r];
+  if (vectors == 2) return kernels<P, 2, columns, tile_rows>[r];
+  if (vectors == 1) return kernels<P, 1, columns, tile_rows>[r];
+  if constexpr (sizeof(P) > 16) return kernels<simd::Pack<T, P::width / 2>, 1, columns, tile_rows>[r];
+  return nullptr;
+}
+template <class T>
+int last_lanes(Panel<T> panel) {
+  if (panel.vectors == 0) return static_cast<int>(panel.columns);
+  return static_cast<int>(panel.columns) - (panel.vectors - 1) * width<T>;
+}
+
+constexpr Index round_up(Index x, Index to) { return (x + to - 1) / to * to; }
+
+// Copies a panel of B, or some rows of A, so that the `count` elements of a step are adjacent.
+template <class T>
+void pack(Index steps, Index count, const T* in, Index in_step, Index in_item, T* out, Index out_step) {
+  using P = simd::Pack<T>;
+  if (in_item == 1) {
+    const Index full = count / P::width * P::width;
+    const int left = static_cast<int>(count - full);
+    for (Index p = 0; p < steps; ++p, in += in_step, out += out_step) {
+      for (Index i = 0; i < full; i += P::width) P::load(in + i).store(out + i);
+      if (left > 0) store_first(load_first<P>(in + full, left), out + full, left);
+    }
+  } else if (in_step == 1) {
+    transpose(count, steps, in, in_item, out, out_step);
+  } else {
+    for (Index p = 0; p < steps; ++p)
+      for (Index i = 0; i < count; ++i) out[p * out_step + i] = in[p * in_step + i * in_item];
+  }
+}
+
+// What measuring showed: packing A costs more than it gives, unless its rows share cache sets (their distance is a large
+// power of two) or, read column by column, it is reread for very many panels of B.
+template <class T>
+bool pays_to_pack_a(const Product<T>& x) {
+  constexpr Index size = sizeof(T), panel = 2 * width<T>;
+  if (x.a_step == 1) {
+    if (x.m <= 8) return false;
+    return x.a_row * size % 4096 == 0 ? x.n > panel : x.a_row * size % 2048 == 0 && x.n > 8 * panel;
+  }
+  return x.a_row != 1 || (x.m > tile_rows && x.n > 16 * panel);
+}
+template <class T>
+bool pays_to_pack_b(const Product<T>& x) {
+  return x.b_column != 1 || (x.m > 48 && x.n * x.k * Index{sizeof(T)} > (1 << 19));
+}
+
+// Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in line).
+constexpr Index packed_row(Index steps) { return (steps + 31) / 32 * 32 + 16; }
+
+template <class T>
+void finish_only(const Product<T>& x) {
+  for (Index i = 0; i < x.m; ++i)
+    for (Index j = 0; j < x.n; ++j) {
+      T& c = x.c[i * x.c_row + j];
+      if (x.start != Start::accumulate) c = x.start == Start::bias ? x.bias[j] : T(0);
+      if (x.relu && c < T(0)) c = T(0);
+    }
+}
+
+// All rows in one tile, one block of the sum, nothing packed: no more instructions than needed.
+template <class T, bool columns>
+void multiply_one_tile(const Product<T>& x) {
+  Tile<T> tile{.a = x.a,
+               .a_stride = columns ? x.a_step : x.a_row,
+               .b = x.b,
+               .b_step = x.b_step,
+               .c = x.c,
+               .c_row = x.c_row,
+               .bias = x.bias,
+               .k = x.k,
+               .last = 0,
+               .start = x.start,
+               .relu = x.relu};
+  for (Index left = x.n; left > 0;) {
+    const Panel<T> panel = next_panel<T>(left, x.m <= wide_rows, x.m == 1);
+    tile.last = last_lanes(panel);
+    find_kernel<T, columns>(panel.vectors, x.m)(tile);
+    left -= panel.columns;
+    tile.b += panel.columns, tile.c += panel.columns, tile.bias += panel.columns;
+  }
+}
+
+template <class T, bool columns>
+void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace) {
+  const Index most_steps = std::min(x.k, sum_block);
+  T* const packed_a = workspace;
+  T* const packed_b = workspace + (pack_a ? std::min(x.m, block_rows) * packed_row(most_steps) : 0);
+  const bool wide = x.m <= wide_rows;
+
+  for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
+    const Index steps = std::min(sum_block, x.k - p0);
+    const Index row = packed_row(steps);
+    const Start start = p0 == 0 ? x.start : Start::accumulate;
+    const bool relu = x.relu && p0 + steps == x.k;
+    const Index blocks = (x.m + block_rows - 1) / block_rows;
+    for (Index block = 0, i0 = 0; block < blocks; ++block) {
+      const Index rows = blocks == 1 ? x.m : (x.m - i0) / (blocks - block);
+      const Index tiles = (rows + tile_rows - 1) / tile_rows;
+      const Index small = tiles == 1 ? rows : rows / tiles, large_tiles = rows - small * tiles;
+      if (pack_a) {
+        const T* a = x.a + i0 * x.a_row + p0 * x.a_step;
+        if constexpr (!columns)
+          pack(rows, steps, a, x.a_row, Index{1}, packed_a, row);
+        else
+          for (Index t = 0, i = 0; t < tiles; ++t) {
+            const Index height = small + (t < large_tiles);
+            pack(steps, height, a + i * x.a_row, x.a_step, x.a_row, packed_a + i * row, height);
+            i += height;
+          }
+      }
+      for (Index j0 = 0; j0 < x.n;) {
+        const Panel<T> panel = next_panel<T>(x.n - j0, wide, x.m == 1);
+        const Index panel_width = std::max(panel.vectors, 1) * width<T>;
+        const T* b = x.b + p0 * x.b_step + j0 * x.b_column;
+        if (pack_b) pack(steps, panel.columns, b, x.b_step, x.b_column, packed_b, panel_width);
+        Tile<T> tile;
+        tile.b = pack_b ? packed_b : b;
+        tile.b_step = pack_b ? panel_width : x.b_step;
+        tile.c_row = x.c_row;
+        tile.bias = x.bias + j0;
+        tile.k = steps;
+        tile.last = last_lanes(panel);
+        tile.start = start;
+        tile.relu = relu;
+        const Kernel<T> kernel_small = find_kernel<T, columns>(panel.vectors, small);
+        const Kernel<T> kernel_large =
+            large_tiles > 0 ? find_kernel<T, columns>(panel.vectors, small + 1) : nullptr;
+        for (Index t = 0, i = 0; t < tiles; ++t) {
+          const Index height = small + (t < large_tiles);
+          if (pack_a) {
+            tile.a = packed_a + i * row;
+            tile.a_stride = columns ? height : row;
+          } else {
+            tile.a = x.a + (i0 + i) * x.a_row + p0 * x.a_step;
+            tile.a_stride = columns ? x.a_step : x.a_row;
+          }
+          if (pack_b && x.b_column == 1 && j0 + panel_width < x.n) {
+            // The next panel is on its way while this one is used.
+            const T* next = b + panel_width;
+            for (Index p = steps * t / tiles, end = steps * (t + 1) / tiles; p < end; ++p)
+              for (Index v = 0; v < panel_width; v += 64 / static_cast<Index>(sizeof(T)))
+                __builtin_prefetch(next + p * x.b_step + v, 0, 2);
+          }
+          tile.c = x.c + (i0 + i) * x.c_row + j0;
+          (t < large_tiles ? kernel_large : kernel_small)(tile);
+          i += height;
+        }
+        j0 += panel.columns;
+      }
+      i0 += rows;
+    }
+  }
+}
+
+template <class T>
+void multiply_narrow(Narrow<T> x, Index columns, Index k) {
+  const Start start = x.start;
+  const bool relu = x.relu;
+  for (Index p0 = 0; p0 < k; p0 += sum_block) {
+    x.steps = std::min(sum_block, k - p0);
+    x.start = p0 == 0 ? start : Start::accumulate;
+    x.relu = relu && p0 + x.steps == k;
+    if (columns == 1)
+      narrow_kernel<T, 1>(x);
+    else if (columns == 2)
+      narrow_kernel<T, 2>(x);
+    else if (columns == 3)
+      narrow_kernel<T, 3>(x);
+    else
+      narrow_kernel<T, 4>(x);
+    x.s += x.steps;
+    x.f += x.steps * x.f_step;
+  }
+}
+
+template <class T>
+void multiply_sweep(const Product<T>& x, T* workspace) {
+  for (Index j0 = 0; j0 < x.n; j0 += sweep_columns) {
+    Tile<T> tile{};
+    tile.a = x.a, tile.a_stride = x.a_step, tile.b = x.b + j0, tile.b_step = x.b_step, tile.c = x.c + j0;
+    tile.bias = x.bias + j0, tile.start = x.start;
+    for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
+      tile.k = std::min(sum_block, x.k - p0);
+      tile.relu = x.relu && p0 + tile.k == x.k;
+      sweep_kernel<simd::Pack<T>>(tile, std::min(sweep_columns, x.n - j0), workspace);
+      tile.a += tile.k * x.a_step, tile.b += tile.k * x.b_step, tile.start = Start::accumulate;
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+std::size_t workspace_size(Index m, Index n, Index k, bool) {
+  if (m <= 0 || n <= 0 || k <= 0) return 0;
+  const Index steps = std::min(k, sum_block);
+  const Index packed = std::min(m, block_rows) * packed_row(steps) + 8 * width<T> * steps;
+  return static_cast<std::size_t>(std::max(packed, std::min(round_up(std::max(m, n), width<T>), sweep_columns)));
+}
+
+template <class T>
+void multiply(const Product<T>& x, T* workspace) noexcept {
+  if (x.k <= 0) return finish_only(x);
+  if (x.m <= 0 || x.n <= 0) return;
+  if (x.m <= 4 && x.b_step == 1 && x.n >= side<T> && x.n > x.m)
+    return multiply_narrow<T>({.s = x.b,
+                               .s_row = x.b_column,
+                               .f = x.a,
+                               .f_step = x.a_step,
+                               .f_column = x.a_row,
+                               .out = x.c,
+                               .out_row = 1,
+                               .out_column = x.c_row,
+                               .bias = x.bias,
+                               .bias_row = 1,
+                               .bias_column = 0,
+                               .rows = x.n,
+                               .start = x.start,
+                               .relu = x.relu},
+                              x.m, x.k);
+  if (x.a_step == 1 && x.m >= side<T>) {
+    const Index extra = x.n % (width<T> >= 8 ? 16 : 8), narrow = extra <= 4 ? extra : 0, first = x.n - narrow;
+    if (narrow > 0) {
+      Product<T> rest = x;
+      rest.n = first;
+      if (first > 0) multiply(rest, workspace);
+      return multiply_narrow<T>({.s = x.a,
+                                 .s_row = x.a_row,
+                                 .f = x.b + first * x.b_column,
+                                 .f_step = x.b_step,
+                                 .f_column = x.b_column,
+                                 .out = x.c + first,
+                                 .out_row = x.c_row,
+                                 .out_column = 1,
+                                 .bias = x.bias + first,
+                                 .bias_row = 0,
+                                 .bias_column = 1,
+                                 .rows = x.m,
+                                 .start = x.start,
+                                 .relu = x.relu},
+                                narrow, x.k);
+    }
+  }
+  if (x.n == 1 && x.a_row == 1 && x.c_row == 1 && x.m >= width<T> && x.start != Start::bias) {
+    // The lanes run along A, whose rows are adjacent. A promises no slack, so its last rows are copied first.
+    Product<T> y = x;
+    y.m = 1, y.n = x.m / width<T> * width<T>, y.c_row = x.m;
+    y.a = x.b, y.a_row = x.b_column, y.a_step = x.b_step, y.b = x.a, y.b_step = x.a_step, y.b_column = 1;
+    multiply(y, workspace);
+    y.b += y.n, y.c += y.n, y.n = x.m - y.n;
+    if (y.n > 0) multiply_blocks<T, true>(y, y.a_row != 1, true, workspace);
+    return;
+  }
+  if (x.m == 1 && x.b_column == 1 && x.n > 4 * width<T> && x.n * x.k * Index{sizeof(T)} > (1 << 20))
+    return multiply_sweep(x, workspace);
+  if (x.m <= 8 && x.k <= sum_block && x.b_column == 1) {
+    if (x.a_step == 1) return multiply_one_tile<T, false>(x);
+    if (x.a_row == 1) return multiply_one_tile<T, true>(x);
+  }
+  const bool pack_a = pays_to_pack_a(x), pack_b = pays_to_pack_b(x);
+  if (x.a_step == 1)
+    multiply_blocks<T, false>(x, pack_a, pack_b, workspace);
+  else
+    multiply_blocks<T, true>(x, pack_a, pack_b, workspace);
+}
+
+template <class T>
+void transpose(Index rows, Index cols, const T* in, Index in_row, T* out, Index out_row) noexcept {
+  constexpr int N = side<T>, L = few<T>;
+  if (rows < N || cols < L) {
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < cols; ++j) out[j * out_row + i] = in[i * in_row + j];
+    return;
+  }
+  // The last block of a row or column overlaps the one before.
+  for (Index i = 0; i < rows; i += N) {
+    i = std::min(i, rows - N);
+    for (Index j = 0; j < cols; j += L) {
+      j = std::min(j, cols - L);
+      Lane<T> block[L];
+      load_columns(in + i * in_row + j, in_row, block);
+      DELTARULE_UNROLL
+      for (int q = 0; q < L; ++q) block[q].store(out + (j + q) * out_row + i);
+    }
+  }
+}
+
+template std::size_t workspace_size<float>(Index, Index, Index, bool);
+template std::size_t workspace_size<double>(Index, Index, Index, bool);
+template void multiply<float>(const Product<float>&, float*) noexcept;
+template void multiply<double>(const Product<double>&, double*) noexcept;
+template void transpose<float>(Index, Index, const float*, Index, float*, Index) noexcept;
+template void transpose<double>(Index, Index, const double*, Index, double*, Index) noexcept;
+
+}  // namespace deltarule::engine

@@ -1,0 +1,81 @@
+// Compiled with -ffp-contract=off: a fused multiply-add would change the last bit on some targets.
+#include <deltarule/initializers.h>
+
+namespace deltarule {
+namespace {
+
+double horner(std::span<const double> c, double x) {
+  double r = c.back();
+  for (std::size_t i = c.size() - 1; i-- > 0;) r = r * x + c[i];
+  return r;
+}
+
+// ln x for 0 < x < 1 without the platform's libm.
+double natural_log(double x) {
+  int exponent = 0;
+  double m = std::frexp(x, &exponent);  // exact
+  if (m < 0.70710678118654752) {
+    m *= 2;
+    --exponent;
+  }
+  const double t = (m - 1) / (m + 1), square = t * t;
+  double sum = 0;
+  for (int k = 27; k >= 1; k -= 2) sum = sum * square + 1.0 / k;
+  return 2 * t * sum + exponent * 0.69314718055994530942;
+}
+
+// Wichura 1988, algorithm AS 241 (PPND16): relative error about 1e-16.
+double inverse_normal_cdf(double p) {
+  static constexpr double a[] = {3.3871328727963666080e0,  1.3314166789178437745e2, 1.9715909503065514427e3,
+                                 1.3731693765509461125e4,  4.5921953931549871457e4, 6.7265770927008700853e4,
+                                 3.3430575583588128105e4,  2.5090809287301226727e3};
+  static constexpr double b[] = {1.0,                      4.2313330701600911252e1, 6.8718700749205790830e2,
+                                 5.3941960214247511077e3,  2.1213794301586595867e4, 3.9307895800092710610e4,
+                                 2.8729085735721942674e4,  5.2264952788528545610e3};
+  static constexpr double c[] = {1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
+                                 3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
+                                 2.27238449892691845833e-2, 7.74545014278341407640e-4};
+  static constexpr double d[] = {1.0,                       2.05319162663775882187e0,  1.67638483018380384940e0,
+                                 6.89767334985100004550e-1, 1.48103976427480074590e-1, 1.51986665636164571966e-2,
+                                 5.47593808499534494600e-4, 1.05075007164441684324e-9};
+  static constexpr double e[] = {6.65790464350110377720e0,  5.46378491116411436990e0,  1.78482653991729133580e0,
+                                 2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+                                 2.71155556874348757815e-5, 2.01033439929228813265e-7};
+  static constexpr double f[] = {1.0,                       5.99832206555887937690e-1, 1.36929880922735805310e-1,
+                                 1.48753612908506148525e-2, 7.86869131145613259100e-4, 1.84631831751005468180e-5,
+                                 1.42151175831644588870e-7, 2.04426310338993978564e-15};
+  const double q = p - 0.5;
+  if (std::fabs(q) <= 0.425) {
+    const double r = 0.180625 - q * q;
+    return q * horner(a, r) / horner(b, r);
+  }
+  double r = std::sqrt(-natural_log(q < 0 ? p : 1 - p));
+  const double x = r <= 5 ? horner(c, r - 1.6) / horner(d, r - 1.6) : horner(e, r - 5) / horner(f, r - 5);
+  return q < 0 ? -x : x;
+}
+
+}  // namespace
+
+double Draws::uniform(std::uint64_t element) const {
+  const auto x = engine::philox(key_, 0, element / 2);
+  const std::size_t at = 2 * (element % 2);
+  const std::uint64_t bits = (static_cast<std::uint64_t>(x[at]) << 21) ^ (x[at + 1] >> 11);
+  return (static_cast<double>(bits) + 0.5) * 0x1p-53;
+}
+
+double Draws::normal(std::uint64_t element) const { return inverse_normal_cdf(uniform(element)); }
+
+void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor, std::span<double> w) {
+  const Draws draws(seed, tensor);
+  Initializers::each([&]<class I>(std::size_t i) {
+    if (static_cast<int>(i) == choice.index) I::fill(choice.values, fans, draws, w);
+  });
+}
+
+std::string_view automatic_initializer(std::string_view activation) {
+  for (std::string_view rectifier : {"relu", "leaky_relu", "elu", "gelu", "swish", "softplus"})
+    if (activation == rectifier) return "he_normal";
+  return "glorot_uniform";
+}
+
+}  // namespace deltarule

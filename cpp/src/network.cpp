@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <cmath>
+#include <deltarule/layers.h>
+#include <deltarule/network.h>
+#include <set>
+
+namespace deltarule {
+
+template <class T>
+Network<T>::Network(const NetworkSpec& spec) {
+  make_layers(spec);
+  if (spec.input_width > 0) build(spec.input_width);
+}
+
+template <class T>
+Network<T> Network<T>::for_loading(const NetworkSpec& spec, std::ptrdiff_t most) {
+  Network network;
+  network.make_layers(spec);
+  if (spec.input_width > 0) network.build(spec.input_width, false, most);
+  return network;
+}
+
+template <class T>
+void Network<T>::make_layers(const NetworkSpec& spec) {
+  seed_ = spec.seed;
+  if (spec.layers.empty()) throw std::invalid_argument("network: no layers given; at least one is needed");
+  std::map<std::string, int> counts;
+  std::set<std::string> names;
+  for (const LayerSpec& l : spec.layers) {
+    auto layer = make_layer(l);
+    if (layer->name().empty()) {
+      do layer->rename(l.type + "_" + std::to_string(++counts[l.type]));
+      while (names.contains(layer->name()));
+    }
+    if (layer->name().find('.') != std::string::npos)
+      throw std::invalid_argument("network: layer name '" + layer->name() + "' must not contain a dot");
+    if (!names.insert(layer->name()).second)
+      throw std::invalid_argument("network: two layers are called '" + layer->name() + "'; names must differ");
+    layers_.push_back(std::move(layer));
+  }
+  // Only what passes values on unchanged in kind may stand between a layer and "its" activation.
+  for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
+    for (std::size_t j = i + 1; j < layers_.size(); ++j) {
+      if (const auto activation = layers_[j]->activation(); layers_[j]->entry().name == "activation") {
+        layers_[i]->next_activation = activation;
+        break;
+      }
+      if (layers_[j]->entry().name == "dense") break;
+    }
+}
+
+template <class T>
+Network<T>::Network(const Network& other)
+    : seed_(other.seed_), tensors_(other.tensors_), input_width_(other.input_width_), output_width_(other.output_width_),
+      parameters_(other.parameters_), gradients_(other.gradients_), statistics_(other.statistics_) {
+  for (const auto& layer : other.layers_) layers_.push_back(layer->clone());
+}
+
+template <class T>
+void Network<T>::build(std::ptrdiff_t input_width) {
+  build(input_width, true, std::numeric_limits<std::ptrdiff_t>::max() / static_cast<std::ptrdiff_t>(sizeof(T)));
+}
+
+template <class T>
+void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t most) {
+  if (built()) {
+    if (input_width == input_width_) return;
+    throw std::invalid_argument("network: already built for " + std::to_string(input_width_) + " inputs, asked for " + std::to_string(input_width));
+  }
+  if (input_width < 1) throw std::invalid_argument("network: input width " + std::to_string(input_width) + " is not allowed; allowed: >= 1");
+  std::ptrdiff_t width = input_width, trained = 0, kept = 0;
+  std::vector<Tensor> list;
+  for (const auto& layer : layers_) {
+    const std::ptrdiff_t out = layer->build(width);
+    layer->set_widths(width, out);
+    for (Tensor t : layer->tensors()) {
+      t.layer = layer->name();
+      t.name = t.layer + "." + t.name;
+      if (t.columns > 0 && t.rows > (most - trained - kept) / t.columns)
+        throw std::length_error("network: array '" + t.name + "' of " + std::to_string(t.rows) + " x " + std::to_string(t.columns) + " numbers is too large");
+      std::ptrdiff_t& next = t.trained() ? trained : kept;
+      t.offset = next;
+      next += t.size();
+      list.push_back(std::move(t));
+    }
+    width = out;
+  }
+  parameters_ = engine::Buffer<T>(static_cast<std::size_t>(trained));
+  statistics_ = engine::Buffer<T>(static_cast<std::size_t>(kept));
+  std::uint32_t number = 0;
+  for (const Tensor& t : list) {
+    if (!draw) break;
+    std::vector<double> draws(static_cast<std::size_t>(t.size()));
+    initialize(t.initializer, t.fans, seed_, number++, draws);
+    T* target = (t.trained() ? parameters_ : statistics_).data() + t.offset;
+    std::transform(draws.begin(), draws.end(), target, [](double x) { return static_cast<T>(x); });
+  }
+  tensors_ = std::move(list);
+  input_width_ = input_width;
+  output_width_ = width;
+}
+
+template <class T>
+bool Network<T>::adapts() const {
+  return std::any_of(layers_.begin(), layers_.end(), [](const auto& l) { return l->entry().name == Standardize::entry.name; });
+}
+
+template <class T>
+void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
+  if (rows < 1 || !built()) return;
+  // What a second Standardize sees are standardised numbers: its mean is 0 and its deviation 1, as initialised.
+  for (const auto& layer : layers_) {
+    if (layer->entry().name != Standardize::entry.name) {
+      if (layer->entry().name == Dropout::entry.name) continue;
+      return;
+    }
+    const auto mean = tensor(layer->name() + ".mean"), deviation = tensor(layer->name() + ".deviation");
+    for (std::ptrdiff_t j = 0; j < input_width_; ++j) {
+      double m = 0, squares = 0;
+      for (std::ptrdiff_t i = 0; i < rows; ++i) {
+        const double v = static_cast<double>(x[i * row + j]), before = v - m;
+        m += before / static_cast<double>(i + 1);
+        squares += before * (v - m);
+      }
+      const double s = std::sqrt(squares / static_cast<double>(rows));
+      mean[static_cast<std::size_t>(j)] = static_cast<T>(m);
+      // A constant feature becomes zero, not infinite.
+      deviation[static_cast<std::size_t>(j)] = s > 1e-12 * std::fabs(m) && s > 0 ? static_cast<T>(s) : T(1);
+    }
+    return;
+  }
+}
+
+template <class T>
+NetworkSpec Network<T>::spec() const {
+  NetworkSpec spec{seed_, {}, input_width_};
+  for (const auto& layer : layers_) spec.layers.push_back(layer->spec());
+  return spec;
+}
+
+template <class T>
+std::span<T> Network<T>::gradients() {
+  if (gradients_.size() != parameters_.size()) gradients_ = engine::Buffer<T>(parameters_.size());
+  return gradients_.span();
+}
+
+template <class T>
+std::span<T> Network<T>::tensor(std::string_view name) {
+  for (const Tensor& t : tensors_)
+    if (t.name == name)
+      return (t.trained() ? parameters_ : statistics_).span().subspan(static_cast<std::size_t>(t.offset), static_cast<std::size_t>(t.size()));
+  std::vector<std::string_view> known;
+  for (const Tensor& t : tensors_) known.push_back(t.name);
+  throw std::invalid_argument("network: no array '" + std::string(name) + "'" + catalog::suggestion(name, known));
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace deltarule

@@ -1,0 +1,182 @@
+// Descriptions as JSON.
+#include "specs.h"
+
+#include <deltarule/serialize.h>
+#include <set>
+
+namespace deltarule {
+
+using nlohmann::json;
+
+json parse_json(std::string_view text, const std::string& what) {
+  constexpr int deepest = 64;
+  std::vector<std::set<std::string>> keys;
+  const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (depth > deepest) throw FormatError(what + ": nested deeper than " + std::to_string(deepest));
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+      throw FormatError(what + ": key '" + parsed.get<std::string>() + "' stands there twice");
+    return true;
+  };
+  try {
+    return json::parse(text, watch);
+  } catch (const json::exception& e) {
+    throw FormatError(what + ": not valid JSON (" + e.what() + ")");
+  }
+}
+
+namespace {
+
+// Every access to a description goes through here: what is missing or of the wrong kind has a name.
+template <class V>
+V get(const json& object, const char* key, const std::string& what) {
+  if (!object.is_object() || !object.contains(key)) throw FormatError(what + ": '" + key + "' is missing");
+  try {
+    return object.at(key).get<V>();
+  } catch (const json::exception&) {
+    throw FormatError(what + ": '" + key + "' is of the wrong kind: " + object.at(key).dump().substr(0, 60));
+  }
+}
+
+Setting setting_from(const std::string& name, const json& value, const std::string& what) {
+  if (value.is_boolean()) return {name, value.get<bool>() ? 1.0 : 0.0, {}};
+  if (value.is_number()) return {name, value.get<double>(), {}};
+  if (value.is_string()) return {name, 0, value.get<std::string>()};
+  throw FormatError(what + ": '" + name + "' must be a number, a boolean or a string, not " + value.dump().substr(0, 60));
+}
+
+json value_of(const Setting& s) {
+  if (!s.text.empty()) return s.text;
+  return s.value;
+}
+
+// Numbers and booleans as the entry declares them, so that a description reads like Python.
+json settings_json(const std::vector<Setting>& settings, const Entry* entry) {
+  json object = json::object();
+  for (const Setting& s : settings) {
+    object[s.name] = value_of(s);
+    if (!entry) continue;
+    for (const Param& p : entry->parameters)
+      if (p.name == s.name) {
+        if (p.kind == Kind::boolean) object[s.name] = s.value != 0;
+        if (p.kind == Kind::integer) object[s.name] = static_cast<std::int64_t>(s.value);
+      }
+  }
+  return object;
+}
+
+const Entry* entry_of(Family family, const std::string& name) {
+  for (const Family f : {family, Family::row_op})
+    for (const Entry* e : catalog::entries(f))
+      if (e->name == name) return e;
+  return nullptr;
+}
+
+json spec_json(const Spec& spec, Family family) {
+  json object = settings_json(spec.settings, entry_of(family, spec.name));
+  object["name"] = spec.name;
+  return object;
+}
+
+}  // namespace
+
+Spec spec_from(const json& value, const std::string& what) {
+  if (value.is_string()) return {value.get<std::string>(), {}};
+  if (value.is_null()) return {};
+  if (!value.is_object()) throw FormatError(what + " must be an object with a name, not " + value.dump().substr(0, 60));
+  Spec spec{get<std::string>(value, "name", what), {}};
+  for (const auto& [key, item] : value.items())
+    if (key != "name") spec.settings.push_back(setting_from(key, item, what));
+  return spec;
+}
+
+json to_object(const NetworkSpec& spec) {
+  json layers = json::array();
+  for (const LayerSpec& l : spec.layers) {
+    json layer = settings_json(l.settings, entry_of(Family::layer, l.type));
+    layer["type"] = l.type;
+    if (!l.name.empty()) layer["name"] = l.name;
+    for (const auto& [name, part] : l.parts)
+      layer[name] = spec_json(part, name == "activation" ? Family::activation : Family::initializer);
+    layers.push_back(std::move(layer));
+  }
+  json object{{"version", format_version}, {"seed", spec.seed}, {"layers", std::move(layers)}};
+  if (spec.input_width > 0) object["input_width"] = spec.input_width;
+  return object;
+}
+
+NetworkSpec network_spec_from(const json& object) {
+  const std::string what = "network description";
+  if (!object.is_object()) throw FormatError(what + " must be an object");
+  if (object.contains("version") && object["version"] != format_version)
+    throw FormatError(what + ": version " + object["version"].dump().substr(0, 20) + " is not known; this library reads version " + std::to_string(format_version));
+  NetworkSpec spec;
+  for (const auto& [key, value] : object.items())
+    if (key != "version" && key != "seed" && key != "layers" && key != "input_width") throw FormatError(what + ": unknown key '" + key + "'");
+  if (object.contains("seed")) spec.seed = get<std::uint64_t>(object, "seed", what);
+  if (object.contains("input_width")) spec.input_width = get<std::ptrdiff_t>(object, "input_width", what);
+  const json layers = get<json>(object, "layers", what);
+  if (!layers.is_array()) throw FormatError(what + ": 'layers' must be a list");
+  for (const json& item : layers) {
+    LayerSpec layer{get<std::string>(item, "type", what + ", layer"), {}, {}, {}};
+    const std::string where = what + ", layer '" + layer.type + "'";
+    const Entry* entry = entry_of(Family::layer, layer.type);
+    for (const auto& [key, value] : item.items()) {
+      if (key == "type") continue;
+      const auto is_part = [&] {
+        for (const Part& p : entry ? entry->parts : std::span<const Part>{})
+          if (p.name == key) return true;
+        return false;
+      };
+      if (key == "name") layer.name = value.is_null() ? std::string{} : get<std::string>(item, "name", where);
+      else if (is_part() || value.is_object()) layer.parts[key] = spec_from(value, where + ", " + key);
+      else layer.settings.push_back(setting_from(key, value, where));
+    }
+    spec.layers.push_back(std::move(layer));
+  }
+  return spec;
+}
+
+json to_object(const TrainerSpec& spec) {
+  json object{{"loss", spec_json(spec.loss, Family::loss)},
+              {"optimizer", spec_json(spec.optimizer, Family::optimizer)},
+              {"schedule", json::array()},
+              {"metrics", json::array()},
+              {"clip_norm", nullptr},
+              {"clip_value", nullptr},
+              {"seed", spec.seed}};
+  for (const Spec& s : spec.schedule) object["schedule"].push_back(spec_json(s, Family::schedule));
+  for (const Spec& s : spec.metrics) object["metrics"].push_back(spec_json(s, Family::metric));
+  if (spec.clip_norm) object["clip_norm"] = *spec.clip_norm;
+  if (spec.clip_value) object["clip_value"] = *spec.clip_value;
+  return object;
+}
+
+TrainerSpec trainer_spec_from(const json& object) {
+  const std::string what = "trainer description";
+  if (!object.is_object()) throw FormatError(what + " must be an object");
+  TrainerSpec spec;
+  for (const auto& [key, value] : object.items()) {
+    if (key == "loss") spec.loss = spec_from(value, what + ", loss");
+    else if (key == "optimizer") spec.optimizer = spec_from(value, what + ", optimizer");
+    else if (key == "schedule" || key == "metrics") {
+      if (!value.is_array()) throw FormatError(what + ": '" + key + "' must be a list");
+      for (const json& item : value) (key == "schedule" ? spec.schedule : spec.metrics).push_back(spec_from(item, what + ", " + key));
+    } else if (key == "clip_norm" || key == "clip_value") {
+      if (!value.is_null()) (key == "clip_norm" ? spec.clip_norm : spec.clip_value) = get<double>(object, key.c_str(), what);
+    } else if (key == "seed") {
+      spec.seed = get<std::uint64_t>(object, "seed", what);
+    } else {
+      throw FormatError(what + ": unknown key '" + key + "'");
+    }
+  }
+  return spec;
+}
+
+std::string to_json(const NetworkSpec& spec) { return to_object(spec).dump(); }
+std::string to_json(const TrainerSpec& spec) { return to_object(spec).dump(); }
+NetworkSpec network_spec_from_json(std::string_view text) { return network_spec_from(parse_json(text, "network description")); }
+TrainerSpec trainer_spec_from_json(std::string_view text) { return trainer_spec_from(parse_json(text, "trainer description")); }
+
+}  // namespace deltarule

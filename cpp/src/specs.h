@@ -1,0 +1,17 @@
+// Descriptions as JSON values; internal, so that users need no JSON header.
+#pragma once
+
+#include <deltarule/trainer.h>
+#include <nlohmann/json.hpp>
+
+namespace deltarule {
+
+// Refuses duplicate keys and deep nesting; `what` names the text in errors.
+nlohmann::json parse_json(std::string_view text, const std::string& what);
+Spec spec_from(const nlohmann::json& value, const std::string& what);
+nlohmann::json to_object(const NetworkSpec& spec);
+nlohmann::json to_object(const TrainerSpec& spec);
+NetworkSpec network_spec_from(const nlohmann::json& object);
+TrainerSpec trainer_spec_from(const nlohmann::json& object);
+
+}  // namespace deltarule

@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <deltarule/engine/philox.h>
+#include <deltarule/metrics.h>
+#include <deltarule/schedules.h>
+#include <deltarule/session.h>
+#include <deltarule/trainer.h>
+#include <numeric>
+
+#include "training_run.h"
+
+namespace deltarule {
+
+template <class T>
+Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
+    : network_(network), loss_(catalog::choose(Family::loss, spec.loss)), optimizer_(catalog::choose(Family::optimizer, spec.optimizer)),
+      clip_norm_(spec.clip_norm), clip_value_(spec.clip_value), seed_(spec.seed) {
+  if (!network.built()) throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
+  for (const Spec& s : spec.schedule) schedule_.push_back(catalog::choose(Family::schedule, s));
+  for (const Spec& s : spec.metrics) {
+    metrics_.push_back(catalog::choose(Family::metric, s));
+    // A logit is on the right side of the decision at 0, not at one half.
+    const bool given = std::any_of(s.settings.begin(), s.settings.end(), [](const Setting& x) { return x.name == "threshold"; });
+    if (metrics_.back().entry->name == "accuracy" && !given && loss_kernel<T>(loss_.index).from_logits) metrics_.back().values[0] = 0;
+    const Target wants = metrics_.back().entry->target;
+    if (wants == Target::values && loss_.entry->target == Target::label)
+      throw std::invalid_argument("metric '" + s.name + "' compares values, but the loss '" + std::string(loss_.entry->name) + "' takes class labels");
+  }
+  for (const auto& [name, clip] : {std::pair{"clip_norm", clip_norm_}, std::pair{"clip_value", clip_value_}})
+    if (clip && !(*clip > 0 && std::isfinite(*clip)))
+      throw std::invalid_argument("trainer: " + std::string(name) + " = " + std::to_string(*clip) + " is not allowed; allowed: a finite number > 0");
+  if (loss_.entry->target != Target::values && network.output_width() < 2)
+    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' needs one output per class, at least 2; the network has " +
+                                std::to_string(network.output_width()) + " (for two classes with one output: sigmoid_cross_entropy)");
+  base_rate_ = optimizer_.values[0];
+  for (int i = 0; i < update_kernel<T>(optimizer_.index).states_used(optimizer_.values); ++i) states_.emplace_back(network.parameters().size());
+}
+
+template <class T>
+TrainerSpec Trainer<T>::spec() const {
+  TrainerSpec spec{catalog::spec_of(loss_), catalog::spec_of(optimizer_), {}, {}, clip_norm_, clip_value_, seed_};
+  spec.optimizer.settings[0].value = base_rate_;
+  for (const Choice& c : schedule_) spec.schedule.push_back(catalog::spec_of(c));
+  for (const Choice& c : metrics_) spec.metrics.push_back(catalog::spec_of(c));
+  return spec;
+}
+
+template <class T>
+double Trainer<T>::learning_rate() const { return scheduled_rate(schedule_, base_rate_, static_cast<double>(step_)); }
+
+template <class T>
+void Trainer<T>::set_learning_rate(double rate) {
+  const Setting setting{"learning_rate", rate, {}};
+  base_rate_ = catalog::resolve(*optimizer_.entry, std::span(&setting, 1))[0];
+}
+
+template <class T>
+void Trainer<T>::check(const Data<T>& data) const {
+  if (data.rows < 1) throw std::invalid_argument("trainer: no rows of data given");
+  const bool labels = loss_.entry->target == Target::label;
+  if (labels ? data.label == nullptr : data.target == nullptr)
+    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " + (labels ? "integer class labels" : "one target per output") +
+                                ", but " + (labels ? "target values" : "labels") + " were given");
+  if (data.label)
+    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
+      if (data.label[i] < 0 || data.label[i] >= network_.output_width())
+        throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': label " + std::to_string(data.label[i]) + " in row " +
+                                    std::to_string(i) + " is not allowed; allowed: 0 to " + std::to_string(network_.output_width() - 1));
+}
+
+template <class T>
+const std::vector<std::uint32_t>& Trainer<T>::order(std::ptrdiff_t rows, std::int64_t epoch) {
+  const auto n = static_cast<std::uint32_t>(rows);
+  if (order_epoch_ == epoch && order_.size() == n) return order_;
+  order_.resize(n);
+  std::iota(order_.begin(), order_.end(), 0u);
+  engine::PhiloxSequence random(engine::philox_key(seed_, engine::Stream::shuffle, 0), static_cast<std::uint64_t>(epoch));
+  for (std::uint32_t i = n; i > 1; --i) std::swap(order_[i - 1], order_[random.below(i)]);
+  order_epoch_ = epoch;
+  return order_;
+}
+
+template <class T>
+engine::Machine<T>& Trainer<T>::machine(std::ptrdiff_t rows) {
+  const int available = engine::threads();
+  if (!machine_ || machine_->plan().max_rows() != rows || machine_->threads() < machine_->plan().useful_threads(rows, available)) {
+    machine_.reset();
+    machine_ = std::make_unique<engine::Machine<T>>(network_, engine::PlanOptions{.max_rows = rows, .training = true}, 1);
+    if (const int useful = machine_->plan().useful_threads(rows, available); useful > 1)
+      machine_ = std::make_unique<engine::Machine<T>>(network_, engine::PlanOptions{.max_rows = rows, .training = true}, useful);
+  }
+  return *machine_;
+}
+
+template <class T>
+std::size_t Trainer<T>::sum_count() const {
+  std::size_t count = 2;
+  for (const Choice& m : metrics_) count += metric_kernel<T>(m.index).sums(static_cast<std::size_t>(network_.output_width()));
+  return count;
+}
+
+template <class T>
+void Trainer<T>::add_up(const LossRows<T>& rows, const double* losses, std::vector<double>& sums) const {
+  double loss = 0, weight = 0;
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    loss += losses[i];
+    weight += rows.weight ? static_cast<double>(rows.weight[i]) : 1.0;
+  }
+  sums[0] += loss;
+  sums[1] += weight;
+  std::size_t at = 2;
+  for (const Choice& m : metrics_) {
+    const auto& kernel = metric_kernel<T>(m.index);
+    for (std::size_t i = 0; i < rows.rows; ++i) kernel.add(m.values, rows, i, &sums[at]);
+    at += kernel.sums(rows.outputs);
+  }
+}
+
+template <class T>
+Figures Trainer<T>::finish(const std::vector<double>& sums) const {
+  Figures figures{sums[1] > 0 ? sums[0] / sums[1] : 0, {}};
+  const auto outputs = static_cast<std::size_t>(network_.output_width());
+  std::size_t at = 2;
+  for (const Choice& m : metrics_) {
+    const auto& kernel = metric_kernel<T>(m.index);
+    figures.metrics.push_back(kernel.finish(&sums[at], outputs));
+    at += kernel.sums(outputs);
+  }
+  return figures;
+}
+
+template <class T>
+EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& options) {
+  check(data);
+  const auto start = std::chrono::steady_clock::now();
+  const std::ptrdiff_t batch = options.batch_size > 0 ? std::min(options.batch_size, data.rows) : data.rows;
+  const std::ptrdiff_t all = (data.rows + batch - 1) / batch;
+  const std::ptrdiff_t first = std::min(options.first_step, all);
+  const std::ptrdiff_t last = options.max_steps > 0 ? std::min(all, first + options.max_steps) : all;
+  if (first == 0 || sums_.size() != sum_count()) sums_.assign(sum_count(), 0.0);
+  Run run(*this, machine(batch), data, options.shuffle ? order(data.rows, options.epoch).data() : nullptr, batch, options.poll);
+  EpochResult result;
+  result.stopped = run.steps(first, last, options.epoch);
+  result.steps = run.done();
+  result.learning_rate = run.last_rate();
+  result.figures = finish(sums_);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+template <class T>
+Figures Trainer<T>::step(const Data<T>& data) {
+  check(data);
+  std::vector<double> epoch_sums(sum_count(), 0.0);
+  std::swap(epoch_sums, sums_);
+  Figures figures;
+  try {
+    Run run(*this, machine(data.rows), data, nullptr, data.rows, {});
+    run.steps(0, 1, 0);
+    figures = finish(sums_);
+  } catch (...) {
+    std::swap(epoch_sums, sums_);
+    throw;
+  }
+  std::swap(epoch_sums, sums_);
+  return figures;
+}
+
+template <class T>
+Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size, const std::function<bool()>& poll) const {
+  check(data);
+  const auto outputs = network_.output_width();
+  const std::ptrdiff_t block = batch_size > 0 ? batch_size : 256;
+  const int blocks = static_cast<int>((data.rows + block - 1) / block);
+  engine::Buffer<T> predictions(static_cast<std::size_t>(data.rows * outputs));
+  std::vector<double> losses(static_cast<std::size_t>(data.rows));
+  const engine::Plan<T> plan(network_, {.max_rows = 64});
+  const int threads = std::min(plan.useful_threads(data.rows, engine::threads()), blocks);
+  std::vector<std::unique_ptr<Session<T>>> sessions;
+  std::vector<engine::Buffer<T>> gradients;
+  for (int t = 0; t < threads; ++t) {
+    sessions.push_back(std::make_unique<Session<T>>(network_, std::min<std::ptrdiff_t>(block, 256)));
+    gradients.emplace_back(static_cast<std::size_t>(block * outputs));
+  }
+  engine::TaskQueue queue(threads);
+  std::atomic<bool> stop{false};
+  const auto rows_of = [&](std::ptrdiff_t begin, std::ptrdiff_t count) {
+    return LossRows<T>{static_cast<std::size_t>(count), static_cast<std::size_t>(outputs), predictions.data() + begin * outputs, outputs,
+                       data.target ? data.target + begin * outputs : nullptr, outputs, data.label ? data.label + begin : nullptr,
+                       data.weight ? data.weight + begin : nullptr};
+  };
+  engine::run_team(threads, [&](int t) {
+    queue.take_all(t, blocks, [&](int b) {
+      if (t == 0 && poll && poll()) stop.store(true);
+      if (stop.load(std::memory_order_relaxed)) return;
+      const std::ptrdiff_t begin = b * block, count = std::min(block, data.rows - begin);
+      const auto ti = static_cast<std::size_t>(t);
+      sessions[ti]->run(data.x + begin * network_.input_width(), predictions.data() + begin * outputs, count);
+      loss_kernel<T>(loss_.index).run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
+    });
+  });
+  std::vector<double> sums(sum_count(), 0.0);
+  add_up(rows_of(0, data.rows), losses.data(), sums);
+  return finish(sums);
+}
+
+template <class T>
+std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
+  auto& m = machine(batch_size);
+  const bool fused = !clip_norm_ && !clip_value_;
+  return m.plan().explain(m.plan().useful_threads(batch_size, engine::threads()), states_.size(), optimizer_.entry->class_name, fused);
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace deltarule

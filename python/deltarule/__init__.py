@@ -1,0 +1,53 @@
+"""Dense neural networks on a CPU: exact, fast, small.
+
+>>> import deltarule as dr
+>>> net = dr.Sequential([dr.Dense(32, "relu"), dr.Dense(1)])
+>>> net.compile(dr.Adam(learning_rate=1e-3), loss="mse")
+
+`Sequential` is the network; layers, optimizers, losses, schedules, initializers and metrics are objects or
+plain names. `kernels` holds the C++ functions themselves, on NumPy arrays.
+"""
+
+from . import activations, callbacks, initializers, kernels, layers, losses, metrics, optimizers, schedules
+from ._native import core as _core
+from ._threads import get_num_threads, set_num_threads
+from .callbacks import *  # noqa: F403
+from .history import History
+from .initializers import *  # noqa: F403
+from .layers import *  # noqa: F403
+from .losses import *  # noqa: F403
+from .optimizers import *  # noqa: F403
+from .progress import EpochPrinter, ProgressBar
+from .schedules import *  # noqa: F403
+from .sequential import Sequential, load
+
+FormatError = _core.FormatError
+NonFiniteError = _core.NonFiniteError
+__version__: str = _core.config()["version"]
+
+__all__ = [
+    "EpochPrinter",
+    "FormatError",
+    "History",
+    "NonFiniteError",
+    "ProgressBar",
+    "Sequential",
+    "__version__",
+    "activations",
+    "get_num_threads",
+    "initializers",
+    "kernels",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "optimizers",
+    "schedules",
+    "set_num_threads",
+]
+__all__ += callbacks.__all__
+__all__ += initializers.__all__
+__all__ += layers.__all__
+__all__ += losses.__all__
+__all__ += optimizers.__all__
+__all__ += schedules.__all__

@@ -1,0 +1,122 @@
+"""What `Sequential.compile` settles: loss, optimizer, metrics, clipping."""
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from . import _check
+from ._declaration import Declaration
+from ._families import Layer, Loss, Metric, Optimizer, RowOperation, Schedule
+from ._types import Config
+
+_OPERATION = "Sequential.compile"
+
+
+class Compiled(NamedTuple):
+    """Settings of training."""
+
+    optimizer: Optimizer
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    clip_norm: float | None
+    clip_value: float | None
+
+    def names(self, validation: bool) -> list[str]:
+        """Figures that an epoch gives."""
+        measured = ["loss", *(m.entry["name"] for m in self.metrics)]
+        checked = ["val_" + name for name in measured] if validation else []
+        return [*measured, *checked, "learning_rate", "time"]
+
+    def settings(self, seed: int) -> str:
+        """JSON for the core's Trainer."""
+        optimizer = self.optimizer.config()
+        optimizer.pop("schedule")
+        schedule: Schedule | None = self.optimizer.schedule
+        return json.dumps(
+            {
+                "loss": self.loss.config(),
+                "optimizer": optimizer,
+                "schedule": [] if schedule is None else schedule.chain(),
+                "metrics": [m.config() for m in self.metrics],
+                "clip_norm": self.clip_norm,
+                "clip_value": self.clip_value,
+                "seed": seed,
+            }
+        )
+
+    @classmethod
+    def from_settings(cls, text: str) -> "Compiled":
+        """Inverse of `settings`."""
+        given: Config = json.loads(text)
+        schedule = Schedule.from_chain(given.get("schedule") or [])
+        return cls(
+            Optimizer.from_config({**given["optimizer"], "schedule": schedule}),
+            Loss.from_config(given["loss"]),
+            tuple(Metric.from_config(m) for m in given.get("metrics") or []),
+            given.get("clip_norm"),
+            given.get("clip_value"),
+        )
+
+
+def check(
+    optimizer: Any,
+    loss: Any,
+    metrics: Any,
+    clip_norm: float | None,
+    clip_value: float | None,
+    outputs: int | None,
+) -> Compiled:
+    """Turn the arguments of `Sequential.compile` into objects."""
+    if loss is None:
+        raise ValueError(
+            f'{_OPERATION}: the loss is missing; write loss="mse" or another name of deltarule.losses'
+        )
+    the_loss = Loss.make(loss, _OPERATION, "loss")
+    if isinstance(metrics, (str, Mapping, Declaration)) or not isinstance(metrics, Iterable):
+        raise TypeError(f'{_OPERATION}: metrics is {metrics!r}; allowed: a list, such as ["accuracy"]')
+    measures = []
+    for i, metric in enumerate(metrics):
+        measure = Metric.make(metric, _OPERATION, f"metrics[{i}]")
+        if metric == "accuracy" and the_loss.entry["from_logits"] and outputs in (1, None):
+            measure = type(measure)(threshold=0.0)  # of a logit, where a probability would have 0.5
+        measures.append(measure)
+    names = [m.entry["name"] for m in measures]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{_OPERATION}: metrics holds {name!r} twice")
+    return Compiled(
+        Optimizer.make(optimizer, _OPERATION, "optimizer"),
+        the_loss,
+        tuple(measures),
+        _limit(clip_norm, "clip_norm"),
+        _limit(clip_value, "clip_value"),
+    )
+
+
+def warn_about_logits(layers: Sequence[Layer], loss: Loss) -> None:
+    """A squashing last layer before a loss that squashes by itself is a common mistake."""
+    if not loss.entry["from_logits"]:
+        return
+    for layer in reversed(layers):
+        if layer.entry["name"] == "dropout":
+            continue
+        last = getattr(layer, "activation", None)
+        if last is not None and (isinstance(last, RowOperation) or last.entry["name"] == "sigmoid"):
+            warnings.warn(
+                f"the loss {loss.entry['name']!r} takes logits and applies "
+                f"the {last.entry['name']} itself, but the last "
+                f"layer already has the activation {last.entry['name']!r}: remove it there",
+                UserWarning,
+                stacklevel=3,
+            )
+        return
+
+
+def _limit(value: float | None, argument: str) -> float | None:
+    if value is None:
+        return None
+    number = _check.real(value, _OPERATION, argument, 0)
+    if number == 0:
+        raise _check.not_allowed(_OPERATION, argument, number, "a number > 0, or None")
+    return number

@@ -1,0 +1,106 @@
+"""Prepares data sets for the core: inputs, targets and weights, checked against network and loss."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _arrays, _check
+from ._families import Loss, Metric
+from ._types import Array, ArrayLike
+
+
+class Data(NamedTuple):
+    """Rows ready for the core."""
+
+    X: Array
+    y: Array
+    weight: Array | None
+
+    def rows(self, start: int, stop: int | None) -> "Data":
+        """A stretch of the rows, without a copy."""
+        weight = None if self.weight is None else self.weight[start:stop]
+        return Data(self.X[start:stop], self.y[start:stop], weight)
+
+
+class Task(NamedTuple):
+    """What targets have to look like."""
+
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    outputs: int
+    dtype: Any
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; one output tells two apart."""
+        return max(self.outputs, 2)
+
+    def targets(self, value: ArrayLike, operation: str, argument: str, rows: int, other: str) -> Array:
+        """Targets as the loss takes them: int32 labels (N,), or values (N, outputs)."""
+        given = _check.array(value, operation, argument)
+        _check.same_length(given, rows, operation, argument, other)
+        kind = self.loss.entry["target"]
+        if kind != "values" and self.outputs < 2:
+            raise ValueError(
+                f"{operation}: the loss {self.loss.entry['name']!r} needs one output per class, but the last layer has "
+                f"1 output (sigmoid_cross_entropy tells two classes apart with one)"
+            )
+        one_column = given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1)
+        if kind == "label":
+            y = _check.labels(given, operation, argument, self.outputs)
+        elif kind == "label_or_distribution" and one_column:
+            y = _arrays.one_hot(
+                _check.labels(given, operation, argument, self.outputs), self.outputs, self.dtype
+            )
+        else:
+            y = _check.values(given, operation, argument, self.dtype, self.outputs)
+            low, high = self.loss.entry["target_low"], self.loss.entry["target_high"]
+            _check.within(y, operation, argument, low, high, self.loss.entry["name"])
+        if y.ndim == 1:
+            for metric in self.metrics:
+                if metric.entry["target"] == "values":
+                    raise ValueError(
+                        f"{operation}: the metric {metric.entry['name']!r} compares values, but the loss "
+                        f"{self.loss.entry['name']!r} takes integer labels"
+                    )
+        return y
+
+    def data(
+        self,
+        X: Array,
+        y: ArrayLike,
+        weight: ArrayLike | None,
+        operation: str,
+        names: tuple[str, str, str] = ("X", "y", "sample_weight"),
+    ) -> Data:
+        """Check targets and weights that belong to inputs already checked."""
+        _check.not_empty(X, operation, names[0])
+        goal = self.targets(y, operation, names[1], len(X), names[0])
+        if weight is None:
+            return Data(X, goal, None)
+        return Data(X, goal, _check.weights(weight, operation, names[2], self.dtype, len(X)))
+
+    def with_class_weight(self, data: Data, class_weight: Any, operation: str) -> Data:
+        """Multiply the row weights by those of the rows' classes."""
+        weight = _check.class_weights(class_weight, data.y, self.classes, operation, self.dtype)
+        weight = weight if data.weight is None else weight * data.weight
+        if not weight.any():
+            raise ValueError(
+                f"{operation}: class_weight and sample_weight together leave no row with a weight > 0"
+            )
+        return Data(data.X, data.y, weight)
+
+
+def split(data: Data, fraction: float, operation: str) -> tuple[Data, Data]:
+    """Training rows and, as the last `fraction` of the rows, validation rows."""
+    first = int(np.floor(len(data.X) * (1.0 - fraction)))
+    if first == 0 or first == len(data.X):
+        raise ValueError(
+            f"{operation}: validation_split = {fraction:g} of {len(data.X)} rows leaves one part empty; "
+            "allowed: a share that leaves rows on both sides"
+        )
+    parts = data.rows(0, first), data.rows(first, None)
+    for part, name in zip(parts, ("training", "validation"), strict=True):
+        if part.weight is not None and not part.weight.any():
+            raise ValueError(f"{operation}: sample_weight is zero for every {name} row")
+    return parts

@@ -1,0 +1,272 @@
+"""A stack of layers as a function: construction, inference, arrays, description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _check, _storage, _summary
+from ._families import Layer
+from ._native import core
+from ._types import Array, ArrayLike, Config
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+
+
+class Stack:
+    """What a `Sequential` can do without being compiled."""
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        seed: int | None = 0,
+        dtype: Any = "float32",
+        name: str | None = None,
+    ) -> None:
+        kind = _kind(dtype)
+        if kind not in _DTYPES:
+            raise _check.not_allowed("Sequential", "dtype", dtype, '"float32" or "float64"')
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"Sequential: name is {name!r}; allowed: text or None")
+        self.name = name
+        self.metadata: dict[str, Any] = {}  # JSON values of the user's, kept in the model file
+        self._seed = _random_seed() if seed is None else _check.whole(seed, "Sequential", "seed", 0, "None")
+        self._real = _DTYPES[kind]
+        self._layers: list[Layer] = []
+        self._network: core.Network | None = None
+        self._adapted = False
+        if isinstance(layers, (Layer, str)) or not isinstance(layers, Iterable):
+            raise TypeError(f"Sequential: layers is {layers!r}; allowed: a list of layers")
+        for layer in layers:
+            self.add(layer)
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer; possible until the network is built."""
+        _check.instance(layer, Layer, "Sequential", f"layers[{len(self._layers)}]", "a layer")
+        if self._network is not None:
+            raise RuntimeError("Sequential.add: the network is built already; make a new Sequential")
+        self._layers.append(layer)
+
+    def build(self, input_width: int) -> Self:
+        """Fix the input width and make the weights; `fit` does this by itself at the first data.
+
+        Parameters
+        ----------
+        input_width : int
+            Columns of the inputs.
+
+        Returns
+        -------
+        Stack
+            The network itself.
+        """
+        width = _check.whole(input_width, "Sequential.build", "input_width")
+        self._network = self._network_for(width, "Sequential.build")
+        return self
+
+    def adapt(self, X: ArrayLike) -> None:
+        """Let the `Standardize` layers learn mean and deviation; the first `fit` does this by itself."""
+        X = _check.features(X, "Sequential.adapt", "X", self._real, self._width())
+        _check.not_empty(X, "Sequential.adapt", "X")
+        self._network = self._network_for(X.shape[1], "Sequential.adapt")
+        self._network.adapt(X)
+        self._adapted = True
+
+    def predict(
+        self,
+        X: ArrayLike,
+        *,
+        batch_size: int | None = None,  # noqa: ARG002
+        out: Array | None = None,
+    ) -> Array:
+        """Outputs of the network in inference mode. Safe to call from several threads at once.
+
+        Parameters
+        ----------
+        X : array (N, columns)
+            Inputs; NaN in a row gives NaN in its outputs.
+        batch_size : int, optional
+            Ignored: the network finds the best size by itself.
+        out : ndarray (N, outputs), optional
+            C-contiguous array of the network's dtype for the result.
+
+        Returns
+        -------
+        ndarray (N, outputs)
+        """
+        network = self._network
+        if network is None:
+            raise RuntimeError(
+                "Sequential.predict: the network is not built; fit it, build(input_width) or load one"
+            )
+        if type(X) is not np.ndarray or X.dtype is not self._real or X.ndim != 2 or not X.flags.c_contiguous:
+            X = _check.features(X, "Sequential.predict", "X", self._real, network.input_width, finite=False)
+        if out is None:
+            out = np.empty((len(X), network.output_width), self._real)
+        network.predict(X, out)
+        return out
+
+    def forward(self, X: ArrayLike, training: bool = True) -> Array:
+        """Outputs of a hand-written training step.
+
+        Parameters
+        ----------
+        X : array (N, columns)
+            Inputs.
+        training : bool, default True
+            Keep what `backward` needs, drop units and use batch statistics; False is the same as `predict`.
+
+        Returns
+        -------
+        ndarray (N, outputs)
+        """
+        X = _check.features(X, "Sequential.forward", "X", self._real, self._width())
+        self._network = self._network_for(X.shape[1], "Sequential.forward")
+        return self._network.forward(X, _check.flag(training, "Sequential.forward", "training"))
+
+    def backward(self, dY: ArrayLike) -> Array:
+        """Carry the gradient of the outputs of the latest `forward` back; fills `gradients`. Once per `forward`.
+
+        Returns
+        -------
+        ndarray (N, columns)
+            Gradient of the inputs.
+        """
+        network = self._require_built("Sequential.backward")
+        given = _check.array(dY, "Sequential.backward", "dY")
+        if given.ndim != 2 or given.shape[1] != network.output_width:
+            raise ValueError(
+                f"Sequential.backward: dY has shape {given.shape}; allowed: (N, {network.output_width})"
+            )
+        return network.backward(_check.convert(given, "Sequential.backward", "dY", self._real))
+
+    def parameters(self) -> dict[str, Array]:
+        """Trained arrays by name ("dense_1.weight"), as views: writing into them changes the network."""
+        return self._require_built("Sequential.parameters").parameters()
+
+    def gradients(self) -> dict[str, Array]:
+        """Gradients by parameter name, as views; filled by `backward`."""
+        return self._require_built("Sequential.gradients").gradients()
+
+    def states(self) -> dict[str, Array]:
+        """Statistics by name ("batch_norm_1.running_mean"), as views."""
+        return self._require_built("Sequential.states").states()
+
+    def get_weights(self) -> dict[str, Array]:
+        """Copies of all parameters and statistics, by name."""
+        network = self._require_built("Sequential.get_weights")
+        return {name: array.copy() for name, array in (network.parameters() | network.states()).items()}
+
+    def set_weights(self, weights: Mapping[str, ArrayLike]) -> None:
+        """Put the arrays that `get_weights` gave into the network.
+
+        Raises
+        ------
+        ValueError
+            A name or a shape does not fit; nothing has changed.
+        """
+        operation = "Sequential.set_weights"
+        network = self._require_built(operation)
+        own = network.parameters() | network.states()
+        if set(weights) != set(own):
+            wrong = sorted(set(weights) ^ set(own))
+            raise ValueError(
+                f"{operation}: weights must hold {', '.join(own)}; unknown or missing: {', '.join(wrong)}"
+            )
+        new = {name: _check.array(value, operation, name) for name, value in weights.items()}
+        for name, value in new.items():
+            if value.shape != own[name].shape:
+                raise ValueError(f"{operation}: {name} has shape {value.shape}; allowed: {own[name].shape}")
+        for name, value in new.items():
+            own[name][...] = value
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order."""
+        return tuple(self._layers)
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return self._network is not None
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers."""
+        return self._seed
+
+    @property
+    def dtype(self) -> str:
+        """Type of all arrays, "float32" or "float64"."""
+        return str(self._real)
+
+    def config(self) -> Config:
+        """Architecture as a dict of JSON values; `from_config` makes a new, untrained network of it."""
+        return {
+            "name": self.name,
+            "seed": self._seed,
+            "dtype": self.dtype,
+            "layers": [layer.config() for layer in self._layers],
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Inverse of `config`."""
+        layers = [Layer.from_config(layer) for layer in config["layers"]]
+        return cls(layers, seed=config["seed"], dtype=config["dtype"], name=config.get("name"))
+
+    def summary(self) -> str:
+        """Table of the layers with output widths and numbers of parameters."""
+        return _summary.text(self)
+
+    def __repr__(self) -> str:
+        return _summary.brief(self)
+
+    def _repr_html_(self) -> str:
+        return _summary.html(self)
+
+    def _width(self) -> int | None:
+        return None if self._network is None else self._network.input_width
+
+    def _network_for(self, width: int, operation: str) -> core.Network:
+        """The network, or a new one for this input width that is not yet `self._network`."""
+        if self._network is not None:
+            if self._network.input_width != width:
+                raise ValueError(
+                    f"{operation}: the network is built for {self._network.input_width} columns, not {width}"
+                )
+            return self._network
+        if not self._layers:
+            raise RuntimeError(f"{operation}: the network has no layers; add some")
+        try:
+            network = core.Network(_storage.description(self), self.dtype)
+            network.build(width)
+        except ValueError as error:
+            raise ValueError(f"{operation}: {error}") from None
+        return network
+
+    def _require_built(self, operation: str) -> core.Network:
+        if self._network is None:
+            raise RuntimeError(
+                f"{operation}: the network is not built; fit it, build(input_width) or load one"
+            )
+        return self._network
+
+
+def _kind(dtype: Any) -> str:
+    """Name of a dtype given as text, type or NumPy dtype."""
+    try:
+        return str(np.dtype(dtype))
+    except TypeError:
+        return repr(dtype)
+
+
+def _random_seed() -> int:
+    from secrets import randbits
+
+    return randbits(32)

@@ -1,0 +1,115 @@
+"""Saving, loading, copying and pickling networks."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._compiled import Compiled
+from ._families import Layer
+from ._native import core
+from ._types import Array, Config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ._stack import Stack
+    from .sequential import Sequential
+
+_S = TypeVar("_S", bound="Sequential")
+
+
+def description(model: Stack) -> str:
+    """JSON of the architecture for the core."""
+    layers = [
+        {k: v for k, v in _explicit(layer.config()).items() if v is not None} for layer in model._layers
+    ]
+    return json.dumps({"seed": model._seed, "layers": layers})
+
+
+def save(model: Sequential, path: str | Path) -> None:
+    """See `Sequential.save`."""
+    network = model._require_built("Sequential.save")
+    trainer = None if model._compiled is None else model._ready(network)
+    extra = {"name": model.name, "epoch": model.epoch, "adapted": model._adapted, "metadata": model.metadata}
+    core.save(os.fspath(path), network, trainer, json.dumps(extra))
+
+
+def load(cls: type[_S], path: str | Path) -> _S:
+    """See `deltarule.load`."""
+    network, trainer, text = core.load(os.fspath(path))
+    extra: Config = json.loads(text) if text else {}
+    model = _around(cls, network, trainer)
+    model.name = extra.get("name")
+    model.epoch = extra.get("epoch", 0)
+    model._adapted = extra.get("adapted", True)
+    model.metadata = extra.get("metadata", {})
+    return model
+
+
+def copy(model: _S) -> _S:
+    """See `Sequential.copy`."""
+    twin = type(model).__new__(type(model))
+    twin.__dict__.update(model.__dict__)
+    twin._layers, twin._trainer, twin.history = list(model._layers), None, None
+    twin.metadata = dict(model.metadata)
+    if model._network is not None:
+        twin._network = model._network.copy()
+        if model._trainer is not None:
+            _set_progress(twin._ready(twin._network), *_progress(model._trainer))
+    return twin
+
+
+def pickled(model: Sequential) -> tuple[Any, ...]:
+    """What `__reduce__` returns."""
+    state = {k: v for k, v in model.__dict__.items() if k not in ("_network", "_trainer")}
+    if model._network is not None:
+        state["_weights"] = (model._network.input_width, model.get_weights())
+    if model._trainer is not None:
+        step, rate, arrays = _progress(model._trainer)
+        state["_progress"] = (step, rate, {name: a.copy() for name, a in arrays.items()})
+    return _unpickled, (type(model), state)
+
+
+def _unpickled(cls: type[_S], state: dict[str, Any]) -> _S:
+    model = cls.__new__(cls)
+    weights, progress = state.pop("_weights", None), state.pop("_progress", None)
+    model.__dict__.update(state, _network=None, _trainer=None)
+    if weights is not None:
+        model.build(weights[0])
+        model.set_weights(weights[1])
+    if progress is not None:
+        _set_progress(model._ready(model._require_built("pickle")), *progress)
+    return model
+
+
+def _around(cls: type[_S], network: core.Network, trainer: core.Trainer | None) -> _S:
+    """A model around what the core has loaded."""
+    given: Config = json.loads(network.description())
+    layers = [Layer.from_config(layer) for layer in given["layers"]]
+    model = cls(layers, seed=given["seed"], dtype=network.dtype)
+    model._network, model._trainer = network, trainer
+    if trainer is not None:
+        model._compiled = Compiled.from_settings(trainer.settings())
+    return model
+
+
+def _progress(trainer: core.Trainer) -> tuple[int, float, dict[str, Array]]:
+    return trainer.step, trainer.learning_rate, trainer.states()
+
+
+def _set_progress(trainer: core.Trainer, step: int, rate: float, arrays: dict[str, Array]) -> None:
+    trainer.step = step
+    if trainer.learning_rate != rate:
+        trainer.learning_rate = rate
+    for name, own in trainer.states().items():
+        own[...] = arrays[name]
+
+
+def _explicit(config: Config) -> Config:
+    """Write a part given by name only as the core expects it."""
+    for argument in ("initializer", "bias_initializer"):
+        if isinstance(config.get(argument), str):
+            config[argument] = {"name": config[argument]}
+    return config

@@ -1,0 +1,351 @@
+"""The network: a stack of layers with training, inference and storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _check, _compiled, _fitting, _storage
+from ._data import Data, Task
+from ._families import Layer, Loss, Metric, Optimizer
+from ._native import core
+from ._stack import Stack
+from ._types import Array, ArrayLike
+from .history import History
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_EVALUATION_ROWS = 1024
+
+
+class Sequential(Stack):
+    """A stack of layers that is trained and used as one.
+
+    Parameters
+    ----------
+    layers : iterable of Layer, default ()
+        Layers in the order in which data flows through them. The input width is taken from the first data.
+    seed : int or None, default 0
+        Fixes initial weights, shuffling and dropout; the same seed gives the same bits for any number of
+        threads.
+        None draws one.
+    dtype : {"float32", "float64"}, default "float32"
+        Type of all arrays.
+    name : str, optional
+        Shown by `summary`.
+
+    Attributes
+    ----------
+    history : History or None
+        Figures of the latest `fit`.
+    epoch : int
+        Epochs trained so far, over all calls of `fit`.
+    stop_training : bool
+        Set by callbacks to end `fit` after the current epoch.
+
+    Examples
+    --------
+    >>> import numpy as np, deltarule as dr
+    >>> X = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+    >>> net = dr.Sequential([dr.Dense(16, "tanh"), dr.Dense(1)], seed=1)
+    >>> net.compile("adam", loss="mse")
+    >>> history = net.fit(X, X**2, epochs=50)
+    >>> net.predict(X).shape
+    (64, 1)
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        seed: int | None = 0,
+        dtype: str = "float32",
+        name: str | None = None,
+    ) -> None:
+        self.history: History | None = None
+        self.epoch = 0
+        self.stop_training = False
+        self._trainer: core.Trainer | None = None
+        self._compiled: _compiled.Compiled | None = None
+        super().__init__(layers, seed, dtype, name)
+
+    def compile(
+        self,
+        optimizer: str | Optimizer | Mapping[str, Any] = "adam",
+        loss: str | Loss | Mapping[str, Any] | None = None,
+        metrics: Iterable[str | Metric | Mapping[str, Any]] = (),
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        """Settle how the network is trained. Compiling again starts with a fresh optimizer state.
+
+        Parameters
+        ----------
+        optimizer : str, Optimizer or config, default "adam"
+            Update rule, with its learning rate and schedule.
+        loss : str, Loss or config
+            What is minimised.
+        metrics : iterable of str, Metric or config, default ()
+            Further figures for the history. "accuracy" by name looks at the sign of a single logit.
+        clip_norm : float, optional
+            Largest Euclidean norm of the gradient of all parameters together.
+        clip_value : float, optional
+            Largest size of every single gradient.
+
+        Raises
+        ------
+        ValueError, TypeError
+            An argument is unknown or out of range.
+
+        Warns
+        -----
+        UserWarning
+            The last layer is a softmax or sigmoid and the loss applies it again.
+        """
+        outputs = None if self._network is None else self._network.output_width
+        if outputs is None:
+            outputs = next((la.units for la in reversed(self._layers) if "units" in la.order), None)
+        compiled = _compiled.check(optimizer, loss, metrics, clip_norm, clip_value, outputs)
+        _compiled.warn_about_logits(self._layers, compiled.loss)
+        self._compiled, self._trainer = compiled, None
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        batch_size: int | None = 32,
+        epochs: int = 1,
+        validation_data: tuple[ArrayLike, ...] | None = None,
+        validation_split: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        shuffle: bool = True,
+        callbacks: Iterable[Any] = (),
+        verbose: int | str = "auto",
+        initial_epoch: int | None = None,
+    ) -> History:
+        """Train the network. Calling it again goes on where training ended.
+
+        Parameters
+        ----------
+        X : array (N, columns)
+            Inputs. C-contiguous arrays of the network's dtype are used without a copy.
+        y : array (N, outputs), or (N,)
+            Targets; integer classes for a loss that takes labels.
+        batch_size : int or None, default 32
+            Rows per step; None takes all rows at once.
+        epochs : int, default 1
+            Passes over the data; with `initial_epoch`, the number of the last one.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Data evaluated after every epoch.
+        validation_split : float, default 0.0
+            Share of the rows, the last ones before shuffling, that is set aside as validation data.
+        sample_weight : array (N,), optional
+            Weights >= 0 of the rows in the loss.
+        class_weight : dict of {class: weight} or "balanced", optional
+            Further factor on the weights; classes that are not named have 1. "balanced" gives every class the
+            same total weight.
+        shuffle : bool, default True
+            Draw a new order of the rows in every epoch; it depends only on the seed and the epoch's number.
+        callbacks : iterable of Callback, default ()
+            Called between epochs.
+        verbose : {"auto", 0, 1, 2}, default "auto"
+            0 shows nothing, 1 a progress bar, 2 a line per epoch; "auto" is 1 on a terminal or in a notebook.
+        initial_epoch : int, optional
+            Number of the first epoch; by default training goes on counting.
+
+        Returns
+        -------
+        History
+            Also kept as the attribute `history`, even if training is interrupted.
+
+        Raises
+        ------
+        RuntimeError
+            The network is not compiled.
+        ValueError, TypeError
+            An argument does not fit; the message says which, and nothing has changed.
+        NonFiniteError
+            The loss or a weight became NaN or infinite; the weights are those of the last finite step.
+        KeyboardInterrupt
+            On Ctrl-C; the network stays usable.
+        """
+        plan = _fitting.plan(
+            self,
+            X,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            verbose=verbose,
+            initial_epoch=initial_epoch,
+        )
+        return _fitting.run(self, plan)
+
+    def train_on_batch(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """Do one optimizer step on one batch.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array
+            As for `fit`.
+
+        Returns
+        -------
+        dict of float
+            Loss and metrics of the batch before the step.
+        """
+        data, network = self._data(X, y, sample_weight, "Sequential.train_on_batch")
+        return self._ready(network).train_on_batch(data.X, data.y, data.weight)
+
+    def evaluate(
+        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """Loss and metrics in inference mode.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array
+            As for `fit`.
+
+        Returns
+        -------
+        dict of float
+        """
+        data, network = self._data(X, y, sample_weight, "Sequential.evaluate")
+        return self._ready(network).evaluate(data.X, data.y, data.weight, _EVALUATION_ROWS)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Probabilities of the classes: `predict`, passed through what the loss applies to logits.
+
+        Returns
+        -------
+        ndarray (N, outputs)
+            Rows that add up to one for a softmax loss, independent probabilities for a sigmoid loss.
+        """
+        from . import kernels
+
+        loss = self._require_compiled("Sequential.predict_proba").loss
+        y = self.predict(X)
+        if not loss.entry["from_logits"]:
+            return y
+        squash = kernels.sigmoid if loss.entry["target"] == "values" else kernels.softmax
+        result: Array = squash(y, out=y)
+        return result
+
+    def predict_classes(self, X: ArrayLike) -> Array:
+        """Most probable class of every row; for a single output, 1 where its probability is over 0.5.
+
+        Returns
+        -------
+        ndarray of int32 (N,)
+        """
+        probability = self.predict_proba(X)
+        if probability.shape[1] == 1:
+            return np.asarray(probability[:, 0] > 0.5, dtype=np.int32)
+        return np.asarray(probability.argmax(axis=1), dtype=np.int32)
+
+    @property
+    def compiled(self) -> _compiled.Compiled | None:
+        """Settings that `compile` made: optimizer, loss, metrics, clip_norm, clip_value."""
+        return self._compiled
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done so far."""
+        return 0 if self._trainer is None else self._trainer.step
+
+    @property
+    def learning_rate(self) -> float:
+        """Rate of the next step; setting it replaces the rate that the schedule starts from."""
+        return self._ready(self._require_built("Sequential.learning_rate")).learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        rate = _check.real(value, "Sequential", "learning_rate", 0)
+        self._ready(self._require_built("Sequential.learning_rate")).learning_rate = rate
+
+    def explain_plan(self, batch_size: int = 32) -> str:
+        """How a training step with this batch size runs: stages, tiles, workspace, threads."""
+        rows = _check.whole(batch_size, "Sequential.explain_plan", "batch_size")
+        return self._ready(self._require_built("Sequential.explain_plan")).explain_plan(rows)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file: architecture, weights and, if compiled, all that training needs to go on.
+
+        The file appears complete or not at all. `deltarule.load` and the C++ library read it.
+        """
+        _storage.save(self, path)
+
+    def copy(self) -> Sequential:
+        """Independent copy with the same weights, compile settings and optimizer state."""
+        return _storage.copy(self)
+
+    def __copy__(self) -> Sequential:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _storage.pickled(self)
+
+    def _require_compiled(self, operation: str) -> _compiled.Compiled:
+        if self._compiled is None:
+            raise RuntimeError(
+                f"{operation}: the network is not compiled; call compile(optimizer, loss) first"
+            )
+        return self._compiled
+
+    def _ready(self, network: core.Network) -> core.Trainer:
+        """Take `network` as the network and return its trainer, made when first needed."""
+        compiled = self._require_compiled("Sequential")
+        if self._trainer is None:
+            self._trainer = core.Trainer(network, compiled.settings(self._seed))
+        self._network = network
+        return self._trainer
+
+    def _task(self, network: core.Network, compiled: _compiled.Compiled) -> Task:
+        return Task(compiled.loss, compiled.metrics, network.output_width, self._real)
+
+    def _data(
+        self, X: ArrayLike, y: ArrayLike, weight: ArrayLike | None, operation: str
+    ) -> tuple[Data, core.Network]:
+        compiled = self._require_compiled(operation)
+        X = _check.features(X, operation, "X", self._real, self._width())
+        network = self._network_for(X.shape[1], operation)
+        return self._task(network, compiled).data(X, y, weight, operation), network
+
+
+def load(path: str | Path) -> Sequential:
+    """Read a network that `Sequential.save` or the C++ library wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        A safetensors file.
+
+    Returns
+    -------
+    Sequential
+        With weights, compile settings, optimizer state, step and epoch counters as they were.
+
+    Raises
+    ------
+    FormatError
+        The file is damaged, or not a deltarule model, or from a later version.
+    OSError
+        The file cannot be read.
+    """
+    return _storage.load(Sequential, path)

@@ -1,0 +1,265 @@
+#include <deltarule/engine/gemm.h>
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <vector>
+
+using namespace deltarule::engine;
+using Index = std::ptrdiff_t;
+
+namespace {
+
+struct Random {
+  std::uint64_t state = 1;
+  std::uint64_t next() {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return state >> 33;
+  }
+  Index below(Index n) { return static_cast<Index>(next() % static_cast<std::uint64_t>(n)); }
+  double value() { return static_cast<double>(next()) / static_cast<double>(1u << 30) - 1.0; }
+};
+
+template <class T>
+struct Scratch {
+  T* data;
+  explicit Scratch(std::size_t n)
+      : data(static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(64)))) {
+    std::fill_n(data, n, std::numeric_limits<T>::quiet_NaN());
+  }
+  ~Scratch() { ::operator delete(data, std::align_val_t(64)); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+};
+
+template <class T>
+bool same_bits(T a, T b) {
+  return std::memcmp(&a, &b, sizeof(T)) == 0;
+}
+
+enum class Form { plain, transposed, strided };
+
+// A rows x cols matrix in one of three layouts; all that is not an element of it is NaN.
+template <class T>
+struct Matrix {
+  std::vector<T> data;
+  Index row, column;
+  Matrix(Index rows, Index cols, Form form, Random& random) {
+    const Index slack = 64 / static_cast<Index>(sizeof(T)), gap = random.below(5);
+    row = form == Form::plain ? cols + gap : form == Form::transposed ? 1 : 2 * cols + gap;
+    column = form == Form::plain ? 1 : form == Form::transposed ? rows + gap : 2;
+    data.assign(static_cast<std::size_t>(rows * std::max(row, Index{1}) + cols * column + slack),
+                std::numeric_limits<T>::quiet_NaN());
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < cols; ++j) at(i, j) = static_cast<T>(random.value());
+  }
+  T& at(Index i, Index j) { return data[static_cast<std::size_t>(i * row + j * column)]; }
+};
+
+template <class T>
+void run(const Product<T>& x) {
+  Scratch<T> scratch(workspace_size<T>(x.m, x.n, x.k, x.b_column == 1));
+  multiply(x, scratch.data);
+}
+
+// The contract, term by term.
+template <class T>
+T defined_value(const Product<T>& x, Index i, Index j, T held) {
+  T result = x.start == Start::zero ? T(0) : x.start == Start::bias ? x.bias[j] : held;
+  for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
+    T sum = 0;
+    for (Index p = p0; p < std::min(p0 + sum_block, x.k); ++p) {
+      const T a = x.a[i * x.a_row + p * x.a_step], b = x.b[p * x.b_step + j * x.b_column];
+#if defined(__FMA__) || defined(__aarch64__)
+      sum = std::fma(a, b, sum);
+#else
+      const volatile T term = a * b;
+      sum += term;
+#endif
+    }
+    result = p0 == 0 && x.start == Start::zero ? sum : result + sum;
+  }
+  return x.relu && result < T(0) ? T(0) : result;
+}
+
+template <class T>
+void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, bool relu, Random& random) {
+  CAPTURE(m);
+  CAPTURE(n);
+  CAPTURE(k);
+  CAPTURE(static_cast<int>(form_a));
+  CAPTURE(static_cast<int>(form_b));
+  CAPTURE(static_cast<int>(start));
+  Matrix<T> a(m, k, form_a, random), b(k, n, form_b, random), bias(1, n, Form::plain, random);
+  Product<T> x{.m = m, .n = n, .k = k};
+  x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
+  x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column;
+  x.c_row = n + random.below(4) * random.below(7), x.start = start, x.bias = bias.data.data(), x.relu = relu;
+  std::vector<T> before(static_cast<std::size_t>((m + 2) * x.c_row + 40));
+  for (auto& c : before) c = static_cast<T>(random.value());
+  std::vector<T> c = before;
+  const Index first = x.c_row;  // a row in front and a row behind must stay as they are
+  x.c = c.data() + first;
+  run(x);
+  Index wrong = 0, touched = 0, off = 0;
+  for (std::size_t q = 0; q < c.size(); ++q) {
+    const Index at = static_cast<Index>(q) - first, i = x.c_row > 0 ? at / x.c_row : 0;
+    const Index j = at - i * x.c_row;
+    if (at < 0 || i >= m || j >= n) {
+      touched += !same_bits(c[q], before[q]);
+      continue;
+    }
+    wrong += !same_bits(c[q], defined_value(x, i, j, before[q]));
+    double exact =
+        start == Start::zero ? 0 : static_cast<double>(start == Start::bias ? x.bias[j] : before[q]);
+    for (Index p = 0; p < k; ++p) exact += static_cast<double>(a.at(i, p)) * static_cast<double>(b.at(p, j));
+    if (relu) exact = std::max(exact, 0.0);
+    const double tolerance =
+        static_cast<double>(std::numeric_limits<T>::epsilon()) * (static_cast<double>(k) + 4);
+    off += !(std::abs(static_cast<double>(c[q]) - exact) <= tolerance);
+  }
+  CHECK(wrong == 0);
+  CHECK(touched == 0);
+  CHECK(off == 0);
+}
+
+constexpr Form forms[] = {Form::plain, Form::transposed, Form::strided};
+constexpr Start starts[] = {Start::zero, Start::bias, Start::accumulate};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("product: random sizes, every layout and start", T, float, double) {
+  Random random;
+  for (int round = 0; round < 60; ++round)
+    for (Form form_a : forms)
+      for (Form form_b : forms)
+        for (Start start : starts)
+          check<T>(1 + random.below(70), 1 + random.below(70), 1 + random.below(70), form_a, form_b, start,
+                   random.below(2) == 1, random);
+}
+
+TEST_CASE_TEMPLATE("product: every small size", T, float, double) {
+  Random random;
+  for (Index m = 1; m <= 15; ++m)
+    for (Index n = 1; n <= 36; ++n)
+      for (Form form_b : {Form::plain, Form::transposed})
+        check<T>(m, n, 1 + (m + n) % 11, forms[m % 2], form_b, starts[n % 3], m % 2 == 0, random);
+}
+
+TEST_CASE_TEMPLATE("product: one row or one column", T, float, double) {
+  Random random;
+  for (Index n = 1; n <= 290; n += 1 + n / 70)
+    for (Form form_a : forms)
+      for (Form form_b : {Form::plain, Form::transposed}) {
+        check<T>(1, n, 1 + random.below(40), form_a, form_b, starts[n % 3], n % 2 == 0, random);
+        check<T>(n, 1, 1 + random.below(40), form_a, form_b, starts[n % 3], n % 2 == 0, random);
+      }
+  check<T>(1, 4500, 300, Form::plain, Form::plain, Start::bias, true, random);
+  check<T>(1, 4501, 259, Form::strided, Form::plain, Start::accumulate, false, random);
+  check<T>(1, 1000, 600, Form::plain, Form::plain, Start::zero, true, random);
+}
+
+TEST_CASE_TEMPLATE("product: more than one block in every direction", T, float, double) {
+  Random random;
+  struct {
+    Index m, n, k;
+  } const sizes[] = {{1, 300, 784}, {50, 65, 257}, {300, 17, 300}, {260, 130, 520},
+                     {33, 1, 1030}, {1, 1, 3000},  {100, 3, 700},  {3, 100, 700},
+                     {2, 33, 512},  {511, 70, 33}, {90, 520, 300}, {64, 1100, 290},
+                     {600, 1, 40},  {1, 2000, 40}, {4, 130, 256},  {13, 600, 511}};
+  for (const auto& s : sizes)
+    for (Form form_a : forms)
+      for (Form form_b : forms)
+        check<T>(s.m, s.n, s.k, form_a, form_b, starts[(s.m + s.n) % 3], s.n % 2 == 0, random);
+}
+
+TEST_CASE_TEMPLATE("product: empty sizes", T, float, double) {
+  Random random;
+  for (Start start : starts)
+    for (bool relu : {false, true}) {
+      check<T>(5, 7, 0, Form::plain, Form::plain, start, relu, random);
+      check<T>(0, 7, 3, Form::plain, Form::plain, start, relu, random);
+      check<T>(5, 0, 3, Form::plain, Form::transposed, start, relu, random);
+      check<T>(0, 0, 0, Form::plain, Form::plain, start, relu, random);
+    }
+}
+
+TEST_CASE_TEMPLATE("product: parts of C have the bits of the whole", T, float, double) {
+  Random random;
+  const Index m = 70, n = 100, k = 600;
+  for (Form form_a : forms)
+    for (Form form_b : forms) {
+      Matrix<T> a(m, k, form_a, random), b(k, n, form_b, random);
+      std::vector<T> whole(static_cast<std::size_t>(m * n)), part(whole);
+      Product<T> x{.m = m, .n = n, .k = k};
+      x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
+      x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column;
+      x.c = whole.data(), x.c_row = n;
+      run(x);
+      for (int round = 0; round < 30; ++round) {
+        const Index i = random.below(m), j = random.below(n);
+        const Index rows = 1 + random.below(m - i), cols = 1 + random.below(n - j);
+        Product<T> y = x;
+        y.m = rows, y.n = cols;
+        y.a += i * x.a_row, y.b += j * x.b_column, y.c = part.data() + i * n + j;
+        if (round % 2 == 1) {  // the sum in two calls, cut between blocks
+          y.k = sum_block;
+          run(y);
+          y.k = k - sum_block, y.start = Start::accumulate;
+          y.a += sum_block * x.a_step, y.b += sum_block * x.b_step;
+        }
+        run(y);
+        Index wrong = 0;
+        for (Index r = 0; r < rows; ++r)
+          for (Index s = 0; s < cols; ++s) {
+            const auto at = static_cast<std::size_t>((i + r) * n + j + s);
+            wrong += !same_bits(whole[at], part[at]);
+          }
+        CHECK(wrong == 0);
+      }
+    }
+}
+
+TEST_CASE_TEMPLATE("product: NaN and infinity in A and B come through, relu keeps NaN", T, float, double) {
+  Random random;
+  Matrix<T> a(20, 30, Form::plain, random), b(30, 40, Form::plain, random);
+  a.at(3, 5) = std::numeric_limits<T>::quiet_NaN();
+  b.at(7, 11) = std::numeric_limits<T>::infinity();
+  std::vector<T> c(800);
+  Product<T> x{.m = 20, .n = 40, .k = 30};
+  x.a = a.data.data(), x.a_row = a.row, x.b = b.data.data(), x.b_step = b.row, x.c = c.data(), x.c_row = 40;
+  x.relu = true;
+  run(x);
+  for (Index i = 0; i < 20; ++i)
+    for (Index j = 0; j < 40; ++j) {
+      const T y = c[static_cast<std::size_t>(i * 40 + j)];
+      if (i == 3)
+        CHECK(std::isnan(y));
+      else if (j == 11)
+        CHECK((y == 0 || std::isinf(y)));
+      else
+        CHECK(std::isfinite(y));
+    }
+}
+
+TEST_CASE_TEMPLATE("transpose", T, float, double) {
+  Random random;
+  for (int round = 0; round < 300; ++round) {
+    const Index rows = random.below(70), cols = random.below(70), in_row = cols + random.below(9),
+                out_row = rows + random.below(9);
+    std::vector<T> in(static_cast<std::size_t>(rows * in_row)),
+        out(static_cast<std::size_t>(cols * out_row), T(7));
+    for (auto& v : in) v = static_cast<T>(random.value());
+    transpose<T>(rows, cols, in.data(), in_row, out.data(), out_row);
+    Index wrong = 0;
+    for (Index j = 0; j < cols; ++j)
+      for (Index i = 0; i < out_row; ++i)
+        wrong += out[static_cast<std::size_t>(j * out_row + i)] !=
+                 (i < rows ? in[static_cast<std::size_t>(i * in_row + j)] : T(7));
+    CHECK(wrong == 0);
+  }
+}

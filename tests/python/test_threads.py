@@ -1,0 +1,213 @@
+"""Threads: the same bits for any number, fork, concurrent use, interruption."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+
+
+@pytest.fixture(autouse=True)
+def default_threads():
+    yield
+    dr.set_num_threads(None)
+
+
+def everything(dtype, loss, batch):
+    """Trains with all that uses random numbers and batch statistics, large enough for several threads."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(1500, 40)).astype(dtype)
+    net = dr.Sequential(
+        [
+            dr.Standardize(),
+            dr.Dense(96, "relu"),
+            dr.BatchNorm(),
+            dr.Dropout(0.3),
+            dr.Dense(64, "gelu"),
+            dr.LayerNorm(),
+            dr.Dense(5),
+        ],
+        seed=2,
+        dtype=dtype,
+    )
+    clip = {"clip_norm": 1.0} if loss == "mse" else {}
+    y = rng.integers(0, 5, 1500) if loss != "mse" else rng.normal(size=(1500, 5))
+    net.compile(dr.AdamW(0.01), loss=loss, **clip)
+    history = net.fit(X, y, epochs=2, batch_size=batch, validation_split=0.2)
+    figures = repr((history["loss"], history["val_loss"])).encode()
+    arrays = [*net.get_weights().values(), net.predict(X)]
+    return figures + b"".join(a.tobytes() for a in arrays)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", ["sparse_softmax_cross_entropy", "mse"])
+@pytest.mark.parametrize("batch", [7, 128, 1000])
+def test_same_bytes_for_any_number_of_threads(dtype, loss, batch):
+    results = set()
+    for threads in (1, 2, 3, 4):
+        dr.set_num_threads(threads)
+        assert dr.get_num_threads() == threads
+        results.add(everything(dtype, loss, batch))
+    assert len(results) == 1
+
+
+@pytest.mark.slow
+def test_same_bytes_for_large_layers():
+    rng = np.random.default_rng(4)
+    X, y = rng.normal(size=(600, 300)).astype(np.float32), rng.integers(0, 10, 600)
+    results = set()
+    for threads in (1, 2, 3, 4):
+        dr.set_num_threads(threads)
+        net = dr.Sequential([dr.Dense(1024, "relu"), dr.Dense(1024, "relu"), dr.Dense(10)])
+        net.compile("adam", loss="sparse_softmax_cross_entropy")
+        net.fit(X, y, batch_size=256)
+        results.add(net.parameters()["dense_2.weight"].tobytes() + net.predict(X).tobytes())
+    assert len(results) == 1
+
+
+def test_setting_threads():
+    default = dr.get_num_threads()
+    assert 1 <= default <= os.cpu_count()
+    dr.set_num_threads(1)
+    assert dr.get_num_threads() == 1
+    for back in (0, None):
+        dr.set_num_threads(back)
+        assert dr.get_num_threads() == default
+
+
+def test_environment_limits_threads(new_process):
+    code = "import deltarule as dr; print(dr.get_num_threads())"
+    assert new_process(code, OMP_NUM_THREADS="1") == "1"
+    assert new_process(code, OMP_NUM_THREADS="3") == "3"
+
+
+def test_concurrent_predict(rng):
+    net = dr.Sequential(
+        [dr.Dense(128, "tanh"), dr.BatchNorm(), dr.Dense(64, "softplus"), dr.Dense(4, "softmax")]
+    )
+    net.build(20)
+    inputs = [rng.normal(size=(n, 20)).astype(np.float32) for n in (1, 3, 64, 1000, 5000)]
+    expected = [net.predict(X) for X in inputs]
+    barrier = threading.Barrier(8)
+
+    def work(seed):
+        barrier.wait()
+        order = np.random.default_rng(seed).integers(0, len(inputs), 60)
+        return all(np.array_equal(net.predict(inputs[i]), expected[i]) for i in order)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+
+
+def test_networks_train_side_by_side(blobs, classifier, weight_bytes):
+    X, y = blobs
+    alone = classifier()
+    alone.fit(X, y, epochs=20)
+
+    def work(_):
+        net = classifier()
+        net.fit(X, y, epochs=20)
+        return weight_bytes(net)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(work, range(4))) == {weight_bytes(alone)}
+
+
+def test_python_runs_while_training(rng):
+    """The lock is free: another thread counts while an epoch runs."""
+    X, y = rng.normal(size=(4000, 200)).astype(np.float32), rng.integers(0, 3, 4000)
+    net = dr.Sequential([dr.Dense(512, "relu"), dr.Dense(512, "relu"), dr.Dense(3)])
+    net.compile("adam", loss="sparse_softmax_cross_entropy")
+    net.fit(X[:10], y[:10])
+    times, done = [], threading.Event()
+
+    def count():
+        while not done.is_set():
+            times.append(time.perf_counter())
+            time.sleep(0.001)
+
+    other = threading.Thread(target=count)
+    other.start()
+    start = time.perf_counter()
+    net.fit(X, y, epochs=1)
+    stop = time.perf_counter()
+    done.set()
+    other.join()
+    inside = [t for t in times if start < t < stop]
+    assert len(inside) > 10
+    assert max(np.diff([start, *inside, stop])) < 0.5 * (stop - start)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_fork_goes_on_single_threaded(blobs, classifier, weight_bytes):
+    X, y = blobs
+    dr.set_num_threads(4)
+    big = dr.Sequential([dr.Dense(512, "relu"), dr.Dense(512, "relu"), dr.Dense(3)])
+    big.compile("adam", loss="sparse_softmax_cross_entropy")
+    big.fit(X, y)  # the team is running
+    net, twin = big.copy(), big.copy()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            net.fit(X, y, epochs=2)
+            os.write(writing, f"{dr.get_num_threads()} {weight_bytes(net).hex()[:4000]}".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    deadline = time.monotonic() + 60
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            pytest.fail("the child hangs")
+        time.sleep(0.01)
+    with os.fdopen(reading) as pipe:
+        threads, digits = pipe.read().split()
+    twin.fit(X, y, epochs=2)
+    assert threads == "1"
+    assert digits == weight_bytes(twin).hex()[:4000]
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+import numpy as np
+import deltarule as dr
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(20000, 100)).astype(np.float32), rng.integers(0, 3, 20000)
+net = dr.Sequential([dr.Dense(256, "relu"), dr.Dense(256, "relu"), dr.Dense(3)])
+net.compile("adam", loss="sparse_softmax_cross_entropy")
+net.fit(X[:64], y[:64])
+sent = []
+
+def interrupt():
+    time.sleep(0.3)
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt).start()
+try:
+    net.fit(X, y, epochs=100000, batch_size=BATCH)
+except KeyboardInterrupt:
+    late = time.perf_counter() - sent[0]
+    finite = all(np.isfinite(a).all() for a in net.parameters().values())
+    history = len(net.history) == net.epoch - 1
+    net.fit(X[:64], y[:64])
+    print(late, finite, history, np.isfinite(net.evaluate(X, y)["loss"]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("batch", ["32", "20000"])
+def test_interruption(new_process, batch):
+    late, *checks = new_process(INTERRUPTED.replace("BATCH", batch)).split()
+    assert checks == ["True", "True", "True"]
+    # One step of the full batch may be under way; the promise of 100 ms is for the time beyond it.
+    assert float(late) < (0.1 if batch == "32" else 1.0)
