@@ -72,11 +72,6 @@ py::dict config() {
 #else
   const std::string compiler = "g++ " __VERSION__;
 #endif
-#if defined(_OPENMP)
-  constexpr int openmp = _OPENMP;
-#else
-  constexpr int openmp = 0;
-#endif
   const auto version = [](int a, int b, int c) { return std::to_string(a) + "." + std::to_string(b) + "." + std::to_string(c); };
 #if defined(EIGEN_MAJOR_VERSION)
   const std::string eigen = version(EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, EIGEN_PATCH_VERSION);
@@ -86,7 +81,7 @@ py::dict config() {
   std::ptrdiff_t l1 = 0, l2 = 0, l3 = 0;
   Eigen::internal::manage_caching_sizes(Eigen::GetAction, &l1, &l2, &l3);
   return py::dict("version"_a = DELTARULE_VERSION, "isa"_a = DELTARULE_ISA, "threads"_a = engine::threads(), "eigen"_a = eigen, "compiler"_a = compiler,
-                  "openmp"_a = openmp, "l1_cache"_a = l1, "l2_cache"_a = l2, "l3_cache"_a = l3,
+                  "openmp"_a = engine::openmp_version(), "l1_cache"_a = l1, "l2_cache"_a = l2, "l3_cache"_a = l3,
                   "float_lanes"_a = static_cast<int>(Eigen::internal::packet_traits<float>::size));
 }
 

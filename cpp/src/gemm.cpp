@@ -7,6 +7,7 @@
 
 namespace deltarule::engine {
 namespace {
+
 template <class T>
 constexpr int width = simd::native_width<T>;
 // Rows of a register tile: 24 accumulators of 32 registers, 12 of 16.
@@ -18,9 +19,9 @@ constexpr int registers =
 #endif
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
-constexpr Index block_rows = 32 * tile_rows;        // rows of A that are packed at a time
+constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
+constexpr Index sweep_columns = 4096;               // their sums stay in the first cache
 
-constexpr Index sweep_columns = 4096;  // their sums stay in the first cache
 template <class T>
 using Kernel = void (*)(const Tile<T>&) noexcept;
 
@@ -84,8 +85,8 @@ void pack(Index steps, Index count, const T* in, Index in_step, Index in_item, T
   }
 }
 
-// What measuring showed: packing A costs more than it gives, unless its rows share cache sets (their distance is a large
-// power of two) or, read column by column, it is reread for very many panels of B.
+// What measuring showed: packing A costs more than it gives, unless its rows share cache sets (their distance
+// is a large power of two) or, read column by column, it is reread for very many panels of B.
 template <class T>
 bool pays_to_pack_a(const Product<T>& x) {
   constexpr Index size = sizeof(T), panel = 2 * width<T>;
@@ -100,7 +101,8 @@ bool pays_to_pack_b(const Product<T>& x) {
   return x.b_column != 1 || (x.m > 48 && x.n * x.k * Index{sizeof(T)} > (1 << 19));
 }
 
-// Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in line).
+// Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in
+// line).
 constexpr Index packed_row(Index steps) { return (steps + 31) / 32 * 32 + 16; }
 
 template <class T>
@@ -251,51 +253,32 @@ std::size_t workspace_size(Index m, Index n, Index k, bool) {
   if (m <= 0 || n <= 0 || k <= 0) return 0;
   const Index steps = std::min(k, sum_block);
   const Index packed = std::min(m, block_rows) * packed_row(steps) + 8 * width<T> * steps;
-  return static_cast<std::size_t>(std::max(packed, std::min(round_up(std::max(m, n), width<T>), sweep_columns)));
+  return static_cast<std::size_t>(
+      std::max(packed, std::min(round_up(std::max(m, n), width<T>), sweep_columns)));
 }
 
 template <class T>
 void multiply(const Product<T>& x, T* workspace) noexcept {
   if (x.k <= 0) return finish_only(x);
   if (x.m <= 0 || x.n <= 0) return;
-  if (x.m <= 4 && x.b_step == 1 && x.n >= side<T> && x.n > x.m)
-    return multiply_narrow<T>({.s = x.b,
-                               .s_row = x.b_column,
-                               .f = x.a,
-                               .f_step = x.a_step,
-                               .f_column = x.a_row,
-                               .out = x.c,
-                               .out_row = 1,
-                               .out_column = x.c_row,
-                               .bias = x.bias,
-                               .bias_row = 1,
-                               .bias_column = 0,
-                               .rows = x.n,
-                               .start = x.start,
-                               .relu = x.relu},
-                              x.m, x.k);
-  if (x.a_step == 1 && x.m >= side<T>) {
-    const Index extra = x.n % (width<T> >= 8 ? 16 : 8), narrow = extra <= 4 ? extra : 0, first = x.n - narrow;
-    if (narrow > 0) {
-      Product<T> rest = x;
-      rest.n = first;
-      if (first > 0) multiply(rest, workspace);
-      return multiply_narrow<T>({.s = x.a,
-                                 .s_row = x.a_row,
-                                 .f = x.b + first * x.b_column,
-                                 .f_step = x.b_step,
-                                 .f_column = x.b_column,
-                                 .out = x.c + first,
-                                 .out_row = x.c_row,
-                                 .out_column = 1,
-                                 .bias = x.bias + first,
-                                 .bias_row = 0,
-                                 .bias_column = 1,
-                                 .rows = x.m,
-                                 .start = x.start,
-                                 .relu = x.relu},
-                                narrow, x.k);
-    }
+  if (x.m <= 4 && x.b_step == 1 && x.n >= side<T> && x.n > x.m) {
+    Narrow<T> y{.start = x.start, .relu = x.relu};
+    y.s = x.b, y.s_row = x.b_column, y.f = x.a, y.f_step = x.a_step, y.f_column = x.a_row;
+    y.out = x.c, y.out_row = 1, y.out_column = x.c_row, y.bias = x.bias, y.bias_row = 1, y.rows = x.n;
+    return multiply_narrow(y, x.m, x.k);
+  }
+  // One to four columns beyond a multiple of the register width.
+  const Index narrow = x.n % std::max(width<T>, 8);
+  if (x.a_step == 1 && x.m >= side<T> && narrow >= 1 && narrow <= 4) {
+    Product<T> rest = x;
+    rest.n = x.n - narrow;
+    if (rest.n > 0) multiply(rest, workspace);
+    Narrow<T> y{.start = x.start, .relu = x.relu};
+    y.s = x.a, y.s_row = x.a_row, y.f = x.b + rest.n * x.b_column, y.f_step = x.b_step,
+    y.f_column = x.b_column;
+    y.out = x.c + rest.n, y.out_row = x.c_row, y.out_column = 1, y.bias = x.bias + rest.n, y.bias_column = 1;
+    y.rows = x.m;
+    return multiply_narrow(y, narrow, x.k);
   }
   if (x.n == 1 && x.a_row == 1 && x.c_row == 1 && x.m >= width<T> && x.start != Start::bias) {
     // The lanes run along A, whose rows are adjacent. A promises no slack, so its last rows are copied first.
@@ -309,7 +292,7 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
   }
   if (x.m == 1 && x.b_column == 1 && x.n > 4 * width<T> && x.n * x.k * Index{sizeof(T)} > (1 << 20))
     return multiply_sweep(x, workspace);
-  if (x.m <= 8 && x.k <= sum_block && x.b_column == 1) {
+  if (x.m <= std::min(8, tile_rows) && x.k <= sum_block && x.b_column == 1) {
     if (x.a_step == 1) return multiply_one_tile<T, false>(x);
     if (x.a_row == 1) return multiply_one_tile<T, true>(x);
   }

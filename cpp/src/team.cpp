@@ -86,6 +86,14 @@ int threads() {
 #endif
 }
 
+int openmp_version() {
+#if defined(_OPENMP)
+  return _OPENMP;
+#else
+  return 0;
+#endif
+}
+
 void set_threads(int count) { chosen.store(std::max(0, count)); }
 
 void run_team(int count, const std::function<void(int)>& body) {

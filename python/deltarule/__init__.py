@@ -8,6 +8,8 @@
 plain names. `kernels` holds the C++ functions themselves, on NumPy arrays.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import activations, callbacks, initializers, kernels, layers, losses, metrics, optimizers, schedules
 from ._native import core as _core
 from ._threads import get_num_threads, set_num_threads
@@ -21,8 +23,14 @@ from .progress import EpochPrinter, ProgressBar
 from .schedules import *  # noqa: F403
 from .sequential import Sequential, load
 
+if TYPE_CHECKING:
+    from .estimators import MLPClassifier as MLPClassifier
+    from .estimators import MLPRegressor as MLPRegressor
+
 FormatError = _core.FormatError
+FormatError.__module__, FormatError.__doc__ = __name__, "A model file is damaged or not one of deltarule's."
 NonFiniteError = _core.NonFiniteError
+NonFiniteError.__module__, NonFiniteError.__doc__ = __name__, "The loss or a weight became NaN or infinite."
 __version__: str = _core.config()["version"]
 
 __all__ = [
@@ -51,3 +59,18 @@ __all__ += layers.__all__
 __all__ += losses.__all__
 __all__ += optimizers.__all__
 __all__ += schedules.__all__
+
+
+def __getattr__(name: str) -> Any:
+    if name in (
+        "MLPClassifier",
+        "MLPRegressor",
+    ):  # these need scikit-learn, so they are imported when asked for
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module 'deltarule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "MLPClassifier", "MLPRegressor", "estimators"]

@@ -122,18 +122,18 @@ def same_length(given: Array, rows: int, operation: str, argument: str, other: s
 
 def labels(given: Array, operation: str, argument: str, classes: int) -> Array:
     """Integer labels of shape (N,) or (N, 1) as int32."""
-    if given.dtype.kind == "f":
-        whole_numbers = bool((given == np.floor(given)).all()) if given.size else True
-        hint = f" ({argument}.astype(int) makes integers of it)" if whole_numbers else ""
-        raise TypeError(
-            f"{operation}: {argument} has dtype {given.dtype}; allowed: integer class labels{hint}"
-        )
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     if given.ndim != 1:
         raise ValueError(
             f"{operation}: {argument} has shape {given.shape}; allowed: (N,) integer labels "
             '(for one-hot rows use loss="softmax_cross_entropy", or argmax(axis=1))'
+        )
+    if given.dtype.kind == "f":
+        whole_numbers = bool((given == np.floor(given)).all()) if given.size else True
+        hint = f" ({argument}.astype(int) makes integers of it)" if whole_numbers else ""
+        raise TypeError(
+            f"{operation}: {argument} has dtype {given.dtype}; allowed: integer class labels{hint}"
         )
     if given.size and (given.min() < 0 or given.max() >= classes):
         row = int(np.argmax((given < 0) | (given >= classes)))

@@ -156,7 +156,7 @@ def rmsprop_update(
     w: Array,
     g: ArrayLike,
     square_average: Array,
-    momentum_buffer: Array,
+    momentum_buffer: Array | None = None,
     gradient_average: Array | None = None,
     *,
     step: int,

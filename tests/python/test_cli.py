@@ -48,7 +48,9 @@ def mixed(path, rows=300, seed=0, target=True):
         writer = csv.writer(file)
         writer.writerow(["area", "city", "note", *["price"] * target])
         for i in range(rows):
-            writer.writerow(["" if hole[i] else f"{area[i]:.2f}", city[i], "same", *[f"{price[i]:.2f}"] * target])
+            writer.writerow(
+                ["" if hole[i] else f"{area[i]:.2f}", city[i], "same", *[f"{price[i]:.2f}"] * target]
+            )
     return path
 
 
@@ -78,7 +80,11 @@ def test_same_seed_same_model(ok, tmp_path):
     weights = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         ok("train", data, "--target", "price", "--epochs", 3, "--seed", seed, "-o", f"{name}.safetensors")
-        weights.append(np.concatenate([a.ravel() for a in dr.load(tmp_path / f"{name}.safetensors").parameters().values()]))
+        weights.append(
+            np.concatenate(
+                [a.ravel() for a in dr.load(tmp_path / f"{name}.safetensors").parameters().values()]
+            )
+        )
     np.testing.assert_array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
 
@@ -117,7 +123,9 @@ def test_predict_by_name_with_unseen_categories_and_extra_columns(ok, tmp_path):
 def test_unseen_categories_are_said(ok, tmp_path):
     ok("train", mixed(tmp_path / "homes.csv"), "-t", "price", "--epochs", 2)
     (tmp_path / "new.csv").write_text("area,city\n100,Rom\n50,Ulm\n", encoding="utf-8")
-    assert "1 values of 'city' are categories that training did not keep" in ok("predict", "homes.safetensors", "new.csv")
+    assert "1 values of 'city' are categories that training did not keep" in ok(
+        "predict", "homes.safetensors", "new.csv"
+    )
 
 
 def test_predictions_to_the_terminal(ok, tmp_path):
@@ -179,7 +187,20 @@ def test_options_reach_the_network(ok, tmp_path, blobs):
 def test_compare(ok, tmp_path, blobs):
     X, y = blobs
     np.savez(tmp_path / "d.npz", X=X, y=y)
-    out = ok("compare", "d.npz", "--hidden", "8", "--epochs", 2, "--repeats", 1, "--only", "deltarule,numpy", "-o", "c.json")
+    out = ok(
+        "compare",
+        "d.npz",
+        "--hidden",
+        "8",
+        "--epochs",
+        2,
+        "--repeats",
+        1,
+        "--only",
+        "deltarule,numpy",
+        "-o",
+        "c.json",
+    )
     assert "deltarule" in out
     runs = json.loads((tmp_path / "c.json").read_text())["runs"]
     assert set(runs) == {"deltarule", "numpy"}

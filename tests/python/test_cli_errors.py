@@ -18,7 +18,12 @@ CASES = [
     (GOOD, ["train", "d.csv", "-t", "y", "--drop", "c"], 2, "--drop: d.csv has no column 'c'"),
     (GOOD, ["train", "d.csv", "-t", "y", "--hidden", "12;3"], 2, "--hidden: '12;3' is not a list of sizes"),
     (GOOD, ["train", "d.csv", "-t", "y", "--hidden", "0,-3"], 2, "--hidden"),
-    (GOOD, ["train", "d.csv", "-t", "y", "--dropout", "1.5"], 2, "--dropout: must be at least 0 and less than 1"),
+    (
+        GOOD,
+        ["train", "d.csv", "-t", "y", "--dropout", "1.5"],
+        2,
+        "--dropout: must be at least 0 and less than 1",
+    ),
     (GOOD, ["train", "d.csv", "-t", "y", "--learning-rate", "0"], 2, "--learning-rate: must be more than 0"),
     (GOOD, ["train", "d.csv", "-t", "y", "--test-fraction", "0.99"], 2, "leave too little to train on"),
     (GOOD, ["train", "d.csv", "-t", "y", "--test-fraction", "2"], 2, "must be between 0 and 1, not 2"),
@@ -41,9 +46,19 @@ CASES = [
     ("a,a,y\n1,2,p\n", ["train", "d.csv", "-t", "y"], 1, "several columns are called 'a'"),
     ("a,y\n" + "1,p\n2,p\n" * 30, ["train", "d.csv", "-t", "y"], 1, "only one class, 'p'"),
     ("a,y\n" + "1,\n2,NA\n" * 30, ["train", "d.csv", "-t", "y"], 1, "has no value in any row"),
-    ("a,y\n" + "1,p\n1,q\n" * 30, ["train", "d.csv", "-t", "y"], 1, "no column is left to learn from (a: constant)"),
+    (
+        "a,y\n" + "1,p\n1,q\n" * 30,
+        ["train", "d.csv", "-t", "y"],
+        1,
+        "no column is left to learn from (a: constant)",
+    ),
     ("y\n" + "p\nq\n" * 30, ["train", "d.csv", "-t", "y"], 1, "no column is left to learn from"),
-    ("a,y\n" + "".join(f"{i % 5},n{i}\n" for i in range(60)), ["train", "d.csv", "-t", "y"], 1, "a name or identifier?"),
+    (
+        "a,y\n" + "".join(f"{i % 5},n{i}\n" for i in range(60)),
+        ["train", "d.csv", "-t", "y"],
+        1,
+        "a name or identifier?",
+    ),
 ]
 
 
@@ -66,7 +81,9 @@ def test_messages(content, arguments, code, text, tmp_path, monkeypatch, capsys)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv"]
 
 
-@pytest.mark.parametrize("arguments", [["trian"], ["train"], ["train", "digits", "--epochs", "x"], ["train", "digits", "--no"]])
+@pytest.mark.parametrize(
+    "arguments", [["trian"], ["train"], ["train", "digits", "--epochs", "x"], ["train", "digits", "--no"]]
+)
 def test_wrong_use(arguments, capsys):
     code, _, err = run(capsys, *arguments)
     assert code == 2

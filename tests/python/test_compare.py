@@ -54,7 +54,11 @@ def test_contestants_learn(name, task, blobs, rng):
     if name == "scikit-learn":
         pytest.importorskip("sklearn")
     X, labels = blobs
-    y = labels.astype(np.int32) if task == "classification" else (X @ rng.normal(size=(6, 1))).astype(np.float32)
+    y = (
+        labels.astype(np.int32)
+        if task == "classification"
+        else (X @ rng.normal(size=(6, 1))).astype(np.float32)
+    )
     outputs = 3 if task == "classification" else 1
     contest = Contest(task, (16,), outputs, epochs=30, batch_size=32, learning_rate=0.01, seed=0, threads=1)
     result = work(name, contest, X[:200], y[:200], X[200:], y[200:])

@@ -231,7 +231,9 @@ def test_fit_refuses(blobs, classifier, weight_bytes, arguments, kind, text, bui
         elif isinstance(given, str):
             arguments[name] = bad_data(given, X, y)
     if built:
-        text = text.replace("allowed: at least one column", "allowed: (N, 6)").replace("(N, columns)", "(N, 6)")
+        text = text.replace("allowed: at least one column", "allowed: (N, 6)").replace(
+            "(N, columns)", "(N, 6)"
+        )
     with raises(kind, text):
         net.fit(**({"X": X, "y": y} | arguments))
     assert before == (net.built, net.epoch, net.step, net.history, net.built and weight_bytes(net))
@@ -248,7 +250,10 @@ def test_values_with_the_wrong_shape(curve, regressor):
         net.fit(X, np.zeros(200, int))
     with raises(ValueError, "Sequential.fit: y[3, 1] is nan; 1 of 400 values are not finite"):
         net.fit(X, np.where(np.arange(400).reshape(200, 2) == 7, np.nan, Y))
-    with raises(ValueError, "the loss 'softmax_cross_entropy' needs one output per class, but the last layer has 1 output"):
+    with raises(
+        ValueError,
+        "the loss 'softmax_cross_entropy' needs one output per class, but the last layer has 1 output",
+    ):
         regressor(outputs=1, loss="softmax_cross_entropy", metrics=[]).fit(X, Y[:, 0] > 0)
     one = regressor(outputs=1)
     with raises(ValueError, "allowed: (N, 1) or (N,), as the last layer has 1 output"):
@@ -500,18 +505,27 @@ def test_sigmoid_before_a_sigmoid_loss_warns():
         dr.Sequential([dr.Dense(1, "sigmoid")]).compile(loss="sigmoid_cross_entropy")
 
 
-def test_not_finite_stops_and_keeps_the_last_finite_step(rng):
+def test_not_finite_stops_and_keeps_the_last_finite_step(rng, weight_bytes):
     X = (1e3 * rng.normal(size=(64, 4))).astype(np.float32)
     Y = (1e3 * rng.normal(size=(64, 1))).astype(np.float32)
-    net = dr.Sequential([dr.Dense(8), dr.Dense(1)])
-    net.compile(dr.SGD(10.0), loss="mse")
+    net, twin = (dr.Sequential([dr.Dense(8, name="wide"), dr.Dense(1, name="out")]).build(4) for _ in range(2))
+    start = net.get_weights()
+    for each in (net, twin):
+        each.compile(dr.SGD(10.0), loss="mse")
     with pytest.raises(dr.NonFiniteError) as caught:
-        net.fit(X, Y, epochs=50, batch_size=16)
-    text = str(caught.value)
-    for word in ("epoch", "step", "dense_", "learning_rate", "clip_norm"):
-        assert word in text
-    for name, array in net.parameters().items():
-        assert np.isfinite(array).all(), name
-    assert issubclass(dr.NonFiniteError, ArithmeticError)
+        net.fit(X, Y, epochs=50, batch_size=16, shuffle=False)
+    with pytest.raises(dr.NonFiniteError):
+        for step in range(200):
+            finite = weight_bytes(twin)
+            rows = slice(16 * (step % 4), 16 * (step % 4) + 16)
+            twin.train_on_batch(X[rows], Y[rows])
+    assert weight_bytes(net) == weight_bytes(twin) == finite
+    assert all(np.isfinite(array).all() for array in net.parameters().values())
+    assert f"in epoch {step // 4 + 1}, step {step % 4 + 1}" in str(caught.value)
+    for word in ("'wide'", "'out'"), ("learning_rate",), ("clip_norm",), ("standardise",):
+        assert any(w in str(caught.value) for w in word)
+    assert net.epoch == len(net.history) == step // 4
+    net.set_weights(start)
     net.compile(dr.Adam(1e-3), loss="mse")
-    net.fit(X / 1e3, Y / 1e3)
+    assert np.isfinite(net.fit(X / 1e3, Y / 1e3)["loss"]).all()
+    assert issubclass(dr.NonFiniteError, ArithmeticError)

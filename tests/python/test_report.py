@@ -85,10 +85,14 @@ def test_classification_figures_agree_with_scikit_learn():
         figures = classification_figures(labels, probabilities)
         predicted = probabilities.argmax(1)
         assert figures["accuracy"] == pytest.approx(metrics.accuracy_score(labels, predicted))
-        assert figures["balanced accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, predicted))
+        assert figures["balanced accuracy"] == pytest.approx(
+            metrics.balanced_accuracy_score(labels, predicted)
+        )
         assert figures["log loss"] == pytest.approx(metrics.log_loss(labels, probabilities))
         if classes == 2:
-            assert figures["area under ROC"] == pytest.approx(metrics.roc_auc_score(labels, probabilities[:, 1]))
+            assert figures["area under ROC"] == pytest.approx(
+                metrics.roc_auc_score(labels, probabilities[:, 1])
+            )
         else:
             top = metrics.top_k_accuracy_score(labels, probabilities, k=2)
             assert figures["top-2 accuracy"] == pytest.approx(top)
@@ -105,7 +109,9 @@ def test_regression_figures_agree_with_scikit_learn():
     figures = regression_figures(truth, predicted)
     assert figures["r2"] == pytest.approx(metrics.r2_score(truth, predicted))
     assert figures["mean absolute error"] == pytest.approx(metrics.mean_absolute_error(truth, predicted))
-    assert figures["root mean square error"] == pytest.approx(metrics.mean_squared_error(truth, predicted) ** 0.5)
+    assert figures["root mean square error"] == pytest.approx(
+        metrics.mean_squared_error(truth, predicted) ** 0.5
+    )
 
 
 def test_ties_count_half_in_the_area_under_roc():
@@ -118,7 +124,14 @@ def test_softmax_of_huge_logits():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.97, "0.9700"), (0, "0.0000"), (12.345, "12.35"), (1234.56, "1,234.6"), (12e-5, "1.20e-04"), (np.nan, "-")],
+    [
+        (0.97, "0.9700"),
+        (0, "0.0000"),
+        (12.345, "12.35"),
+        (1234.56, "1,234.6"),
+        (12e-5, "1.20e-04"),
+        (np.nan, "-"),
+    ],
 )
 def test_show(value, text):
     assert show(value) == text
@@ -137,7 +150,18 @@ def test_ticks_are_round_and_inside():
 def test_logarithmic_axis():
     axis = Axis(0.01, 10, 0, 300, logarithmic=True)
     assert axis(0.1) == pytest.approx(100)
-    assert [text for _, text in axis.marks()] == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10"]
+    assert [text for _, text in axis.marks()] == [
+        "0.01",
+        "0.02",
+        "0.05",
+        "0.1",
+        "0.2",
+        "0.5",
+        "1",
+        "2",
+        "5",
+        "10",
+    ]
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

@@ -140,11 +140,15 @@ def test_damaged_files_are_refused(tmp_path, classifier, blobs):
         "unknown layer": raw.replace(b"dense", b"dance"),
         "text": b"Dear reader, this is not a model.",
     }
+    accepted = []
     for name, content in damaged.items():
         path.write_bytes(content)
-        with pytest.raises(dr.FormatError) as caught:
+        try:
             dr.load(path)
-        assert len(str(caught.value)) > 10, name
+            accepted.append(name)
+        except dr.FormatError as error:
+            assert str(path) in str(error), name  # noqa: PT017 - each of many
+    assert not accepted
     assert issubclass(dr.FormatError, ValueError)
 
 

@@ -70,17 +70,17 @@ inline void load_columns(const T* in, Index row, Lane<T> (&out)[N]) {
 // in the lanes.
 template <class T>
 struct Narrow {
-  const T* s;
-  Index s_row;
-  const T* f;
-  Index f_step, f_column;
-  T* out;
-  Index out_row, out_column;
-  const T* bias;
-  Index bias_row, bias_column;
-  Index rows, steps;  // rows >= side
-  Start start;
-  bool relu;
+  const T* s = nullptr;
+  Index s_row = 0;
+  const T* f = nullptr;
+  Index f_step = 0, f_column = 0;
+  T* out = nullptr;
+  Index out_row = 0, out_column = 0;
+  const T* bias = nullptr;
+  Index bias_row = 0, bias_column = 0;
+  Index rows = 0, steps = 0;  // rows >= side
+  Start start = Start::zero;
+  bool relu = false;
 };
 
 template <class T, int Q>

@@ -10,6 +10,8 @@ namespace deltarule::engine {
 // Threads a large job would use now: set_threads, else OMP_NUM_THREADS / threadpoolctl, but never more than this
 // process may use (affinity mask and cgroup quota). One in a child of fork, whose OpenMP runtime would hang.
 int threads();
+// The OpenMP standard that threads come from (201511 for 4.5); 0 where they are the library's own.
+int openmp_version();
 // 0 goes back to the default.
 void set_threads(int count);
 

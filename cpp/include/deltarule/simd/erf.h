@@ -1,5 +1,4 @@
-// The error function and the normal distribution. The comment beside each
-// function is the largest error met, in ulp.
+// The error function and the normal distribution.
 #pragma once
 
 #include "deltarule/simd/exp.h"
@@ -10,8 +9,7 @@ namespace deltarule::simd {
 template <class T>
 inline constexpr T erf_switch = T(0.75);
 
-// e^(high + low) q (1 + P(scale q - offset)), q = numerator / (x + shift). One
-// is added last: all else is small to it.
+// e^(high + low) q (1 + P(scale q - offset)), q = numerator / (x + shift); the 1 is added last
 template <AnyPack P, std::size_t N>
 inline P tail_product(P x, P high, P low, const typename P::Scalar (&map)[4],
                       const typename P::Scalar (&c)[N]) {
@@ -62,9 +60,9 @@ inline P normal_cdf(P x) {
   constexpr T density = choose<T>(0.398942292f, 0.3989422804014327);  // 1 / sqrt(2 pi) in two pieces
   constexpr T density_low = choose<T>(-1.13351701e-08f, -2.49232720227773e-17);
   const P z = x * x;
-  const P small =
+  const P slope =
       polynomial(z, choose<T>(coefficients::normal_cdf_small_float, coefficients::normal_cdf_small_double));
-  const P inside = fma(x, fma(z, small, P(density_low)), fma(x, P(density), half));
+  const P inside = fma(x, fma(z, slope, P(density_low)), fma(x, P(density), half));
   const P a = min(abs(x), P(choose<T>(14.5f, 38.7)));
   const auto s = square(a);
   const P tail = tail_product(

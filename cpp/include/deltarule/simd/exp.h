@@ -19,8 +19,8 @@ inline Exponential<P> exponential(P high, Low... low) {
   constexpr T ln2_high = choose<T>(0.693145751953125f, 0.6931471805598903);  // short: n ln2_high is exact
   constexpr T ln2_low = choose<T>(1.42860677e-06f, 5.497923018708371e-14);
   const auto n = round_product(high, T(1.44269504088896340736));
-  const P near = fma(n.value(), P(-ln2_low), fma(n.value(), P(-ln2_high), high));
-  const P r = (near + ... + low);
+  const P reduced = fma(n.value(), P(-ln2_low), fma(n.value(), P(-ln2_high), high));
+  const P r = (reduced + ... + low);
   const P tail = polynomial(r, choose<T>(coefficients::exp_tail_float, coefficients::exp_tail_double));
   return {fma(r * r, tail, r), n};
 }

@@ -1,5 +1,4 @@
-// What the vector functions are made of: polynomials, rounding to an integer,
-// powers of two, exact squares.
+// What the vector functions are made of: polynomials, rounding to an integer, powers of two, exact squares.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +29,7 @@ struct Format {
   static constexpr Integer sign = std::numeric_limits<Integer>::min();
 };
 
-// c[0] + c[1] x + c[2] x^2 + ..., the even and the odd terms side by side: half
-// the latency of Horner's rule
+// c[0] + c[1] x + c[2] x^2 + ..., in pairs: half the latency of Horner's rule
 template <AnyPack P, std::size_t N>
 inline P polynomial(P x, const typename P::Scalar (&c)[N]) {
   static_assert(N >= 2);
@@ -67,8 +65,7 @@ inline P power_of_two(typename P::Mask low_bits_of_n) {
   return from_bits<P>((low_bits_of_n << Format<P>::fraction_bits) + Format<P>::one);
 }
 
-// a * 2^n, rounded once even where it is subnormal, for n up to twice the
-// exponent range
+// a * 2^n, rounded once even where it is subnormal, for n up to twice the exponent range
 template <AnyPack P>
 inline P scale(P a, Rounded<P> n) {
 #if defined(__AVX512F__)
@@ -81,9 +78,8 @@ inline P scale(P a, Rounded<P> n) {
   return a * power_of_two<P>(half.low_bits()) * power_of_two<P>(n.low_bits() - half.low_bits());
 }
 
-// x = m 2^exponent with m in [3/4, 3/2). With split_is_total for every x > 0,
-// and the limits of the logarithm follow (exponent -inf at 0, +inf at inf; m
-// NaN for x < 0); otherwise for normal x > 0 only.
+// x = m 2^exponent with m in [3/4, 3/2), for normal x > 0. With split_is_total for every x: exponent -inf at 0,
+// +inf at inf, m NaN for x < 0, as the logarithm needs them.
 template <AnyPack P>
 struct Split {
   P m, exponent;
@@ -130,8 +126,7 @@ inline constexpr bool exact_fma =
     false;
 #endif
 
-// The upper half of the significand: products of two such are exact, so that a
-// compiler may contract them at will.
+// The upper half of the significand: products of two such are exact, so that a compiler may contract them.
 template <AnyPack P>
 inline P upper_half(P x) {
   constexpr auto low_half = (typename P::Integer(1) << (Format<P>::fraction_bits / 2 + 1)) - 1;

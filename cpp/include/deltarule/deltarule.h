@@ -1,0 +1,12 @@
+// The whole library. Use the smaller headers where compile time matters.
+#pragma once
+
+#include <deltarule/catalog.h>
+#include <deltarule/elementwise.h>
+#include <deltarule/layers.h>
+#include <deltarule/loss_kernel.h>
+#include <deltarule/network.h>
+#include <deltarule/serialize.h>
+#include <deltarule/session.h>
+#include <deltarule/trainer.h>
+#include <deltarule/update_kernel.h>
