@@ -18,10 +18,9 @@ void in_pieces(std::size_t n, std::size_t piece, F&& f) {
   const py::gil_scoped_release release;
   const std::size_t pieces = (n + piece - 1) / piece;
   const int threads = pieces < 4 ? 1 : std::min(engine::threads(), static_cast<int>(pieces / 2));
-  engine::run_team(threads, [&](int t) {
-    const std::size_t begin = pieces * static_cast<std::size_t>(t) / static_cast<std::size_t>(threads);
-    const std::size_t end = pieces * static_cast<std::size_t>(t + 1) / static_cast<std::size_t>(threads);
-    if (begin < end) f(begin * piece, std::min(n, end * piece));
+  engine::parallel_for(threads, static_cast<int>(pieces), [&](int, int i) {
+    const std::size_t begin = static_cast<std::size_t>(i) * piece;
+    f(begin, std::min(n, begin + piece));
   });
 }
 

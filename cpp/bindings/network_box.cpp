@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <deltarule/engine/team.h>
+
 #include "models.h"
 
 namespace deltarule::bindings {
@@ -34,15 +36,13 @@ void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
   // The same price of a team as in training: see Plan::useful_threads.
   if (const double work = flops_per_row * static_cast<double>(count); blocks > 1 && work > 3e6)
     threads = std::clamp(static_cast<int>(work / 1.5e6), 1, std::min(blocks, engine::threads()));
-  engine::TaskQueue queue(threads);
-  engine::run_team(threads, [&](int t) {
-    auto session = sessions.take(network, predict_batch);
-    queue.take_all(t, blocks, [&](int b) {
-      const std::ptrdiff_t begin = b * predict_batch;
-      session->run(x + begin * in, out + begin * outputs, std::min(predict_batch, count - begin));
-    });
-    sessions.give(std::move(session));
+  std::vector<std::unique_ptr<Session<T>>> lent;
+  for (int t = 0; t < threads; ++t) lent.push_back(sessions.take(network, predict_batch));
+  engine::parallel_for(threads, blocks, [&](int t, int b) {
+    const std::ptrdiff_t begin = b * predict_batch;
+    lent[static_cast<std::size_t>(t)]->run(x + begin * in, out + begin * outputs, std::min(predict_batch, count - begin));
   });
+  for (auto& session : lent) sessions.give(std::move(session));
 }
 
 template <class T>
@@ -51,14 +51,12 @@ void NetworkBox<T>::forward(const T* x, T* out, std::ptrdiff_t count, bool train
   if (!training) return predict(x, out, count);
   if (!machine || machine->plan().max_rows() != count)
     machine = std::make_unique<engine::Machine<T>>(network, engine::PlanOptions{.max_rows = count, .training = true, .input_gradient = true}, 1);
-  machine->refresh();
+  for (int task = 0; task < machine->refresh_tasks(); ++task) machine->run_refresh_task(task);
   CopyHooks<T> hooks;
   hooks.x = x;
   hooks.width = network.input_width();
-  typename engine::Machine<T>::Team team(1);
-  int parity = 0;
   const auto context = machine->context(0, true, count, network.seed(), passes++, nullptr);
-  machine->run(std::span(machine->plan().forward_phases()), context, team, parity, hooks, [] {});
+  machine->run(machine->plan().forward_phases(), context, hooks);
   const auto result = machine->value(machine->plan().output_slot().value);
   for (std::ptrdiff_t i = 0; i < count; ++i) std::copy_n(result.at(i), network.output_width(), out + i * network.output_width());
   rows = count;
@@ -76,11 +74,9 @@ void NetworkBox<T>::backward(const T* dy, T* dx) {
   update.parameters = network.parameters().data();
   update.failed_op = &failed;
   CopyHooks<T> hooks;
-  typename engine::Machine<T>::Team team(1);
-  int parity = 0;
   const auto context = machine->context(0, true, rows, network.seed(), passes - 1, &update);
-  machine->run(std::span(plan.backward_phases()), context, team, parity, hooks, [] {});
-  machine->run_weights(context, team, parity, [] {}, [] {});
+  machine->run(plan.backward_phases(), context, hooks);
+  for (int task = 0; task < machine->weight_tasks(); ++task) machine->run_weight_task(context, task);
   const auto d = machine->gradient(plan.input_slot().gradient);
   for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(d.at(i), inputs, dx + i * inputs);
   rows = 0;

@@ -41,9 +41,12 @@ void shared_product(engine::Product<T> p, std::size_t b_size) {
   const int threads = flops < 4e6 ? 1 : engine::threads();
   const bool by_rows = p.m >= p.n;
   const std::ptrdiff_t unit = by_rows ? 24 : 64, length = by_rows ? p.m : p.n, units = (length + unit - 1) / unit;
-  engine::run_team(threads, [&](int t) {
+  // One part per thread, each with a workspace of its own, made before the team starts: a task must not throw.
+  std::vector<engine::Buffer<T>> workspaces;
+  std::vector<engine::Product<T>> parts;
+  for (int t = 0; t < threads; ++t) {
     const std::ptrdiff_t begin = std::min(length, units * t / threads * unit), end = std::min(length, units * (t + 1) / threads * unit);
-    if (begin >= end) return;
+    if (begin >= end) continue;
     engine::Product<T> part = p;
     (by_rows ? part.m : part.n) = end - begin;
     if (by_rows) {
@@ -54,9 +57,11 @@ void shared_product(engine::Product<T> p, std::size_t b_size) {
       part.c += begin;
       if (part.bias) part.bias += begin;
     }
-    engine::Buffer<T> workspace(engine::workspace_size<T>(part.m, part.n, part.k, part.b_column == 1));
-    engine::multiply(part, workspace.data());
-  });
+    parts.push_back(part);
+    workspaces.emplace_back(engine::workspace_size<T>(part.m, part.n, part.k, part.b_column == 1));
+  }
+  engine::parallel_for(threads, static_cast<int>(parts.size()),
+                       [&](int, int i) { engine::multiply(parts[static_cast<std::size_t>(i)], workspaces[static_cast<std::size_t>(i)].data()); });
 }
 
 void matmul(const py::array& a, const py::array& b, py::array out, bool transpose_a, bool transpose_b) {

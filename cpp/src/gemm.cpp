@@ -64,6 +64,11 @@ int last_lanes(Panel<T> panel) {
   return static_cast<int>(panel.columns) - (panel.vectors - 1) * width<T>;
 }
 
+template <class T>
+const T* shifted(const T* bias, Index by) {
+  return bias == nullptr ? bias : bias + by;
+}
+
 constexpr Index round_up(Index x, Index to) { return (x + to - 1) / to * to; }
 
 // Copies a panel of B, or some rows of A, so that the `count` elements of a step are adjacent.
@@ -134,7 +139,7 @@ void multiply_one_tile(const Product<T>& x) {
     tile.last = last_lanes(panel);
     find_kernel<T, columns>(panel.vectors, x.m)(tile);
     left -= panel.columns;
-    tile.b += panel.columns, tile.c += panel.columns, tile.bias += panel.columns;
+    tile.b += panel.columns, tile.c += panel.columns, tile.bias = shifted(tile.bias, panel.columns);
   }
 }
 
@@ -175,7 +180,7 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
         tile.b = pack_b ? packed_b : b;
         tile.b_step = pack_b ? panel_width : x.b_step;
         tile.c_row = x.c_row;
-        tile.bias = x.bias + j0;
+        tile.bias = shifted(x.bias, j0);
         tile.k = steps;
         tile.last = last_lanes(panel);
         tile.start = start;
@@ -236,7 +241,7 @@ void multiply_sweep(const Product<T>& x, T* workspace) {
   for (Index j0 = 0; j0 < x.n; j0 += sweep_columns) {
     Tile<T> tile{};
     tile.a = x.a, tile.a_stride = x.a_step, tile.b = x.b + j0, tile.b_step = x.b_step, tile.c = x.c + j0;
-    tile.bias = x.bias + j0, tile.start = x.start;
+    tile.bias = shifted(x.bias, j0), tile.start = x.start;
     for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
       tile.k = std::min(sum_block, x.k - p0);
       tile.relu = x.relu && p0 + tile.k == x.k;
@@ -276,7 +281,8 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
     Narrow<T> y{.start = x.start, .relu = x.relu};
     y.s = x.a, y.s_row = x.a_row, y.f = x.b + rest.n * x.b_column, y.f_step = x.b_step,
     y.f_column = x.b_column;
-    y.out = x.c + rest.n, y.out_row = x.c_row, y.out_column = 1, y.bias = x.bias + rest.n, y.bias_column = 1;
+    y.out = x.c + rest.n, y.out_row = x.c_row, y.out_column = 1, y.bias = shifted(x.bias, rest.n),
+    y.bias_column = 1;
     y.rows = x.m;
     return multiply_narrow(y, narrow, x.k);
   }

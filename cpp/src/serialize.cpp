@@ -179,8 +179,20 @@ Model<T> load_model(const std::string& path) {
   const auto list = items<T>(*model.network, model.trainer.get());
   if (list.size() + 1 != header.object.size())
     throw FormatError(what + ": holds " + std::to_string(header.object.size() - 1) + " arrays, its description asks for " + std::to_string(list.size()));
-  for (const auto& item : list) {
-    const Place place = place_of<T>(header, item.name, item.shape, what);
+  std::vector<Place> places;
+  for (const auto& item : list) places.push_back(place_of<T>(header, item.name, item.shape, what));
+  // Back to back from the first to the last byte, as the format demands: no holes, no overlap, nothing behind.
+  std::vector<Place> sorted = places;
+  std::ranges::sort(sorted, {}, [](const Place& p) { return std::pair(p.begin, p.end); });
+  std::uint64_t at = 0;
+  for (const Place& p : sorted) {
+    if (p.begin != at) throw FormatError(what + ": its arrays overlap or leave a hole at byte " + std::to_string(at));
+    at = p.end;
+  }
+  if (at != header.data_size) throw FormatError(what + ": " + std::to_string(header.data_size - at) + " bytes behind the last array");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto& item = list[i];
+    const Place& place = places[i];
     file.read(header.data_begin + place.begin, item.data.data(), item.data.size() * sizeof(T));
     for (const T x : item.data)
       if (!std::isfinite(x)) throw FormatError(what + ": array '" + item.name + "' holds a number that is not finite");

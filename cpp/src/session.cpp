@@ -9,7 +9,7 @@ template <class T>
 Session<T>::Session(const Network<T>& network, std::ptrdiff_t max_batch)
     : plan_(network, {.max_rows = std::max<std::ptrdiff_t>(1, max_batch)}), max_batch_(std::max<std::ptrdiff_t>(1, max_batch)),
       input_width_(network.input_width()), output_width_(network.output_width()) {
-  plan_.reserve(1);
+  plan_.reserve();
   std::size_t size = 0;
   std::vector<std::size_t> places;
   for (const auto columns : plan_.value_columns()) {

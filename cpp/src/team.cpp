@@ -1,18 +1,16 @@
 #include <algorithm>
 #include <deltarule/engine/team.h>
 #include <fstream>
-#include <mutex>
 #include <string>
 #include <thread>
+
+#include "pool.h"
 
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
 #if defined(__linux__)
 #include <sched.h>
-#endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
 #endif
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -22,20 +20,10 @@ namespace deltarule::engine {
 namespace {
 
 std::atomic<int> chosen{0};
-std::atomic<bool> forked{false};
-std::atomic<bool> team_started{false};
 
-// A child inherits the parent's OpenMP state but not its threads.
-void watch_fork() {
-#if defined(__unix__) || defined(__APPLE__)
-  static std::once_flag once;
-  std::call_once(once, [] {
-    pthread_atfork(nullptr, nullptr, [] {
-      if (team_started.load()) forked.store(true);
-    });
-  });
-#endif
-}
+constexpr std::uint64_t task_bits = 20, task_mask = (1u << task_bits) - 1;
+
+std::uint64_t tag_of(std::uint32_t phase) { return static_cast<std::uint64_t>(phase & 0xffffff) << (2 * task_bits); }
 
 // CPUs' worth of time that the control group allows, rounded up; 0 for no limit.
 int quota() {
@@ -53,7 +41,8 @@ int quota() {
 }
 
 int usable_cpus() {
-  int cpus = static_cast<int>(std::thread::hardware_concurrency());
+  static const int installed = static_cast<int>(std::thread::hardware_concurrency());  // reads a file: too slow to ask twice
+  int cpus = installed;
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) cpus = CPU_COUNT(&set);
@@ -74,7 +63,7 @@ void pause() {
 }  // namespace
 
 int threads() {
-  if (forked.load()) return 1;
+  if (in_forked_child()) return 1;
   const int cpus = usable_cpus();
   if (const int count = chosen.load(); count > 0) return count;
 #if defined(_OPENMP)
@@ -96,38 +85,41 @@ int openmp_version() {
 
 void set_threads(int count) { chosen.store(std::max(0, count)); }
 
-void run_team(int count, const std::function<void(int)>& body) {
-  if (count <= 1) {
-    body(0);
-    return;
-  }
-  watch_fork();
-  team_started.store(true);
-#if defined(_OPENMP)
-  // The team may come out smaller than asked for (nested regions, OMP_THREAD_LIMIT): bodies that meet at a barrier
-  // need all of them, so the rest then run on threads of their own.
-  std::vector<std::thread> extra;
-#pragma omp parallel num_threads(count)
-  {
-    const int have = omp_get_num_threads();
-    if (have < count) {
-#pragma omp single
-      for (int i = have; i < count; ++i) extra.emplace_back([&body, i] { body(i); });
-    }
-    body(omp_get_thread_num());
-  }
-  for (auto& thread : extra) thread.join();
-#else
-  std::vector<std::thread> others;
-  for (int i = 1; i < count; ++i) others.emplace_back([&body, i] { body(i); });
-  body(0);
-  for (auto& thread : others) thread.join();
-#endif
+void Phases::open(int tasks) {
+  remaining_.store(tasks, std::memory_order_relaxed);
+  const std::uint32_t next = phase_.load(std::memory_order_relaxed) + 1;
+  const auto share = [&](int thread) { return static_cast<std::uint64_t>(static_cast<long long>(thread) * tasks / threads_); };
+  for (int t = 0; t < threads_; ++t)
+    queues_[static_cast<std::size_t>(t)].word.store(tag_of(next) | share(t + 1) << task_bits | share(t), std::memory_order_release);
+  phase_.store(next, std::memory_order_release);
+  if (threads_ > 1) phase_.notify_all();
 }
 
-void Barrier::sleep_until_not(int phase) {
-  // About 20 microseconds: longer than the threads of a busy team are apart, shorter than a scheduler's slice.
-  for (int i = 0; i < 600; ++i) {
+void Phases::finish() {
+  finished_.store(true, std::memory_order_release);
+  phase_.fetch_add(1, std::memory_order_release);
+  if (threads_ > 1) phase_.notify_all();
+}
+
+int Phases::claim(int thread, std::uint32_t phase) {
+  for (int i = 0; i < threads_; ++i) {
+    const int owner = thread + i < threads_ ? thread + i : thread + i - threads_;
+    auto& word = queues_[static_cast<std::size_t>(owner)].word;
+    std::uint64_t value = word.load(std::memory_order_acquire);
+    while (true) {
+      if (value >> (2 * task_bits) != tag_of(phase) >> (2 * task_bits)) return -1;
+      const std::uint64_t next = value & task_mask, end = (value >> task_bits) & task_mask;
+      if (next >= end) break;
+      if (word.compare_exchange_weak(value, value + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return static_cast<int>(next);
+    }
+  }
+  return -1;
+}
+
+void Phases::wait_while(std::uint32_t phase) {
+  // About 10 microseconds: longer than the threads of a team are apart, far shorter than a scheduler's slice. Who
+  // sleeps leaves the core to a thread that was pushed off another one.
+  for (int i = 0; i < 300; ++i) {
     if (phase_.load(std::memory_order_acquire) != phase) return;
     pause();
   }

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cmath>
 #include <deltarule/engine/philox.h>
+#include <deltarule/engine/team.h>
 #include <deltarule/metrics.h>
 #include <deltarule/schedules.h>
 #include <deltarule/session.h>
@@ -82,15 +83,20 @@ const std::vector<std::uint32_t>& Trainer<T>::order(std::ptrdiff_t rows, std::in
 }
 
 template <class T>
-engine::Machine<T>& Trainer<T>::machine(std::ptrdiff_t rows) {
+Trainer<T>::~Trainer() = default;
+
+template <class T>
+typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
   const int available = engine::threads();
-  if (!machine_ || machine_->plan().max_rows() != rows || machine_->threads() < machine_->plan().useful_threads(rows, available)) {
-    machine_.reset();
-    machine_ = std::make_unique<engine::Machine<T>>(network_, engine::PlanOptions{.max_rows = rows, .training = true}, 1);
-    if (const int useful = machine_->plan().useful_threads(rows, available); useful > 1)
-      machine_ = std::make_unique<engine::Machine<T>>(network_, engine::PlanOptions{.max_rows = rows, .training = true}, useful);
-  }
-  return *machine_;
+  const auto fits = [&] {
+    const auto& plan = run_->machine().plan();
+    return plan.max_rows() == rows && run_->machine().threads() >= plan.useful_threads(rows, available);
+  };
+  if (run_ && fits()) return *run_;
+  run_.reset();
+  const engine::Plan<T> plan(network_, {.max_rows = rows, .training = true});
+  run_ = std::make_unique<Run>(*this, rows, plan.useful_threads(rows, available));
+  return *run_;
 }
 
 template <class T>
@@ -139,11 +145,12 @@ EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& optio
   const std::ptrdiff_t first = std::min(options.first_step, all);
   const std::ptrdiff_t last = options.max_steps > 0 ? std::min(all, first + options.max_steps) : all;
   if (first == 0 || sums_.size() != sum_count()) sums_.assign(sum_count(), 0.0);
-  Run run(*this, machine(batch), data, options.shuffle ? order(data.rows, options.epoch).data() : nullptr, batch, options.poll);
+  Run& loop = run(batch);
+  const std::uint32_t* rows = options.shuffle ? order(data.rows, options.epoch).data() : nullptr;
   EpochResult result;
-  result.stopped = run.steps(first, last, options.epoch);
-  result.steps = run.done();
-  result.learning_rate = run.last_rate();
+  result.stopped = loop.steps(data, rows, &options.poll, first, last, options.epoch);
+  result.steps = loop.done();
+  result.learning_rate = loop.last_rate();
   result.figures = finish(sums_);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
@@ -156,8 +163,7 @@ Figures Trainer<T>::step(const Data<T>& data) {
   std::swap(epoch_sums, sums_);
   Figures figures;
   try {
-    Run run(*this, machine(data.rows), data, nullptr, data.rows, {});
-    run.steps(0, 1, 0);
+    run(data.rows).steps(data, nullptr, nullptr, 0, 1, 0);
     figures = finish(sums_);
   } catch (...) {
     std::swap(epoch_sums, sums_);
@@ -183,22 +189,19 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size, con
     sessions.push_back(std::make_unique<Session<T>>(network_, std::min<std::ptrdiff_t>(block, 256)));
     gradients.emplace_back(static_cast<std::size_t>(block * outputs));
   }
-  engine::TaskQueue queue(threads);
   std::atomic<bool> stop{false};
   const auto rows_of = [&](std::ptrdiff_t begin, std::ptrdiff_t count) {
     return LossRows<T>{static_cast<std::size_t>(count), static_cast<std::size_t>(outputs), predictions.data() + begin * outputs, outputs,
                        data.target ? data.target + begin * outputs : nullptr, outputs, data.label ? data.label + begin : nullptr,
                        data.weight ? data.weight + begin : nullptr};
   };
-  engine::run_team(threads, [&](int t) {
-    queue.take_all(t, blocks, [&](int b) {
-      if (t == 0 && poll && poll()) stop.store(true);
-      if (stop.load(std::memory_order_relaxed)) return;
-      const std::ptrdiff_t begin = b * block, count = std::min(block, data.rows - begin);
-      const auto ti = static_cast<std::size_t>(t);
-      sessions[ti]->run(data.x + begin * network_.input_width(), predictions.data() + begin * outputs, count);
-      loss_kernel<T>(loss_.index).run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
-    });
+  engine::parallel_for(threads, blocks, [&](int t, int b) {
+    if (t == 0 && poll && poll()) stop.store(true);
+    if (stop.load(std::memory_order_relaxed)) return;
+    const std::ptrdiff_t begin = b * block, count = std::min(block, data.rows - begin);
+    const auto ti = static_cast<std::size_t>(t);
+    sessions[ti]->run(data.x + begin * network_.input_width(), predictions.data() + begin * outputs, count);
+    loss_kernel<T>(loss_.index).run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
   });
   std::vector<double> sums(sum_count(), 0.0);
   add_up(rows_of(0, data.rows), losses.data(), sums);
@@ -207,9 +210,10 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size, con
 
 template <class T>
 std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
-  auto& m = machine(batch_size);
+  if (batch_size < 1) throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) + " is not allowed; allowed: 1 or more");
+  const engine::Plan<T> plan(network_, {.max_rows = batch_size, .training = true});
   const bool fused = !clip_norm_ && !clip_value_;
-  return m.plan().explain(m.plan().useful_threads(batch_size, engine::threads()), states_.size(), optimizer_.entry->class_name, fused);
+  return plan.explain(plan.useful_threads(batch_size, engine::threads()), states_.size(), optimizer_.entry->class_name, fused);
 }
 
 template class Trainer<float>;

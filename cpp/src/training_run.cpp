@@ -1,7 +1,6 @@
 #include "training_run.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <deltarule/metrics.h>
 #include <deltarule/schedules.h>
@@ -15,13 +14,11 @@ constexpr std::ptrdiff_t chunk = 16384;  // elements of a task of a separate upd
 }  // namespace
 
 template <class T>
-Trainer<T>::Run::Run(Trainer& trainer, engine::Machine<T>& machine, const Data<T>& data, const std::uint32_t* order, std::ptrdiff_t batch,
-                     const std::function<bool()>& poll)
-    : trainer_(trainer), machine_(machine), data_(data), order_(order), batch_(batch), width_(trainer.network_.input_width()),
-      outputs_(trainer.network_.output_width()), poll_(poll), losses_(static_cast<std::size_t>(batch)) {
-  if (data.label) labels_.resize(static_cast<std::size_t>(batch));
-  if (data.target) targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch * outputs_));
-  if (data.weight) weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
+Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
+    : trainer_(trainer), machine_(trainer.network_, {.max_rows = batch, .training = true}, threads), batch_(batch),
+      width_(trainer.network_.input_width()), outputs_(trainer.network_.output_width()), phases_(threads), losses_(static_cast<std::size_t>(batch)) {
+  labels_.resize(static_cast<std::size_t>(batch));
+  weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
   update_.kernel = &update_kernel<T>(trainer.optimizer_.index);
   update_.states = static_cast<int>(trainer.states_.size());
   update_.fused = !trainer.clip_norm_ && !trainer.clip_value_;
@@ -29,6 +26,7 @@ Trainer<T>::Run::Run(Trainer& trainer, engine::Machine<T>& machine, const Data<T
   if (!update_.fused) update_.gradients = trainer.network_.gradients().data();
   for (std::size_t i = 0; i < trainer.states_.size(); ++i) update_.state[i] = trainer.states_[i].data();
   update_.failed_op = &failed_op_;
+  if (trainer.clip_norm_) norms_.assign((trainer.network_.parameters().size() + chunk - 1) / chunk, 0.0);
 }
 
 template <class T>
@@ -81,114 +79,188 @@ void Trainer<T>::Run::count_in(engine::View<const T> prediction) {
   trainer_.add_up(rows, losses_.data(), trainer_.sums_);
 }
 
-// Gradients are complete in their flat buffer: clip them, then apply the rule to runs of it.
 template <class T>
-void Trainer<T>::Run::separate_update(const engine::Context<T>& context, typename engine::Machine<T>::Team& team, int& parity) {
-  const auto size = static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size());
-  const int tasks = static_cast<int>((size + chunk - 1) / chunk);
-  T* gradients = update_.gradients;
-  const auto piece = [&](int task) { return std::pair{task * chunk, std::min(size, (task + 1) * chunk)}; };
-  if (trainer_.clip_value_) {
-    const T limit = static_cast<T>(*trainer_.clip_value_);
-    machine_.share(tasks, context.thread, team, parity, [&](int task) {
-      const auto [begin, end] = piece(task);
-      for (std::ptrdiff_t i = begin; i < end; ++i) gradients[i] = std::clamp(gradients[i], -limit, limit);
-    });
+int Trainer<T>::Run::chunks() const { return static_cast<int>((static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size()) + chunk - 1) / chunk); }
+
+template <class T>
+int Trainer<T>::Run::tasks_of_stage() const {
+  switch (stage_) {
+    case Stage::first_refresh:
+    case Stage::refresh: return machine_.refresh_tasks();
+    case Stage::tiles: return machine_.tasks(machine_.plan().step_phases()[phase_], rows_);
+    case Stage::weights: return 1 + machine_.weight_tasks();
+    case Stage::clip_values:
+    case Stage::norms:
+    case Stage::apply: return chunks();
   }
-  double factor = 1;
-  if (trainer_.clip_norm_) {
-    machine_.share(tasks, context.thread, team, parity, [&](int task) {
-      const auto [begin, end] = piece(task);
-      double sum = 0;
-      for (std::ptrdiff_t i = begin; i < end; ++i) sum += static_cast<double>(gradients[i]) * static_cast<double>(gradients[i]);
-      norms_[static_cast<std::size_t>(task)] = sum;
-    });
-    double sum = 0;
-    for (const double s : norms_) sum += s;
-    const double norm = std::sqrt(sum);
-    if (norm > *trainer_.clip_norm_) factor = *trainer_.clip_norm_ / norm;
-  }
-  machine_.share(tasks, context.thread, team, parity, [&](int task) {
-    const auto [begin, end] = piece(task);
-    if (factor != 1)
-      for (std::ptrdiff_t i = begin; i < end; ++i) gradients[i] = static_cast<T>(static_cast<double>(gradients[i]) * factor);
-    if (!update_.apply(begin, 1, end - begin, end - begin, gradients + begin, end - begin)) {
-      for (const Tensor& t : trainer_.network_.tensors()) {  // the layer of the first bad number
-        if (!t.trained() || t.offset + t.size() <= begin) continue;
-        const auto values = trainer_.network_.parameters().subspan(static_cast<std::size_t>(t.offset), static_cast<std::size_t>(t.size()));
-        if (std::all_of(values.begin(), values.end(), [](T x) { return std::isfinite(x); })) continue;
-        for (const auto& op : machine_.plan().ops())
-          if (op->layer == t.layer) return update_.fail(op->number);
-      }
-    }
-  });
-  machine_.run_refresh(context.thread, team, parity);
+  return 0;
 }
 
 template <class T>
-void Trainer<T>::Run::body(int thread, typename engine::Machine<T>::Team& team, std::ptrdiff_t first, std::ptrdiff_t last, bool polling) {
-  using Clock = std::chrono::steady_clock;
-  auto next_poll = Clock::now() + std::chrono::milliseconds(10);
-  bool weights_under_way = false;
-  std::atomic<bool>& hurry = team.hurry;
-  bool asked = false;  // thread 0's own
-  const auto tick = [&] {
-    if (!polling || !poll_ || asked) return;
-    const auto now = Clock::now();
-    if (now < next_poll) return;
-    next_poll = now + std::chrono::milliseconds(10);
-    if (poll_()) {
-      asked = true;
-      // Before the weights change the step can be dropped; after that it has to be finished.
-      if (!weights_under_way) hurry.store(true, std::memory_order_relaxed);
+void Trainer<T>::Run::poll() {
+  if (!polling_ || asked_.load(std::memory_order_relaxed)) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_poll_) return;
+  next_poll_ = now + std::chrono::milliseconds(10);
+  if ((*poll_)()) asked_.store(true, std::memory_order_relaxed);
+}
+
+template <class T>
+void Trainer<T>::Run::run_task(int thread, int task) {
+  if (thread == 0) poll();
+  const auto size = static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size());
+  const std::ptrdiff_t begin = task * chunk, end = std::min(size, begin + chunk);
+  T* gradients = update_.gradients;
+  switch (stage_) {
+    case Stage::first_refresh:
+    case Stage::refresh: machine_.run_refresh_task(task); break;
+    case Stage::tiles:
+      // Before the weights change a step can still be dropped: what is left of it is skipped.
+      if (asked_.load(std::memory_order_relaxed)) break;
+      if (!machine_.run_task(machine_.plan().step_phases()[phase_], machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task, *this))
+        bad_loss_.store(true, std::memory_order_relaxed);
+      break;
+    case Stage::weights: {
+      const auto prediction = machine_.value(machine_.plan().output_slot().value);
+      if (task == 0) count_in({prediction.data, prediction.row});
+      else machine_.run_weight_task(machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task - 1);
+      break;
     }
-  };
-  int parity = 0;
-  machine_.run_refresh(thread, team, parity);
-  const engine::Slot out = machine_.plan().output_slot();
-  for (std::ptrdiff_t step = first; step < last; ++step) {
-    const auto context = machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_);
-    machine_.run(std::span(machine_.plan().step_phases()), context, team, parity, *this, tick);
-    if (team.bad_loss.load(std::memory_order_relaxed) || hurry.load(std::memory_order_relaxed)) {
-      if (thread == 0) end_ = hurry.load() ? End::stopped : End::bad_loss;
-      return;
+    case Stage::clip_values: {
+      const T limit = static_cast<T>(*trainer_.clip_value_);
+      for (std::ptrdiff_t i = begin; i < end; ++i) gradients[i] = std::clamp(gradients[i], -limit, limit);
+      break;
     }
-    weights_under_way = true;
-    const auto prediction = machine_.value(out.value);
-    machine_.run_weights(context, team, parity, tick, [&] { count_in({prediction.data, prediction.row}); });
-    if (!update_.fused) separate_update(context, team, parity);
-    weights_under_way = false;
-    if (thread == 0) {
-      ++trainer_.step_;
-      ++done_;
-      leave_ = asked;
-      if (asked) end_ = End::stopped;
-      if (failed_op_.load(std::memory_order_relaxed) != no_op) {
-        leave_ = true;
-        end_ = End::bad_weight;
-      }
-      if (!leave_ && step + 1 < last) prepare(step + 1);
+    case Stage::norms: {
+      double sum = 0;
+      for (std::ptrdiff_t i = begin; i < end; ++i) sum += static_cast<double>(gradients[i]) * static_cast<double>(gradients[i]);
+      norms_[static_cast<std::size_t>(task)] = sum;
+      break;
     }
-    team.barrier.wait([] {});
-    if (leave_) return;
+    case Stage::apply: apply_chunk(task); break;
   }
+}
+
+template <class T>
+void Trainer<T>::Run::apply_chunk(int task) {
+  const auto size = static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size());
+  const std::ptrdiff_t begin = task * chunk, end = std::min(size, begin + chunk);
+  T* gradients = update_.gradients;
+  if (factor_ != 1)
+    for (std::ptrdiff_t i = begin; i < end; ++i) gradients[i] = static_cast<T>(static_cast<double>(gradients[i]) * factor_);
+  if (update_.apply(begin, 1, end - begin, end - begin, gradients + begin, end - begin)) return;
+  for (const Tensor& t : trainer_.network_.tensors()) {  // the layer of the first bad number
+    if (!t.trained() || t.offset + t.size() <= begin || t.offset >= end) continue;
+    const auto from = std::max(begin, t.offset), to = std::min(end, t.offset + t.size());
+    const T* w = trainer_.network_.parameters().data();
+    if (std::all_of(w + from, w + to, [](T x) { return std::isfinite(x); })) continue;
+    for (const auto& op : machine_.plan().ops())
+      if (op->layer == t.layer) return update_.fail(op->number);
+  }
+}
+
+template <class T>
+void Trainer<T>::Run::leave(End end) {
+  end_ = end;
+  phases_.finish();
+}
+
+// Stages without tasks are passed over.
+template <class T>
+void Trainer<T>::Run::enter(Stage stage) {
+  stage_ = stage;
+  if (stage == Stage::tiles)
+    machine_.combine(machine_.plan().step_phases()[phase_], machine_.context(0, true, rows_, trainer_.seed_, step_number_, &update_));
+  if (const int tasks = tasks_of_stage(); tasks > 0) phases_.open(tasks);
+  else complete();
+}
+
+template <class T>
+void Trainer<T>::Run::complete() {
+  switch (stage_) {
+    case Stage::first_refresh:
+      phase_ = 0;
+      return enter(Stage::tiles);
+    case Stage::tiles:
+      if (++phase_ < machine_.plan().step_phases().size()) return enter(Stage::tiles);
+      if (asked_.load()) return leave(End::stopped);
+      if (bad_loss_.load()) return leave(End::bad_loss);
+      return enter(Stage::weights);
+    case Stage::weights:
+      if (update_.fused) return end_step();
+      factor_ = 1;
+      if (trainer_.clip_value_) return enter(Stage::clip_values);
+      [[fallthrough]];
+    case Stage::clip_values:
+      if (trainer_.clip_norm_) return enter(Stage::norms);
+      return enter(Stage::apply);
+    case Stage::norms: {
+      double sum = 0;
+      for (const double s : norms_) sum += s;
+      const double norm = std::sqrt(sum);
+      if (norm > *trainer_.clip_norm_) factor_ = *trainer_.clip_norm_ / norm;
+      return enter(Stage::apply);
+    }
+    case Stage::apply: return enter(Stage::refresh);
+    case Stage::refresh: return end_step();
+  }
+}
+
+template <class T>
+void Trainer<T>::Run::end_step() {
+  ++trainer_.step_;
+  ++done_;
+  if (failed_op_.load(std::memory_order_relaxed) != no_op) return leave(End::bad_weight);
+  if (asked_.load()) return leave(End::stopped);
+  if (++step_ == last_) return leave(End::finished);
+  prepare(step_);
+  phase_ = 0;
+  enter(Stage::tiles);
 }
 
 template <class T>
 typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::ptrdiff_t last, bool polling) {
-  end_ = End::finished;
-  leave_ = false;
-  if (first >= last) return end_;
-  if (trainer_.clip_norm_) norms_.assign((trainer_.network_.parameters().size() + chunk - 1) / chunk, 0.0);
+  if (first >= last) return end_ = End::finished;
+  step_ = first;
+  last_ = last;
+  polling_ = polling && poll_ && *poll_;
+  next_poll_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+  asked_.store(false);
+  bad_loss_.store(false);
   prepare(first);
+  phase_ = 0;
+  stage_ = machine_.refresh_tasks() > 0 ? Stage::first_refresh : Stage::tiles;
   const int threads = std::min(machine_.threads(), machine_.plan().useful_threads(batch_, engine::threads()));
-  typename engine::Machine<T>::Team team(threads);
-  engine::run_team(threads, [&](int t) { body(t, team, first, last, polling); });
+  phases_.start(threads, tasks_of_stage());
+  engine::run_team(threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
   return end_;
 }
 
 template <class T>
-std::string Trainer<T>::Run::first_bad_layer() const {
+void Trainer<T>::Run::take_snapshot() {
+  const auto copy = [](std::span<const T> from, engine::Buffer<T>& to) {
+    if (to.size() != from.size()) to = engine::Buffer<T>(from.size());
+    std::copy(from.begin(), from.end(), to.data());
+  };
+  copy(trainer_.network_.parameters(), snapshot_.parameters);
+  copy(trainer_.network_.statistics(), snapshot_.statistics);
+  snapshot_.states.resize(trainer_.states_.size());
+  for (std::size_t i = 0; i < trainer_.states_.size(); ++i) copy(trainer_.states_[i].span(), snapshot_.states[i]);
+  snapshot_.sums = trainer_.sums_;
+  snapshot_.step = trainer_.step_;
+}
+
+template <class T>
+void Trainer<T>::Run::restore_snapshot() {
+  std::ranges::copy(snapshot_.parameters.span(), trainer_.network_.parameters().begin());
+  std::ranges::copy(snapshot_.statistics.span(), trainer_.network_.statistics().begin());
+  for (std::size_t i = 0; i < snapshot_.states.size(); ++i) std::ranges::copy(snapshot_.states[i].span(), trainer_.states_[i].data());
+  trainer_.sums_ = snapshot_.sums;
+  trainer_.step_ = snapshot_.step;
+}
+
+template <class T>
+std::string Trainer<T>::Run::first_bad_layer() {
   for (const auto& op : machine_.plan().ops()) {
     const auto view = machine_.value(op->output);
     const auto columns = machine_.plan().value_columns()[static_cast<std::size_t>(op->output)];
@@ -200,18 +272,15 @@ std::string Trainer<T>::Run::first_bad_layer() const {
 }
 
 template <class T>
-bool Trainer<T>::Run::steps(std::ptrdiff_t first, std::ptrdiff_t last, std::int64_t epoch) {
+bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order, const std::function<bool()>* poll, std::ptrdiff_t first, std::ptrdiff_t last,
+                            std::int64_t epoch) {
+  data_ = data;
+  order_ = order;
+  poll_ = poll;
+  done_ = 0;
+  if (data.target && targets_.size() == 0) targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch_ * outputs_));
   // Training gives the same bits every time, so the state before a bad step is had by going through the steps again.
-  const engine::Buffer<T> parameters = [&] {
-    engine::Buffer<T> copy(trainer_.network_.parameters().size());
-    std::copy(trainer_.network_.parameters().begin(), trainer_.network_.parameters().end(), copy.data());
-    return copy;
-  }();
-  std::vector<T> statistics(trainer_.network_.statistics().begin(), trainer_.network_.statistics().end());
-  const std::vector<engine::Buffer<T>> states = trainer_.states_;
-  const std::vector<double> sums = trainer_.sums_;
-  const std::int64_t step = trainer_.step_;
-
+  take_snapshot();
   const End end = run(first, last, true);
   if (end == End::finished || end == End::stopped) return end == End::stopped;
 
@@ -223,11 +292,7 @@ bool Trainer<T>::Run::steps(std::ptrdiff_t first, std::ptrdiff_t last, std::int6
     --bad;
     for (const auto& op : machine_.plan().ops())
       if (op->number == failed_op_.load()) layer = op->layer;
-    std::copy_n(parameters.data(), parameters.size(), trainer_.network_.parameters().begin());
-    std::copy(statistics.begin(), statistics.end(), trainer_.network_.statistics().begin());
-    for (std::size_t i = 0; i < states.size(); ++i) std::copy_n(states[i].data(), states[i].size(), trainer_.states_[i].data());
-    trainer_.sums_ = sums;
-    trainer_.step_ = step;
+    restore_snapshot();
     done_ = 0;
     run(first, bad, false);
   }

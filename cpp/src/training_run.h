@@ -1,6 +1,8 @@
-// One call of run_epoch or step: the loop over batches that a team of threads goes through together.
+// The loop over batches that a team of threads goes through together. Its memory is kept from call to call.
 #pragma once
 
+#include <chrono>
+#include <deltarule/engine/team.h>
 #include <deltarule/trainer.h>
 
 namespace deltarule {
@@ -8,11 +10,13 @@ namespace deltarule {
 template <class T>
 class Trainer<T>::Run final : public engine::BatchHooks<T> {
  public:
-  Run(Trainer& trainer, engine::Machine<T>& machine, const Data<T>& data, const std::uint32_t* order, std::ptrdiff_t batch,
-      const std::function<bool()>& poll);
+  Run(Trainer& trainer, std::ptrdiff_t batch, int threads);
 
-  // Steps first .. last - 1 of the epoch. True when poll asked to stop. Throws NonFiniteError.
-  bool steps(std::ptrdiff_t first, std::ptrdiff_t last, std::int64_t epoch);
+  engine::Machine<T>& machine() { return machine_; }
+  // Steps first .. last - 1 of an epoch over these rows, in this order (null: as they lie). True when poll asked to
+  // stop. Throws NonFiniteError.
+  bool steps(const Data<T>& data, const std::uint32_t* order, const std::function<bool()>* poll, std::ptrdiff_t first, std::ptrdiff_t last,
+             std::int64_t epoch);
   std::ptrdiff_t done() const { return done_; }
   double last_rate() const { return rate_; }
 
@@ -21,31 +25,58 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
 
  private:
   enum class End { finished, stopped, bad_loss, bad_weight };
+  // What threads do at one time; they share the tasks of a stage.
+  enum class Stage { first_refresh, tiles, weights, clip_values, norms, apply, refresh };
   End run(std::ptrdiff_t first, std::ptrdiff_t last, bool polling);
   void prepare(std::ptrdiff_t step);
-  void body(int thread, typename engine::Machine<T>::Team& team, std::ptrdiff_t first, std::ptrdiff_t last, bool polling);
-  void separate_update(const engine::Context<T>& context, typename engine::Machine<T>::Team& team, int& parity);
+  void run_task(int thread, int task);
+  void complete();  // by one thread, when a stage's tasks are done
+  void enter(Stage stage);
+  void end_step();
+  void leave(End end);
+  void apply_chunk(int task);
+  int chunks() const;
+  int tasks_of_stage() const;
+  void poll();
   void count_in(engine::View<const T> prediction);
-  std::string first_bad_layer() const;
+  std::string first_bad_layer();
   const T* row(std::ptrdiff_t i) const {
     return data_.x + static_cast<std::ptrdiff_t>(order_ ? order_[begin_ + i] : static_cast<std::uint32_t>(begin_ + i)) * width_;
   }
 
-  Trainer& trainer_;
-  engine::Machine<T>& machine_;
-  const Data<T>& data_;
-  const std::uint32_t* order_;
-  std::ptrdiff_t batch_, width_, outputs_;
-  const std::function<bool()>& poll_;
+  struct Snapshot {
+    engine::Buffer<T> parameters, statistics;
+    std::vector<engine::Buffer<T>> states;
+    std::vector<double> sums;
+    std::int64_t step = 0;
+  };
+  void take_snapshot();
+  void restore_snapshot();
 
-  // The step under way; written between meetings by one thread.
+  Trainer& trainer_;
+  engine::Machine<T> machine_;
+  Data<T> data_{};
+  const std::uint32_t* order_ = nullptr;
+  std::ptrdiff_t batch_, width_, outputs_;
+  const std::function<bool()>* poll_ = nullptr;
+  engine::Phases phases_;
+  Snapshot snapshot_;
+
+  // The step under way; written by the one thread that completes a stage.
+  Stage stage_ = Stage::tiles;
+  std::size_t phase_ = 0;  // of the plan, in Stage::tiles
+  std::ptrdiff_t step_ = 0, last_ = 0;
+  double factor_ = 1;  // of clip_norm
   std::ptrdiff_t begin_ = 0, rows_ = 0, done_ = 0;
   double rate_ = 0, scale_ = 1;
   engine::Update<T> update_{};
   std::uint64_t step_number_ = 0;
   std::atomic<int> failed_op_{0};
-  bool leave_ = false;
   End end_ = End::finished;
+
+  std::atomic<bool> asked_{false}, bad_loss_{false};
+  bool polling_ = false;
+  std::chrono::steady_clock::time_point next_poll_{};
 
   std::vector<std::int32_t> labels_;
   std::vector<double> losses_, norms_;

@@ -66,8 +66,10 @@ def __getattr__(name: str) -> Any:
         "MLPClassifier",
         "MLPRegressor",
     ):  # these need scikit-learn, so they are imported when asked for
-        from . import estimators
-
+        try:
+            from . import estimators
+        except ImportError as error:
+            raise ImportError(f'{name} needs scikit-learn: pip install "deltarule[sklearn]"') from error
         return getattr(estimators, name)
     raise AttributeError(f"module 'deltarule' has no attribute {name!r}")
 

@@ -58,9 +58,18 @@ def array(value: ArrayLike, operation: str, argument: str) -> Array:
     except ValueError as error:
         raise ValueError(f"{operation}: {argument} is not an array: {error}") from None
     if given.dtype.kind in "fiub":
+        if type(value).__name__ == "MaskedArray" and np.any(value.mask):
+            raise ValueError(
+                f"{operation}: {argument} has masked values; allowed: numbers everywhere (fill them in first)"
+            )
         return given
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"{operation}: {argument} is a sparse matrix; allowed: dense arrays (toarray() makes one)"
+        )
     hint = {
-        "O": " (text, missing values or mixed types? encode it as numbers first)",
+        "O": " (text, missing values or mixed types? encode it as numbers first, labels by "
+        "np.unique(..., return_inverse=True))",
         "U": " (encode text as numbers first, labels by np.unique(..., return_inverse=True))",
         "c": " (use real and imaginary part as two columns)",
         "M": " (dates: use the time since some day)",

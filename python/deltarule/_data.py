@@ -42,8 +42,8 @@ class Task(NamedTuple):
         kind = self.loss.entry["target"]
         if kind != "values" and self.outputs < 2:
             raise ValueError(
-                f"{operation}: the loss {self.loss.entry['name']!r} needs one output per class, but the last layer has "
-                f"1 output (sigmoid_cross_entropy tells two classes apart with one)"
+                f"{operation}: the loss {self.loss.entry['name']!r} needs one output per class, but "
+                f"the last layer has 1 output (sigmoid_cross_entropy tells two classes apart with one)"
             )
         one_column = given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1)
         if kind == "label":
@@ -82,7 +82,13 @@ class Task(NamedTuple):
 
     def with_class_weight(self, data: Data, class_weight: Any, operation: str) -> Data:
         """Multiply the row weights by those of the rows' classes."""
-        weight = _check.class_weights(class_weight, data.y, self.classes, operation, self.dtype)
+        y = data.y
+        if self.loss.entry["target"] == "values" and (self.outputs > 1 or not np.isin(y, (0, 1)).all()):
+            raise ValueError(
+                f"{operation}: class_weight is for classes, but the loss {self.loss.entry['name']!r} "
+                "compares values; allowed: labels, one-hot rows, or a single output with targets 0 and 1"
+            )
+        weight = _check.class_weights(class_weight, y, self.classes, operation, self.dtype)
         weight = weight if data.weight is None else weight * data.weight
         if not weight.any():
             raise ValueError(

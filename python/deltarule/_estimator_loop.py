@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +13,10 @@ from .callbacks import Callback, Logs
 from .optimizers import SGD, Adam
 
 if TYPE_CHECKING:
-    from .estimators import _Estimator
+    from ._estimator import Estimator
 
 
-def check(estimator: _Estimator) -> None:
+def check(estimator: Estimator) -> None:
     """Refuse parameters outside their range; called by `fit`, as scikit-learn wants it."""
     name = type(estimator).__name__
     for parameter, low in (("max_iter", 1), ("n_iter_no_change", 1)):
@@ -35,25 +35,25 @@ def check(estimator: _Estimator) -> None:
         )
 
 
-def optimizer(estimator: _Estimator, rows: int) -> Optimizer:
-    """The optimizer that the parameters describe."""
+def optimizer(estimator: Estimator, decay: float) -> Optimizer:
+    """The optimizer that the parameters describe, with this factor on the weights in the gradient."""
     e = estimator
-    decay = e.alpha / batch(e, rows)
     if e.solver == "adam":
-        moments = {"beta_1": e.beta_1, "beta_2": e.beta_2, "epsilon": e.epsilon}
-        return Adam(e.learning_rate_init, weight_decay=decay, **moments)
+        return Adam(
+            e.learning_rate_init, beta_1=e.beta_1, beta_2=e.beta_2, epsilon=e.epsilon, weight_decay=decay
+        )
     if e.solver == "sgd":
         nesterov = e.nesterovs_momentum and e.momentum > 0
         return SGD(e.learning_rate_init, momentum=e.momentum, nesterov=nesterov, weight_decay=decay)
     return Optimizer.make(e.solver, type(e).__name__, "solver")
 
 
-def batch(estimator: _Estimator, rows: int) -> int:
+def batch(estimator: Estimator, rows: int) -> int:
     """Rows per step."""
     return min(200, rows) if estimator.batch_size == "auto" else min(int(estimator.batch_size), rows)
 
 
-def fit(estimator: _Estimator, X: Array, goal: Array, weight: Array | None) -> int:
+def fit(estimator: Estimator, X: Array, goal: Array, weight: Array | None) -> int:
     """Train until the stopping rule holds; returns the number of epochs."""
     validation: tuple[Array, ...] | None = None
     if estimator.early_stopping:
@@ -63,13 +63,13 @@ def fit(estimator: _Estimator, X: Array, goal: Array, weight: Array | None) -> i
     return stop.epochs
 
 
-def one_epoch(estimator: _Estimator, X: Array, goal: Array, weight: Array | None) -> None:
+def one_epoch(estimator: Estimator, X: Array, goal: Array, weight: Array | None) -> None:
     """Train for one epoch, as `partial_fit` does."""
     _train(estimator, X, goal, weight, 1, [_Stop(estimator, None)])
 
 
 def _train(
-    e: _Estimator, X: Array, goal: Array, weight: Array | None, epochs: int, callbacks: list[Callback]
+    e: Estimator, X: Array, goal: Array, weight: Array | None, epochs: int, callbacks: list[Callback]
 ) -> None:
     e.network_.fit(
         X,
@@ -77,26 +77,14 @@ def _train(
         batch_size=batch(e, len(X)),
         epochs=epochs,
         sample_weight=weight,
-        class_weight=_class_weight(e),
         shuffle=bool(e.shuffle),
         callbacks=callbacks,
         verbose=2 if e.verbose else 0,
     )
 
 
-def _class_weight(e: Any) -> Any:
-    given = getattr(e, "class_weight", None)
-    if isinstance(given, dict):
-        return {
-            int(np.flatnonzero(e.classes_ == label)[0]): w
-            for label, w in given.items()
-            if label in e.classes_
-        }
-    return given
-
-
 def _set_aside(
-    e: _Estimator, X: Array, goal: Array, weight: Array | None
+    e: Estimator, X: Array, goal: Array, weight: Array | None
 ) -> tuple[Array, Array, Array | None, tuple[Array, ...]]:
     from sklearn.model_selection import train_test_split
 
@@ -110,9 +98,9 @@ def _set_aside(
 
 
 class _Stop(Callback):
-    """scikit-learn's bookkeeping: loss curve, best score, no improvement over `tol` for `n_iter_no_change` epochs."""
+    """scikit-learn's bookkeeping: loss curve, best score, when to stop."""
 
-    def __init__(self, estimator: _Estimator, validation: tuple[Array, ...] | None) -> None:
+    def __init__(self, estimator: Estimator, validation: tuple[Array, ...] | None) -> None:
         self.estimator, self.validation = estimator, validation
         self.epochs = self._waited = 0
         self._weights: dict[str, Array] | None = None

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 _OPERATION = "Sequential.fit"
-_EVALUATION_ROWS = 1024
 
 
 class Plan(NamedTuple):
@@ -124,7 +123,7 @@ def _epoch(trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Cal
     logs = {k: v for k, v in result.items() if k not in ("learning_rate", "steps", "seconds", "stopped")}
     if plan.validation is not None:
         X, y, weight = plan.validation
-        checked = trainer.evaluate(X, y, weight, _EVALUATION_ROWS)
+        checked = trainer.evaluate(X, y, weight, 0)
         logs |= {"val_" + name: value for name, value in checked.items()}
     return {**logs, "learning_rate": rate, "time": perf_counter() - started}
 

@@ -39,12 +39,15 @@ def keywords(entry: Entry) -> list[Parameter]:
 
 def describe(entry: Entry) -> list[str]:
     """Lines of a numpydoc parameter section for the entry's own parameters."""
-    lines = []
-    for p in entry["parameters"]:
-        kind = " or ".join(map(repr, p["choices"])) if p["kind"] == "choice" else _TYPES[p["kind"]].__name__
-        lines += [f"{p['name']} : {kind}, default {p['default']!r}", f"    {_sentence(p['meaning'])}"]
-        if p["kind"] in ("real", "integer"):
-            lines.append(f"    Allowed: {p['range']}.")
+    return [line for p in entry["parameters"] for line in _describe(p)]
+
+
+def _describe(p: Entry, required: bool = False) -> list[str]:
+    kind = " or ".join(map(repr, p["choices"])) if p["kind"] == "choice" else _TYPES[p["kind"]].__name__
+    default = "" if required else f", default {p['default']!r}"
+    lines = [f"{p['name']} : {kind}{default}", f"    {_sentence(p['meaning'])}"]
+    if p["kind"] in ("real", "integer"):
+        lines.append(f"    Allowed: {p['range']}.")
     return lines
 
 
@@ -74,16 +77,17 @@ def classes(base: type[_D], namespace: dict[str, Any]) -> list[str]:
         name = class_name(entry)
         extras = base.extras_of(entry)
         order = base.order_of(entry, extras)
+        required = base.required.intersection(order)
         made = type(
             name,
             (base,),
             {
-                "__doc__": _class_docstring(entry, extras),
+                "__doc__": _class_docstring(entry, extras, order, required),
                 "__module__": namespace["__name__"],
                 "entry": entry,
                 "extras": extras,
                 "order": order,
-                "required": base.required.intersection(order),
+                "required": required,
                 "positional": min(base.positional, len([n for n in order if n != "name"])),
             },
         )
@@ -111,11 +115,17 @@ def class_signature(cls: type[Declaration]) -> Signature:
     return Signature(parameters)
 
 
-def _class_docstring(entry: Entry, extras: dict[str, Extra]) -> str:
-    lines = describe(entry)
-    for name, extra in extras.items():
-        default = "" if extra.default is Parameter.empty else f", default {extra.default!r}"
-        lines += [f"{name} : {extra.kinds}{default}", f"    {extra.meaning}"]
+def _class_docstring(
+    entry: Entry, extras: dict[str, Extra], order: tuple[str, ...], required: frozenset[str]
+) -> str:
+    own = {p["name"]: p for p in entry["parameters"]}
+    lines = []
+    for name in order:
+        if name in own:
+            lines += _describe(own[name], name in required)
+        else:
+            extra = extras[name]
+            lines += [f"{name} : {extra.kinds}, default {extra.default!r}", f"    {extra.meaning}"]
     text = [entry["summary"]]
     if lines:
         text += section("Parameters", lines)

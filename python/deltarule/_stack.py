@@ -119,7 +119,7 @@ class Stack:
         X : array (N, columns)
             Inputs.
         training : bool, default True
-            Keep what `backward` needs, drop units and use batch statistics; False is the same as `predict`.
+            Keep what `backward` needs, drop units and use batch statistics; False is as `predict`.
 
         Returns
         -------
@@ -130,7 +130,7 @@ class Stack:
         return self._network.forward(X, _check.flag(training, "Sequential.forward", "training"))
 
     def backward(self, dY: ArrayLike) -> Array:
-        """Carry the gradient of the outputs of the latest `forward` back; fills `gradients`. Once per `forward`.
+        """Carry the gradient of the latest `forward`'s outputs back; fills `gradients`. Once per `forward`.
 
         Returns
         -------

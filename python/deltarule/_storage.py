@@ -53,11 +53,10 @@ def copy(model: _S) -> _S:
     twin = type(model).__new__(type(model))
     twin.__dict__.update(model.__dict__)
     twin._layers, twin._trainer, twin.history = list(model._layers), None, None
-    twin.metadata = dict(model.metadata)
     if model._network is not None:
         twin._network = model._network.copy()
         if model._trainer is not None:
-            _set_progress(twin._ready(twin._network), *_progress(model._trainer))
+            twin._trainer = _trainer(twin._network, *_progress(model._trainer))
     return twin
 
 
@@ -67,8 +66,8 @@ def pickled(model: Sequential) -> tuple[Any, ...]:
     if model._network is not None:
         state["_weights"] = (model._network.input_width, model.get_weights())
     if model._trainer is not None:
-        step, rate, arrays = _progress(model._trainer)
-        state["_progress"] = (step, rate, {name: a.copy() for name, a in arrays.items()})
+        settings, step, arrays = _progress(model._trainer)
+        state["_progress"] = (settings, step, {name: a.copy() for name, a in arrays.items()})
     return _unpickled, (type(model), state)
 
 
@@ -80,8 +79,22 @@ def _unpickled(cls: type[_S], state: dict[str, Any]) -> _S:
         model.build(weights[0])
         model.set_weights(weights[1])
     if progress is not None:
-        _set_progress(model._ready(model._require_built("pickle")), *progress)
+        model._trainer = _trainer(model._require_built("pickle"), *progress)
     return model
+
+
+def _progress(trainer: core.Trainer) -> tuple[str, int, dict[str, Array]]:
+    """Settings (with the current base learning rate), steps done and optimizer state."""
+    return trainer.settings(), trainer.step, trainer.states()
+
+
+def _trainer(network: core.Network, settings: str, step: int, arrays: dict[str, Array]) -> core.Trainer:
+    """Trainer that goes on where another one was."""
+    trainer = core.Trainer(network, settings)
+    trainer.step = step
+    for name, own in trainer.states().items():
+        own[...] = arrays[name]
+    return trainer
 
 
 def _around(cls: type[_S], network: core.Network, trainer: core.Trainer | None) -> _S:
@@ -93,18 +106,6 @@ def _around(cls: type[_S], network: core.Network, trainer: core.Trainer | None) 
     if trainer is not None:
         model._compiled = Compiled.from_settings(trainer.settings())
     return model
-
-
-def _progress(trainer: core.Trainer) -> tuple[int, float, dict[str, Array]]:
-    return trainer.step, trainer.learning_rate, trainer.states()
-
-
-def _set_progress(trainer: core.Trainer, step: int, rate: float, arrays: dict[str, Array]) -> None:
-    trainer.step = step
-    if trainer.learning_rate != rate:
-        trainer.learning_rate = rate
-    for name, own in trainer.states().items():
-        own[...] = arrays[name]
 
 
 def _explicit(config: Config) -> Config:

@@ -311,6 +311,8 @@ class ReduceLROnPlateau(_Monitor):
 
     def on_train_begin(self, logs: Logs) -> None:
         """Start counting anew."""
+        if self.model.compiled is not None and self.model.compiled.optimizer.schedule is not None:
+            raise ValueError("ReduceLROnPlateau: the optimizer has a schedule; use one of the two")
         super().on_train_begin(logs)
         self._waited = self._cooling = 0
 

@@ -18,8 +18,6 @@ from .history import History
 if TYPE_CHECKING:
     from pathlib import Path
 
-_EVALUATION_ROWS = 1024
-
 
 class Sequential(Stack):
     """A stack of layers that is trained and used as one.
@@ -224,7 +222,7 @@ class Sequential(Stack):
         dict of float
         """
         data, network = self._data(X, y, sample_weight, "Sequential.evaluate")
-        return self._ready(network).evaluate(data.X, data.y, data.weight, _EVALUATION_ROWS)
+        return self._ready(network).evaluate(data.X, data.y, data.weight, 0)
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probabilities of the classes: `predict`, passed through what the loss applies to logits.

@@ -98,7 +98,8 @@ void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, boo
   Product<T> x{.m = m, .n = n, .k = k};
   x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
   x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column;
-  x.c_row = n + random.below(4) * random.below(7), x.start = start, x.bias = bias.data.data(), x.relu = relu;
+  x.c_row = n + random.below(4) * random.below(7), x.start = start,
+  x.bias = start == Start::bias ? bias.data.data() : nullptr, x.relu = relu;
   std::vector<T> before(static_cast<std::size_t>((m + 2) * x.c_row + 40));
   for (auto& c : before) c = static_cast<T>(random.value());
   std::vector<T> c = before;

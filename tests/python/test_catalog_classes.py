@@ -97,8 +97,9 @@ def test_docstring(family, entry):
         *(p["meaning"][1:] for p in entry["parameters"]),
     ):
         assert text in doc
-    for p in entry["parameters"]:
-        assert f"{p['name']} : " in doc
+    section = doc.split("Notes\n")[0].splitlines()
+    described = [line.split(" : ")[0] for line in section if " : " in line and line[0] != " "]
+    assert described == list(inspect.signature(type(make(family, entry))).parameters)
 
 
 @entries

@@ -10,8 +10,7 @@ import deltarule as dr
 
 pytest.importorskip("typer")
 
-from deltarule.cli import main
-from deltarule.cli import model_file
+from deltarule.cli import main, model_file
 
 
 @pytest.fixture
@@ -172,8 +171,9 @@ def test_options_reach_the_network(ok, tmp_path, blobs):
     X, y = blobs
     np.savez(tmp_path / "d.npz", X=X, y=y)
     out = ok(
-        "train", "d.npz", "--hidden", "24,12", "--activation", "gelu", "--batch-norm", "--dropout", 0.1, "--epochs", 2,
-        "--optimizer", "sgd", "--schedule", "constant", "--learning-rate", 0.05, "--batch-size", 16, "--threads", 1,
+        "train", "d.npz", "--hidden", "24,12", "--activation", "gelu", "--batch-norm", "--dropout", 0.1,
+        "--optimizer", "sgd", "--schedule", "constant", "--learning-rate", 0.05, "--batch-size", 16,
+        "--epochs", 2, "--threads", 1,
     )  # fmt: skip
     assert "6 → 24 → 12 → 3" in out
     assert "sgd at 0.05 (constant), batches of 16" in out

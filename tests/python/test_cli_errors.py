@@ -34,7 +34,7 @@ CASES = [
     (GOOD, ["train", "d.csv", "-t", "y", "-o", "."], 2, "it is a directory"),
     (GOOD, ["train", "."], 1, "this is a directory"),
     (GOOD, ["train", "nothing.csv"], 1, "there is no such file"),
-    (GOOD, ["train", "digit"], 1, "did you mean 'digits'?"),
+    (GOOD, ["train", "digit"], 1, "did you mean 'digits'"),
     (GOOD, ["predict", "d.csv", "d.csv"], 1, "d.csv"),
     (GOOD, ["predict", "nothing.safetensors", "d.csv"], 1, "there is no such file"),
     (GOOD, ["info", "."], 1, "this is a directory, not a model file"),

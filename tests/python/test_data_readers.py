@@ -1,4 +1,4 @@
-"""Reading files: delimiters, headers, encodings, compression, and everything that can be wrong with a file."""
+"""Reading files: delimiters, headers, encodings, compression, and all that can be wrong with a file."""
 
 import gzip
 import zipfile

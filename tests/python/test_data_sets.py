@@ -1,7 +1,6 @@
 """Packaged data sets: those that are installed hold what the registry says; the others name their package."""
 
 import importlib.util
-import sys
 
 import numpy as np
 import pytest
@@ -41,20 +40,30 @@ def test_a_moved_file_is_explained(monkeypatch, tmp_path):
 
 def test_reading_does_not_import_the_package(new_process):
     pytest.importorskip("sklearn")
-    code = "import sys; from deltarule.data import open_source; open_source('digits'); print('sklearn' in sys.modules)"
+    code = """import sys
+from deltarule.data import DATASETS
+DATASETS["digits"].load()
+print("sklearn" in sys.modules)"""
     assert new_process(code) == "False"
 
 
-def test_same_values_as_scikit_learn():
-    datasets = pytest.importorskip("sklearn.datasets")
-    for name in ("digits", "iris", "wine", "breast_cancer"):
-        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-        table = open_source(name).table
-        mine = np.stack([column.numbers() for column in table.columns.values()], axis=1)
-        np.testing.assert_allclose(mine, np.column_stack([X, y]))
-    X, y = datasets.load_diabetes(return_X_y=True, scaled=False)
+def numbers(table):
+    return np.stack([column.numbers() for column in list(table.columns.values())[:-1]], axis=1)
+
+
+@pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer"])
+def test_same_values_as_scikit_learn(name):
+    bunch = getattr(pytest.importorskip("sklearn.datasets"), f"load_{name}")()
+    source = open_source(name)
+    np.testing.assert_array_equal(numbers(source.table), bunch.data)
+    codes, levels = source.table.columns[source.target].texts()
+    names = ["first", "second", "third"] if name == "wine" else bunch.target_names
+    assert [levels[code] for code in codes] == [str(names[label]) for label in bunch.target]
+
+
+def test_diabetes_has_scikit_learn_s_unscaled_values():
+    bunch = pytest.importorskip("sklearn.datasets").load_diabetes(scaled=False)
     table = open_source("diabetes").table
-    np.testing.assert_allclose(
-        np.stack([c.numbers() for c in table.columns.values()], 1), np.column_stack([X, y])
-    )
-    assert "sklearn" in sys.modules
+    np.testing.assert_array_equal(numbers(table), bunch.data)
+    np.testing.assert_array_equal(table.columns["progression"].numbers(), bunch.target)
+    assert list(table.columns)[:-1] == bunch.feature_names

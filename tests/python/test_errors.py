@@ -15,173 +15,59 @@ def raises(kind, text):
     return pytest.raises(kind, match=re.escape(text))
 
 
+# fmt: off
 BAD_FIT = [
-    # X
-    (
-        {"X": "vector"},
-        ValueError,
-        "Sequential.fit: X has shape (240,); allowed: (N, columns); reshape(1, -1) makes one row",
-    ),
+    ({"X": "vector"}, ValueError, "Sequential.fit: X has shape (240,); allowed: (N, columns); reshape(1, -1) makes one row"),
     ({"X": "empty"}, ValueError, "Sequential.fit: X has shape (0, 6); allowed: at least one row"),
     ({"X": "no_columns"}, ValueError, "Sequential.fit: X has shape (240, 0); allowed: at least one column"),
     ({"X": "object"}, TypeError, "Sequential.fit: X has dtype object; allowed: real numbers"),
-    (
-        {"X": "complex"},
-        TypeError,
-        "Sequential.fit: X has dtype complex64; allowed: real numbers (use real and",
-    ),
+    ({"X": "complex"}, TypeError, "Sequential.fit: X has dtype complex64; allowed: real numbers (use real and"),
     ({"X": "text"}, TypeError, "Sequential.fit: X has dtype <U32; allowed: real numbers (encode text"),
     ({"X": "dates"}, TypeError, "Sequential.fit: X has dtype datetime64[s]; allowed: real numbers (dates: "),
     ({"X": "ragged"}, ValueError, "Sequential.fit: X is not an array: "),
-    (
-        {"X": "nan"},
-        ValueError,
-        "Sequential.fit: X[5, 2] is nan; 2 of 1440 values are not finite; allowed: finite numbers",
-    ),
+    ({"X": "nan"}, ValueError, "Sequential.fit: X[5, 2] is nan; 2 of 1440 values are not finite; allowed: finite numbers"),
     ({"X": "inf"}, ValueError, "Sequential.fit: X[7, 1] is inf; 1 of 1440 values are not finite"),
     ({"X": "large"}, ValueError, "Sequential.fit: X[3, 0] = 1e+300 is too large for float32"),
-    # y
     ({"y": "short"}, ValueError, "Sequential.fit: y has shape (239,), but X has 240 rows; allowed: as many"),
     ({"y": "scalar"}, ValueError, "Sequential.fit: y has shape (), but X has 240 rows"),
-    (
-        {"y": "floats"},
-        TypeError,
-        "Sequential.fit: y has dtype float64; allowed: integer class labels (y.astype(int) makes",
-    ),
+    ({"y": "floats"}, TypeError, "Sequential.fit: y has dtype float64; allowed: integer class labels (y.astype(int) makes"),
     ({"y": "halves"}, TypeError, "Sequential.fit: y has dtype float64; allowed: integer class labels"),
-    (
-        {"y": "text"},
-        TypeError,
-        "Sequential.fit: y has dtype <U21; allowed: real numbers (encode text as numbers first, labels by np.unique",
-    ),
-    (
-        {"y": "one_hot"},
-        ValueError,
-        'Sequential.fit: y has shape (240, 3); allowed: (N,) integer labels (for one-hot rows use loss="softmax',
-    ),
-    (
-        {"y": "above"},
-        ValueError,
-        "Sequential.fit: y[4] = 3 is not a class of the network; allowed: 0 to 2, as its last layer has 3 outputs",
-    ),
+    ({"y": "text"}, TypeError, "Sequential.fit: y has dtype <U21; allowed: real numbers (encode text as numbers first, labels by np.unique"),
+    ({"y": "one_hot"}, ValueError, 'Sequential.fit: y has shape (240, 3); allowed: (N,) integer labels (for one-hot rows use loss="softmax'),
+    ({"y": "above"}, ValueError, "Sequential.fit: y[4] = 3 is not a class of the network; allowed: 0 to 2, as its last layer has 3 outputs"),
     ({"y": "below"}, ValueError, "Sequential.fit: y[4] = -1 is not a class of the network; allowed: 0 to 2"),
-    # weights
-    (
-        {"sample_weight": np.ones(3)},
-        ValueError,
-        "Sequential.fit: sample_weight has shape (3,); allowed: (240,), one per row",
-    ),
-    (
-        {"sample_weight": np.zeros(240)},
-        ValueError,
-        "Sequential.fit: sample_weight is zero for every row; allowed: at least one weight > 0",
-    ),
-    (
-        {"sample_weight": -np.eye(1, 240, 9)[0]},
-        ValueError,
-        "Sequential.fit: sample_weight[9] = -1.0 is not allowed; allowed: numbers >= 0",
-    ),
-    (
-        {"sample_weight": NAN * np.ones(240)},
-        ValueError,
-        "Sequential.fit: sample_weight[0] is nan; 240 of 240 values",
-    ),
-    (
-        {"sample_weight": ["a"] * 240},
-        TypeError,
-        "Sequential.fit: sample_weight has dtype <U1; allowed: real numbers",
-    ),
-    (
-        {"class_weight": {3: 1.0}},
-        ValueError,
-        "Sequential.fit: class_weight has the key 3; allowed: the classes 0 to 2",
-    ),
+    ({"sample_weight": np.ones(3)}, ValueError, "Sequential.fit: sample_weight has shape (3,); allowed: (240,), one per row"),
+    ({"sample_weight": np.zeros(240)}, ValueError, "Sequential.fit: sample_weight is zero for every row; allowed: at least one weight > 0"),
+    ({"sample_weight": -np.eye(1, 240, 9)[0]}, ValueError, "Sequential.fit: sample_weight[9] = -1.0 is not allowed; allowed: numbers >= 0"),
+    ({"sample_weight": NAN * np.ones(240)}, ValueError, "Sequential.fit: sample_weight[0] is nan; 240 of 240 values"),
+    ({"sample_weight": ["a"] * 240}, TypeError, "Sequential.fit: sample_weight has dtype <U1; allowed: real numbers"),
+    ({"class_weight": {3: 1.0}}, ValueError, "Sequential.fit: class_weight has the key 3; allowed: the classes 0 to 2"),
     ({"class_weight": {0: -1.0}}, ValueError, "Sequential.fit: class_weight[0] = -1.0 is not allowed"),
-    (
-        {"class_weight": {0: 0, 1: 0, 2: 0}},
-        ValueError,
-        "Sequential.fit: class_weight and sample_weight together leave no row with",
-    ),
-    (
-        {"class_weight": "even"},
-        TypeError,
-        "Sequential.fit: class_weight is 'even'; allowed: a dict of class: weight, \"balanced\" or None",
-    ),
-    # options
-    (
-        {"batch_size": 0},
-        ValueError,
-        "Sequential.fit: batch_size = 0 is not allowed; allowed: a whole number >= 1, or None for all rows",
-    ),
+    ({"class_weight": {0: 0, 1: 0, 2: 0}}, ValueError, "Sequential.fit: class_weight and sample_weight together leave no row with"),
+    ({"class_weight": "even"}, TypeError, "Sequential.fit: class_weight is 'even'; allowed: a dict of class: weight, \"balanced\" or None"),
+    ({"batch_size": 0}, ValueError, "Sequential.fit: batch_size = 0 is not allowed; allowed: a whole number >= 1, or None for all rows"),
     ({"batch_size": 2.5}, TypeError, "Sequential.fit: batch_size is 2.5; allowed: a whole number >= 1"),
     ({"batch_size": True}, TypeError, "Sequential.fit: batch_size is True; allowed: a whole number >= 1"),
     ({"epochs": 0}, ValueError, "Sequential.fit: epochs = 0 is not allowed; allowed: a whole number >= 1"),
     ({"epochs": "3"}, TypeError, "Sequential.fit: epochs is '3'; allowed: a whole number >= 1"),
-    (
-        {"initial_epoch": 1},
-        ValueError,
-        "Sequential.fit: initial_epoch = 1 is not allowed; allowed: less than epochs = 1",
-    ),
+    ({"initial_epoch": 1}, ValueError, "Sequential.fit: initial_epoch = 1 is not allowed; allowed: less than epochs = 1"),
     ({"initial_epoch": -1}, ValueError, "Sequential.fit: initial_epoch = -1 is not allowed"),
     ({"shuffle": 2}, TypeError, "Sequential.fit: shuffle is 2; allowed: True or False"),
     ({"verbose": 3}, ValueError, 'Sequential.fit: verbose = 3 is not allowed; allowed: "auto", 0, 1 or 2'),
-    (
-        {"validation_split": 1.0},
-        ValueError,
-        "Sequential.fit: validation_split = 1.0 is not allowed; allowed: a number with 0 <= validation_split < 1",
-    ),
+    ({"validation_split": 1.0}, ValueError, "Sequential.fit: validation_split = 1.0 is not allowed; allowed: a number with 0 <= validation_split < 1"),
     ({"validation_split": -0.1}, ValueError, "Sequential.fit: validation_split = -0.1 is not allowed"),
-    (
-        {"validation_split": 0.999},
-        ValueError,
-        "Sequential.fit: validation_split = 0.999 of 240 rows leaves one part empty",
-    ),
-    (
-        {"validation_data": 3},
-        TypeError,
-        "Sequential.fit: validation_data must be (X, y) or (X, y, sample_weight)",
-    ),
-    (
-        {"validation_data": (np.ones((4, 5)), np.zeros(4, int))},
-        ValueError,
-        "Sequential.fit: validation_data[0] has shape (4, 5); allowed: (N, 6)",
-    ),
-    (
-        {"validation_data": (np.ones((4, 6)), np.full(4, 3))},
-        ValueError,
-        "Sequential.fit: validation_data[1][0] = 3 is not a class",
-    ),
-    (
-        {"validation_data": (np.ones((0, 6)), np.zeros(0, int))},
-        ValueError,
-        "Sequential.fit: validation_data[0] has shape (0, 6); allowed: at least one row",
-    ),
-    (
-        {"validation_data": (np.ones((4, 6)), np.zeros(4, int)), "validation_split": 0.5},
-        ValueError,
-        "Sequential.fit: validation_data and validation_split are both given",
-    ),
-    (
-        {"callbacks": [print]},
-        TypeError,
-        "Sequential.fit: callbacks[0] is <built-in function print>; allowed: a deltarule.Callback",
-    ),
-    (
-        {"callbacks": [dr.EarlyStopping]},
-        TypeError,
-        "allowed: a deltarule.Callback; write it with parentheses",
-    ),
-    (
-        {"callbacks": [dr.EarlyStopping()]},
-        ValueError,
-        "Sequential.fit: EarlyStopping: monitor = 'val_loss' is not measured; give validation_data or validation_split; measured: loss, accuracy",
-    ),
-    (
-        {"callbacks": [dr.EarlyStopping("acc")]},
-        ValueError,
-        "Sequential.fit: EarlyStopping: monitor = 'acc' is not measured; measured: loss, accuracy, learning_rate, time",
-    ),
+    ({"validation_split": 0.999}, ValueError, "Sequential.fit: validation_split = 0.999 of 240 rows leaves one part empty"),
+    ({"validation_data": 3}, TypeError, "Sequential.fit: validation_data must be (X, y) or (X, y, sample_weight)"),
+    ({"validation_data": (np.ones((4, 5)), np.zeros(4, int))}, ValueError, "Sequential.fit: validation_data[0] has shape (4, 5); allowed: (N, 6)"),
+    ({"validation_data": (np.ones((4, 6)), np.full(4, 3))}, ValueError, "Sequential.fit: validation_data[1][0] = 3 is not a class"),
+    ({"validation_data": (np.ones((0, 6)), np.zeros(0, int))}, ValueError, "Sequential.fit: validation_data[0] has shape (0, 6); allowed: at least one row"),
+    ({"validation_data": (np.ones((4, 6)), np.zeros(4, int)), "validation_split": 0.5}, ValueError, "Sequential.fit: validation_data and validation_split are both given"),
+    ({"callbacks": [print]}, TypeError, "Sequential.fit: callbacks[0] is <built-in function print>; allowed: a deltarule.Callback"),
+    ({"callbacks": [dr.EarlyStopping]}, TypeError, "allowed: a deltarule.Callback; write it with parentheses"),
+    ({"callbacks": [dr.EarlyStopping()]}, ValueError, "Sequential.fit: EarlyStopping: monitor = 'val_loss' is not measured; give validation_data or validation_split; measured: loss, accuracy"),
+    ({"callbacks": [dr.EarlyStopping("acc")]}, ValueError, "Sequential.fit: EarlyStopping: monitor = 'acc' is not measured; measured: loss, accuracy, learning_rate, time"),
 ]
+# fmt: on
 
 
 def bad_data(kind, X, y):
@@ -317,57 +203,21 @@ def test_backward_needs_forward_and_shape(rng):
 @pytest.mark.parametrize(
     ("arguments", "kind", "text"),
     [
-        ({}, ValueError, "Sequential.compile: the loss is missing"),
-        ({"loss": "msee"}, ValueError, "Sequential.compile: loss: unknown loss 'msee', did you mean 'mse'?"),
-        (
-            {"loss": 3},
-            TypeError,
-            "Sequential.compile: loss is a int; allowed: the name of a loss, a Loss object or its config",
-        ),
-        (
-            {"loss": "mse", "optimizer": "adm"},
-            ValueError,
-            "Sequential.compile: optimizer: unknown optimizer 'adm', did you mean 'adam'?",
-        ),
-        (
-            {"loss": "mse", "optimizer": dr.Adam},
-            TypeError,
-            "Sequential.compile: optimizer is the class Adam; write Adam()",
-        ),
-        ({"loss": dr.Adam()}, TypeError, "Sequential.compile: loss is a Adam; allowed"),
-        (
-            {"loss": "mse", "metrics": "mae"},
-            TypeError,
-            "Sequential.compile: metrics is 'mae'; allowed: a list",
-        ),
-        (
-            {"loss": "mse", "metrics": ["accuarcy"]},
-            ValueError,
-            "Sequential.compile: metrics[0]: unknown metric 'accuarcy', did you mean 'accuracy'?",
-        ),
-        (
-            {"loss": "mse", "metrics": ["mae", "mae"]},
-            ValueError,
-            "Sequential.compile: metrics holds 'mae' twice",
-        ),
-        (
-            {"loss": "mse", "clip_norm": 0},
-            ValueError,
-            "Sequential.compile: clip_norm = 0.0 is not allowed; allowed: a number > 0, or None",
-        ),
-        (
-            {"loss": "mse", "clip_value": -1},
-            ValueError,
-            "Sequential.compile: clip_value = -1.0 is not allowed",
-        ),
-        (
-            {"loss": "mse", "clip_norm": "1"},
-            TypeError,
-            "Sequential.compile: clip_norm is '1'; allowed: a number",
-        ),
-        ({"loss": {"name": "mse", "foo": 1}}, TypeError, "mse: unknown parameter 'foo'"),
-    ],
-)
+    ({}, ValueError, "Sequential.compile: the loss is missing"),
+    ({"loss": "msee"}, ValueError, "Sequential.compile: loss: unknown loss 'msee', did you mean 'mse'?"),
+    ({"loss": 3}, TypeError, "Sequential.compile: loss is a int; allowed: the name of a loss, a Loss object or its config"),
+    ({"loss": "mse", "optimizer": "adm"}, ValueError, "Sequential.compile: optimizer: unknown optimizer 'adm', did you mean 'adam'?"),
+    ({"loss": "mse", "optimizer": dr.Adam}, TypeError, "Sequential.compile: optimizer is the class Adam; write Adam()"),
+    ({"loss": dr.Adam()}, TypeError, "Sequential.compile: loss is a Adam; allowed"),
+    ({"loss": "mse", "metrics": "mae"}, TypeError, "Sequential.compile: metrics is 'mae'; allowed: a list"),
+    ({"loss": "mse", "metrics": ["accuarcy"]}, ValueError, "Sequential.compile: metrics[0]: unknown metric 'accuarcy', did you mean 'accuracy'?"),
+    ({"loss": "mse", "metrics": ["mae", "mae"]}, ValueError, "Sequential.compile: metrics holds 'mae' twice"),
+    ({"loss": "mse", "clip_norm": 0}, ValueError, "Sequential.compile: clip_norm = 0.0 is not allowed; allowed: a number > 0, or None"),
+    ({"loss": "mse", "clip_value": -1}, ValueError, "Sequential.compile: clip_value = -1.0 is not allowed"),
+    ({"loss": "mse", "clip_norm": "1"}, TypeError, "Sequential.compile: clip_norm is '1'; allowed: a number"),
+    ({"loss": {"name": "mse", "foo": 1}}, TypeError, "mse: unknown parameter 'foo'"),
+],
+)  # fmt: skip
 def test_compile_refuses(arguments, kind, text):
     net = dr.Sequential([dr.Dense(1)])
     with raises(kind, text):
@@ -378,102 +228,43 @@ def test_compile_refuses(arguments, kind, text):
 @pytest.mark.parametrize(
     ("make", "kind", "text"),
     [
-        (lambda: dr.Sequential("relu"), TypeError, "Sequential: layers is 'relu'; allowed: a list of layers"),
-        (
-            lambda: dr.Sequential(dr.Dense(1)),
-            TypeError,
-            "Sequential: layers is Dense(1); allowed: a list of layers",
-        ),
-        (
-            lambda: dr.Sequential([dr.Dense(1), "relu"]),
-            TypeError,
-            "Sequential: layers[1] is 'relu'; allowed: a layer",
-        ),
-        (lambda: dr.Sequential([dr.Dropout]), TypeError, "allowed: a layer; write it with parentheses"),
-        (lambda: dr.Sequential(seed=-1), ValueError, "Sequential: seed = -1 is not allowed"),
-        (lambda: dr.Sequential(seed=1.5), TypeError, "Sequential: seed is 1.5; allowed: a whole number >= 0"),
-        (
-            lambda: dr.Sequential(dtype="float16"),
-            ValueError,
-            'Sequential: dtype = \'float16\' is not allowed; allowed: "float32" or "float64"',
-        ),
-        (lambda: dr.Sequential(name=3), TypeError, "Sequential: name is 3; allowed: text or None"),
-        (
-            lambda: dr.Sequential([dr.Dense(1)]).build(0),
-            ValueError,
-            "Sequential.build: input_width = 0 is not allowed",
-        ),
-        (lambda: dr.Dense(), TypeError, "Dense: the argument units is missing"),
-        (
-            lambda: dr.Dense(0),
-            ValueError,
-            "dense: units = 0 is not allowed; allowed: a whole number with 1 <= units",
-        ),
-        (lambda: dr.Dense(2.5), ValueError, "dense: units = 2.5 is not allowed"),
-        (
-            lambda: dr.Dense(2, "rleu"),
-            ValueError,
-            "Dense: activation: unknown activation 'rleu', did you mean 'relu'?",
-        ),
-        (lambda: dr.Dense(2, "relu", True), TypeError, "Dense: takes 2 positional arguments, 3 were given"),
-        (lambda: dr.Dense(2, units=3), TypeError, "Dense: units is given twice"),
-        (lambda: dr.Dense(2, name=7), TypeError, "Dense: name = 7 is not allowed; allowed: text, or None"),
-        (lambda: dr.Dense(2, initializer="hee"), ValueError, "Dense: initializer: unknown initializer 'hee'"),
-        (
-            lambda: dr.Dense(2, bias_initializer="auto"),
-            ValueError,
-            "Dense: bias_initializer: unknown initializer 'auto'",
-        ),
-        (
-            lambda: dr.Dropout(1.0),
-            ValueError,
-            "dropout: rate = 1 is not allowed; allowed: a number with 0 <= rate < 1",
-        ),
-        (lambda: dr.Adam(lr=1), TypeError, "adam: unknown parameter 'lr'"),
-        (lambda: dr.Adam("fast"), ValueError, "adam: learning_rate = 'fast' is not allowed"),
-        (
-            lambda: dr.Adam(beta_1=1.0),
-            ValueError,
-            "adam: beta_1 = 1 is not allowed; allowed: a number with 0 <= beta_1 < 1",
-        ),
-        (lambda: dr.Adam(NAN), ValueError, "adam: learning_rate = nan is not allowed"),
-        (
-            lambda: dr.Adam(schedule="cosinus"),
-            ValueError,
-            "Adam: schedule: unknown schedule 'cosinus', did you mean 'cosine'?",
-        ),
-        (
-            lambda: dr.Adam(schedule=3),
-            TypeError,
-            "Adam: schedule is a int; allowed: the name of a schedule, a Schedule object",
-        ),
-        (
-            lambda: setattr(dr.Adam(), "epsilon", 1),
-            AttributeError,
-            "Adam is immutable: make a new one with epsilon=1",
-        ),
-        (
-            lambda: delattr(dr.Adam(), "epsilon"),
-            AttributeError,
-            "Adam is immutable: epsilon cannot be deleted",
-        ),
-        (lambda: dr.Adam().rho, AttributeError, "Adam has no attribute 'rho'"),
-        (lambda: dr.optimizers.Optimizer(), TypeError, "Optimizer is abstract: choose one of its subclasses"),
-        (lambda: dr.Adam.from_config({"name": "sgd"}), ValueError, "Adam.from_config: name = 'sgd' is a SGD"),
-        (lambda: dr.Adam.from_config({}), ValueError, "Adam.from_config: the key 'name' is missing"),
-        (
-            lambda: dr.set_num_threads(-1),
-            ValueError,
-            "set_num_threads: n = -1 is not allowed; allowed: a whole number >= 0, or None",
-        ),
-        (
-            lambda: dr.set_num_threads(1.5),
-            TypeError,
-            "set_num_threads: n is 1.5; allowed: a whole number >= 0",
-        ),
-        (lambda: dr.kernels.gleu, AttributeError, "module 'deltarule.kernels' has no attribute 'gleu'"),
-    ],
-)
+    (lambda: dr.Sequential("relu"), TypeError, "Sequential: layers is 'relu'; allowed: a list of layers"),
+    (lambda: dr.Sequential(dr.Dense(1)), TypeError, "Sequential: layers is Dense(1); allowed: a list of layers"),
+    (lambda: dr.Sequential([dr.Dense(1), "relu"]), TypeError, "Sequential: layers[1] is 'relu'; allowed: a layer"),
+    (lambda: dr.Sequential([dr.Dropout]), TypeError, "allowed: a layer; write it with parentheses"),
+    (lambda: dr.Sequential(seed=-1), ValueError, "Sequential: seed = -1 is not allowed"),
+    (lambda: dr.Sequential(seed=1.5), TypeError, "Sequential: seed is 1.5; allowed: a whole number >= 0"),
+    (lambda: dr.Sequential(dtype="float16"), ValueError, 'Sequential: dtype = \'float16\' is not allowed; allowed: "float32" or "float64"'),
+    (lambda: dr.Sequential(name=3), TypeError, "Sequential: name is 3; allowed: text or None"),
+    (lambda: dr.Sequential([dr.Dense(1, name="a"), dr.Dense(1, name="a")]).build(2), ValueError, "Sequential.build: network: two layers are called 'a'; names must differ"),
+    (lambda: dr.Sequential([dr.Dense(1)]).build(0), ValueError, "Sequential.build: input_width = 0 is not allowed"),
+    (dr.Dense, TypeError, "Dense: the argument units is missing"),
+    (lambda: dr.Dense(0), ValueError, "dense: units = 0 is not allowed; allowed: a whole number with 1 <= units"),
+    (lambda: dr.Dense(2.5), ValueError, "dense: units = 2.5 is not allowed"),
+    (lambda: dr.Dense(2, "rleu"), ValueError, "Dense: activation: unknown activation 'rleu', did you mean 'relu'?"),
+    (lambda: dr.Dense(2, "relu", True), TypeError, "Dense: takes 2 positional arguments, 3 were given"),
+    (lambda: dr.Dense(2, units=3), TypeError, "Dense: units is given twice"),
+    (lambda: dr.Dense(2, name=7), TypeError, "Dense: name = 7 is not allowed; allowed: text, or None"),
+    (lambda: dr.Dense(2, initializer="hee"), ValueError, "Dense: initializer: unknown initializer 'hee'"),
+    (lambda: dr.Dense(2, bias_initializer="auto"), ValueError, "Dense: bias_initializer: unknown initializer 'auto'"),
+    (lambda: dr.Dropout(1.0), ValueError, "dropout: rate = 1 is not allowed; allowed: a number with 0 <= rate < 1"),
+    (lambda: dr.Adam(lr=1), TypeError, "adam: unknown parameter 'lr'"),
+    (lambda: dr.Adam("fast"), ValueError, "adam: learning_rate = 'fast' is not allowed"),
+    (lambda: dr.Adam(beta_1=1.0), ValueError, "adam: beta_1 = 1 is not allowed; allowed: a number with 0 <= beta_1 < 1"),
+    (lambda: dr.Adam(NAN), ValueError, "adam: learning_rate = nan is not allowed"),
+    (lambda: dr.Adam(schedule="cosinus"), ValueError, "Adam: schedule: unknown schedule 'cosinus', did you mean 'cosine'?"),
+    (lambda: dr.Adam(schedule=3), TypeError, "Adam: schedule is a int; allowed: the name of a schedule, a Schedule object"),
+    (lambda: setattr(dr.Adam(), "epsilon", 1), AttributeError, "Adam is immutable: make a new one with epsilon=1"),
+    (lambda: delattr(dr.Adam(), "epsilon"), AttributeError, "Adam is immutable: epsilon cannot be deleted"),
+    (lambda: dr.Adam().rho, AttributeError, "Adam has no attribute 'rho'"),
+    (dr.optimizers.Optimizer, TypeError, "Optimizer is abstract: choose one of its subclasses"),
+    (lambda: dr.Adam.from_config({"name": "sgd"}), ValueError, "Adam.from_config: name = 'sgd' is a SGD"),
+    (lambda: dr.Adam.from_config({}), ValueError, "Adam.from_config: the key 'name' is missing"),
+    (lambda: dr.set_num_threads(-1), ValueError, "set_num_threads: n = -1 is not allowed; allowed: a whole number >= 0, or None"),
+    (lambda: dr.set_num_threads(1.5), TypeError, "set_num_threads: n is 1.5; allowed: a whole number >= 0"),
+    (lambda: dr.kernels.gleu, AttributeError, "module 'deltarule.kernels' has no attribute 'gleu'"),
+],
+)  # fmt: skip
 def test_objects_refuse(make, kind, text):
     with raises(kind, text):
         make()
@@ -508,13 +299,15 @@ def test_sigmoid_before_a_sigmoid_loss_warns():
 def test_not_finite_stops_and_keeps_the_last_finite_step(rng, weight_bytes):
     X = (1e3 * rng.normal(size=(64, 4))).astype(np.float32)
     Y = (1e3 * rng.normal(size=(64, 1))).astype(np.float32)
-    net, twin = (dr.Sequential([dr.Dense(8, name="wide"), dr.Dense(1, name="out")]).build(4) for _ in range(2))
+    net, twin = (
+        dr.Sequential([dr.Dense(8, name="wide"), dr.Dense(1, name="out")]).build(4) for _ in range(2)
+    )
     start = net.get_weights()
     for each in (net, twin):
         each.compile(dr.SGD(10.0), loss="mse")
     with pytest.raises(dr.NonFiniteError) as caught:
         net.fit(X, Y, epochs=50, batch_size=16, shuffle=False)
-    with pytest.raises(dr.NonFiniteError):
+    with pytest.raises(dr.NonFiniteError):  # noqa: PT012 - which step fails is what is looked for
         for step in range(200):
             finite = weight_bytes(twin)
             rows = slice(16 * (step % 4), 16 * (step % 4) + 16)

@@ -1,5 +1,8 @@
 """Training: what `fit`, `evaluate` and `train_on_batch` do with data and options."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -280,3 +283,14 @@ def test_top_k(blobs, classifier):
     own = np.take_along_axis(logits, y[:, None], 1)
     assert net.evaluate(X, y)["top_k"] == pytest.approx(((logits > own).sum(axis=1) < 2).mean())
     assert net.evaluate(X, y)["accuracy"] == pytest.approx((logits.argmax(axis=1) == y).mean())
+
+
+def test_data_is_let_go_after_training(blobs, classifier):
+    X, y = blobs
+    own = X.copy()
+    there = weakref.ref(own)
+    net = classifier()
+    net.fit(own, y)
+    del own
+    gc.collect()
+    assert there() is None

@@ -2,7 +2,7 @@
 
 import re
 from html.parser import HTMLParser
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def check(html):
     assert "url(" not in html
     assert not re.search(r"\bnan\b|\binf\b", " ".join(checker.text))
     for drawing in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
-        ElementTree.fromstring(drawing)
+        ET.fromstring(drawing)
     return " ".join(checker.text)
 
 
@@ -150,18 +150,8 @@ def test_ticks_are_round_and_inside():
 def test_logarithmic_axis():
     axis = Axis(0.01, 10, 0, 300, logarithmic=True)
     assert axis(0.1) == pytest.approx(100)
-    assert [text for _, text in axis.marks()] == [
-        "0.01",
-        "0.02",
-        "0.05",
-        "0.1",
-        "0.2",
-        "0.5",
-        "1",
-        "2",
-        "5",
-        "10",
-    ]
+    assert [text for _, text in axis.marks()] == ["0.01", "0.1", "1", "10"]
+    assert [text for _, text in Axis(0.1, 1, 0, 1, logarithmic=True).marks()] == ["0.1", "0.2", "0.5", "1"]
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -209,5 +199,5 @@ def test_charts_survive_odd_values():
         histogram(np.zeros(5), "error"),
         matrix(np.zeros((2, 2), int), ["a", "b" * 50]),
     ):
-        ElementTree.fromstring(drawing)
+        ET.fromstring(drawing)
         assert "nan" not in drawing

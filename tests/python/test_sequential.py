@@ -215,6 +215,9 @@ def test_pickle_goes_on_where_it_was(blobs, classifier, weight_bytes):
     twin.fit(X, y, epochs=2)
     assert weight_bytes(net) == weight_bytes(twin)
     assert twin.epoch == net.epoch
+    net.learning_rate = 0.5
+    assert net.learning_rate < 0.5  # where the schedule has got to
+    assert pickle.loads(pickle.dumps(net)).learning_rate == net.copy().learning_rate == net.learning_rate
     unbuilt = pickle.loads(pickle.dumps(dr.Sequential([dr.Dense(2)])))
     assert not unbuilt.built
 

@@ -205,10 +205,19 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
+
+@posix
 @pytest.mark.parametrize("batch", ["32", "20000"])
-def test_interruption(new_process, batch):
+def test_interruption_leaves_a_usable_network(new_process, batch):
     late, *checks = new_process(INTERRUPTED.replace("BATCH", batch)).split()
     assert checks == ["True", "True", "True"]
-    # One step of the full batch may be under way; the promise of 100 ms is for the time beyond it.
-    assert float(late) < (0.1 if batch == "32" else 1.0)
+    assert float(late) < 10
+
+
+@posix
+@pytest.mark.timing
+@pytest.mark.parametrize("batch", ["32", "20000"])
+def test_interruption_is_quick(new_process, batch):
+    assert float(new_process(INTERRUPTED.replace("BATCH", batch)).split()[0]) < 0.1

@@ -66,6 +66,7 @@ class Trainer {
   // The network must be built and outlive the trainer. Throws std::invalid_argument for unknown names and settings,
   // and where the loss does not fit the output width.
   Trainer(Network<T>& network, const TrainerSpec& spec);
+  ~Trainer();
 
   EpochResult run_epoch(const Data<T>& data, const EpochOptions& options);
   // One step on these rows; loss and metrics are those before the step.
@@ -88,7 +89,7 @@ class Trainer {
 
  private:
   class Run;
-  engine::Machine<T>& machine(std::ptrdiff_t rows);
+  Run& run(std::ptrdiff_t rows);
   void check(const Data<T>& data) const;
   const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
   Figures finish(const std::vector<double>& sums) const;
@@ -103,7 +104,7 @@ class Trainer {
   std::int64_t step_ = 0;
   double base_rate_;
   std::vector<engine::Buffer<T>> states_;
-  std::unique_ptr<engine::Machine<T>> machine_;
+  std::unique_ptr<Run> run_;
   std::vector<std::uint32_t> order_;
   std::int64_t order_epoch_ = -1;
   std::vector<double> sums_;  // of the epoch so far

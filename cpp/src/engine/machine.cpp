@@ -4,7 +4,7 @@ namespace deltarule::engine {
 
 template <class T>
 Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int threads) : plan_(network, options), threads_(std::max(1, threads)) {
-  plan_.reserve(threads_);
+  plan_.reserve();
   std::size_t size = 0;
   const auto place = [&](std::ptrdiff_t columns) {
     // One more cache line each time: buffers that all start on a page boundary fight for the same sets.
@@ -34,8 +34,22 @@ Context<T> Machine<T>::context(int thread, bool training, std::ptrdiff_t rows, s
 }
 
 template <class T>
-void Machine<T>::run_tile(const Phase<T>& phase, const Context<T>& context, Tile tile, Team& team, BatchHooks<T>& hooks) {
+int Machine<T>::tasks(const Phase<T>& phase, std::ptrdiff_t rows) const {
+  if (!phase.tasks_of) return tile_count(rows);
+  return phase.backward_tasks ? phase.tasks_of->backward_tasks(rows) : phase.tasks_of->forward_tasks(rows);
+}
+
+template <class T>
+bool Machine<T>::run_task(const Phase<T>& phase, const Context<T>& context, int task, BatchHooks<T>& hooks) {
+  if (phase.tasks_of) {
+    if (phase.backward_tasks) phase.tasks_of->backward_task(context, task);
+    else phase.tasks_of->forward_task(context, task);
+    return true;
+  }
+  const std::ptrdiff_t begin = task * plan_.tile_rows();
+  const Tile tile{begin, std::min(context.rows, begin + plan_.tile_rows()), task};
   const Slot in = plan_.input_slot(), out = plan_.output_slot();
+  bool finite = true;
   for (const Call<T>& call : phase.calls) switch (call.action) {
       case Action::load: hooks.load(tile, value(in.value)); break;
       case Action::forward: call.op->forward(context, tile); break;
@@ -43,14 +57,28 @@ void Machine<T>::run_tile(const Phase<T>& phase, const Context<T>& context, Tile
       case Action::collect: call.op->collect(context, tile); break;
       case Action::loss: {
         const View<T> prediction = value(out.value);
-        if (!hooks.loss(tile, {prediction.data, prediction.row}, out.has_gradient() ? gradient(out.gradient) : View<T>{}))
-          team.bad_loss.store(true, std::memory_order_relaxed);
+        finite = hooks.loss(tile, {prediction.data, prediction.row}, out.has_gradient() ? gradient(out.gradient) : View<T>{});
         break;
       }
       case Action::start_backward: call.op->start_backward(context, tile); break;
       case Action::collect_backward: call.op->collect_backward(context, tile); break;
       case Action::backward: call.op->backward(context, tile); break;
     }
+  return finite;
+}
+
+template <class T>
+void Machine<T>::combine(const Phase<T>& phase, const Context<T>& context) {
+  for (Op<T>* op : phase.combine) op->combine(context);
+  for (Op<T>* op : phase.combine_backward) op->combine_backward(context);
+}
+
+template <class T>
+void Machine<T>::run(std::span<const Phase<T>> phases, const Context<T>& context, BatchHooks<T>& hooks) {
+  for (const Phase<T>& phase : phases) {
+    combine(phase, context);
+    for (int task = 0; task < tasks(phase, context.rows); ++task) run_task(phase, context, task, hooks);
+  }
 }
 
 template <class T>
@@ -63,21 +91,12 @@ void Machine<T>::run_weight_task(const Context<T>& context, int task) {
 }
 
 template <class T>
-void Machine<T>::run_refresh(int thread, Team& team, int& parity) {
-  if (refresh_tasks_ == 0) return;
-  share(refresh_tasks_, thread, team, parity, [&](int task) {
-    for (const auto& op : plan_.ops()) {
-      const int own = op->refresh_tasks();
-      if (task < own) return op->refresh_task(task);
-      task -= own;
-    }
-  });
-}
-
-template <class T>
-void Machine<T>::refresh() {
-  for (const auto& op : plan_.ops())
-    for (int task = 0; task < op->refresh_tasks(); ++task) op->refresh_task(task);
+void Machine<T>::run_refresh_task(int task) {
+  for (const auto& op : plan_.ops()) {
+    const int own = op->refresh_tasks();
+    if (task < own) return op->refresh_task(task);
+    task -= own;
+  }
 }
 
 template class Machine<float>;

@@ -133,11 +133,9 @@ int Plan<T>::useful_threads(std::ptrdiff_t rows, int available) const {
 }
 
 template <class T>
-void Plan<T>::reserve(int threads) {
-  if (threads <= reserved_threads_) return;
-  reserved_threads_ = threads;
+void Plan<T>::reserve() {
   const int tiles = static_cast<int>((options_.max_rows + tile_rows_ - 1) / tile_rows_);
-  for (const auto& op : ops_) op->reserve(options_.max_rows, tiles, threads);
+  for (const auto& op : ops_) op->reserve(options_.max_rows, tiles);
 }
 
 template <class T>

@@ -48,7 +48,7 @@ class DropoutOp final : public Op<T> {
       : in_(in), out_(out), rate_(rate), threshold_(static_cast<std::uint32_t>(std::lround(rate * 65536))), width_(in.columns),
         blocks_((in.columns + block - 1) / block) {}
   std::string describe() const override { return "dropout " + std::to_string(width_) + ", rate " + std::to_string(rate_).substr(0, 5); }
-  void reserve(std::ptrdiff_t max_rows, int, int) override { keep_ = Buffer<T>(static_cast<std::size_t>(max_rows * blocks_ * block)); }
+  void reserve(std::ptrdiff_t max_rows, int) override { keep_ = Buffer<T>(static_cast<std::size_t>(max_rows * blocks_ * block)); }
 
   void forward(const Context<T>& c, Tile tile) override {
     const View<T> x = c.values[static_cast<std::size_t>(in_.value)], y = c.values[static_cast<std::size_t>(out_.value)];

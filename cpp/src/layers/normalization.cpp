@@ -19,9 +19,9 @@ class BatchNormOp final : public Op<T> {
   std::string describe() const override { return "batch_norm " + std::to_string(width_); }
 
   bool needs_batch() const override { return training_; }
-  void reserve(std::ptrdiff_t, int tiles, int threads) override {
+  void reserve(std::ptrdiff_t, int tiles) override {
     tiles_ = Buffer<T>(static_cast<std::size_t>(4 * row_ * tiles));
-    combined_ = Buffer<T>(static_cast<std::size_t>(5 * row_ * threads));
+    combined_ = Buffer<T>(static_cast<std::size_t>(5 * row_));
     counts_.assign(static_cast<std::size_t>(tiles), 0);
   }
 
@@ -29,9 +29,8 @@ class BatchNormOp final : public Op<T> {
     counts_[static_cast<std::size_t>(tile.index)] = static_cast<double>(tile.rows());
     column_moments<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), part(tile.index, 0), part(tile.index, 1));
   }
-  // Every thread folds all tiles by itself, in order: cheaper than one more meeting.
   void combine(const Context<T>& c) override {
-    T *mean = whole(c.thread, 0), *deviations = whole(c.thread, 1), *inverse = whole(c.thread, 2);
+    T *mean = whole(0), *deviations = whole(1), *inverse = whole(2);
     const int tiles = tile_count(c);
     std::copy_n(part(0, 0), width_, mean);
     std::copy_n(part(0, 1), width_, deviations);
@@ -47,7 +46,7 @@ class BatchNormOp final : public Op<T> {
     const View<T> y = value(c, out_);
     const View<const T> x = rows_of(value(c, in_), tile.begin);
     if (c.training) {
-      normalize_columns<T>(tile.rows(), width_, x, whole(c.thread, 0), whole(c.thread, 2), gain_.data, shift_.data, {y.at(tile.begin), y.row});
+      normalize_columns<T>(tile.rows(), width_, x, whole(0), whole(2), gain_.data, shift_.data, {y.at(tile.begin), y.row});
     } else {
       T* inverse = c.scratch;
       for (std::ptrdiff_t j = 0; j < width_; ++j) inverse[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(running_variance_[j]) + epsilon_));
@@ -56,13 +55,13 @@ class BatchNormOp final : public Op<T> {
   }
 
   void collect_backward(const Context<T>& c, Tile tile) override {
-    batch_norm_sums<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), rows_of(gradient(c, out_), tile.begin), whole(c.thread, 0),
-                       whole(c.thread, 2), part(tile.index, 2), part(tile.index, 3));
+    batch_norm_sums<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), rows_of(gradient(c, out_), tile.begin), whole(0),
+                       whole(2), part(tile.index, 2), part(tile.index, 3));
   }
   void combine_backward(const Context<T>& c) override {
     const int tiles = tile_count(c);
     for (int k = 0; k < 2; ++k) {
-      T* total = whole(c.thread, 3 + k);
+      T* total = whole(3 + k);
       std::copy_n(part(0, 2 + k), width_, total);
       for (int i = 1; i < tiles; ++i)
         for (std::ptrdiff_t j = 0; j < width_; ++j) total[j] += part(i, 2 + k)[j];
@@ -71,8 +70,8 @@ class BatchNormOp final : public Op<T> {
   void backward(const Context<T>& c, Tile tile) override {
     if (!in_.has_gradient()) return;
     const View<T> dx = gradient(c, in_);
-    batch_norm_input<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), rows_of(gradient(c, out_), tile.begin), whole(c.thread, 0),
-                        whole(c.thread, 2), gain_.data, whole(c.thread, 3), whole(c.thread, 4), static_cast<double>(c.rows), {dx.at(tile.begin), dx.row});
+    batch_norm_input<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), rows_of(gradient(c, out_), tile.begin), whole(0),
+                        whole(2), gain_.data, whole(3), whole(4), static_cast<double>(c.rows), {dx.at(tile.begin), dx.row});
   }
 
   int weight_tasks() const override { return 1; }
@@ -81,12 +80,12 @@ class BatchNormOp final : public Op<T> {
     const Update<T>& update = *c.update;
     if (update.keep_statistics)
       for (std::ptrdiff_t j = 0; j < width_; ++j) {
-        const double variance = static_cast<double>(whole(c.thread, 1)[j]) / divisor;
-        running_mean_[j] = static_cast<T>(momentum_ * static_cast<double>(running_mean_[j]) + (1 - momentum_) * static_cast<double>(whole(c.thread, 0)[j]));
+        const double variance = static_cast<double>(whole(1)[j]) / divisor;
+        running_mean_[j] = static_cast<T>(momentum_ * static_cast<double>(running_mean_[j]) + (1 - momentum_) * static_cast<double>(whole(0)[j]));
         running_variance_[j] = static_cast<T>(momentum_ * static_cast<double>(running_variance_[j]) + (1 - momentum_) * variance);
       }
-    finish(update, gain_.offset, whole(c.thread, 4));
-    finish(update, shift_.offset, whole(c.thread, 3));
+    finish(update, gain_.offset, whole(4));
+    finish(update, shift_.offset, whole(3));
   }
   std::size_t scratch_size(std::ptrdiff_t) const override { return static_cast<std::size_t>(row_); }
 
@@ -99,7 +98,7 @@ class BatchNormOp final : public Op<T> {
   static View<T> gradient(const Context<T>& c, const Slot& s) { return c.gradients[static_cast<std::size_t>(s.gradient)]; }
   int tile_count(const Context<T>& c) const { return static_cast<int>((c.rows + c.tile_rows - 1) / c.tile_rows); }
   T* part(int tile, int which) { return tiles_.data() + (4 * tile + which) * row_; }
-  T* whole(int thread, int which) { return combined_.data() + (5 * thread + which) * row_; }
+  T* whole(int which) { return combined_.data() + which * row_; }
 
   Slot in_, out_;
   Parameter<T> gain_, shift_;
@@ -108,7 +107,7 @@ class BatchNormOp final : public Op<T> {
   bool unbiased_, training_;
   std::ptrdiff_t width_, row_;
   Buffer<T> tiles_;     // per tile: mean, squared deviations, sum of dy, sum of dy * x-hat
-  Buffer<T> combined_;  // per thread: mean, squared deviations, inverse deviation, the two sums
+  Buffer<T> combined_;  // mean, squared deviations, inverse deviation, the two sums
   std::vector<double> counts_;
 };
 
@@ -118,7 +117,7 @@ class LayerNormOp final : public Op<T> {
   LayerNormOp(Slot in, Slot out, Parameter<T> gain, Parameter<T> shift, double epsilon)
       : in_(in), out_(out), gain_(gain), shift_(shift), epsilon_(epsilon), width_(in.columns) {}
   std::string describe() const override { return "layer_norm " + std::to_string(width_); }
-  void reserve(std::ptrdiff_t max_rows, int, int) override {
+  void reserve(std::ptrdiff_t max_rows, int) override {
     mean_ = Buffer<T>(static_cast<std::size_t>(max_rows));
     inverse_ = Buffer<T>(static_cast<std::size_t>(max_rows));
   }

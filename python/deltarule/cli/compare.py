@@ -44,7 +44,7 @@ def compare(
     """
     import deltarule as dr
 
-    from .recipe import default_recipe
+    from .recipe import recipe_for
 
     sizes = o.hidden_sizes(hidden)
     if not learning_rate > 0:
@@ -70,7 +70,7 @@ def compare(
         seed=seed,
     )
     rows, inputs = prepared.training.X.shape
-    recipe = default_recipe(prepared.target.task, rows, inputs)
+    recipe = recipe_for(prepared)
     contest = c.Contest(
         task=prepared.target.task,
         hidden=recipe.hidden if sizes is None else sizes,

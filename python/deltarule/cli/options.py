@@ -124,9 +124,28 @@ Dropout = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+InputDropout = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the inputs left out at random.", show_default="by the data", rich_help_panel=NETWORK
+    ),
+]
 BatchNorm = Annotated[
-    bool,
-    typer.Option("--batch-norm", help="Normalise after each hidden layer.", rich_help_panel=NETWORK),
+    bool | None,
+    typer.Option(
+        "--batch-norm/--no-batch-norm",
+        help="Normalise after each hidden layer.",
+        show_default="by the data",
+        rich_help_panel=NETWORK,
+    ),
+]
+LabelSmoothing = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of a class's target given to all classes alike.",
+        show_default="by the data",
+        rich_help_panel=TRAINING,
+    ),
 ]
 
 Epochs = Annotated[

@@ -1,6 +1,7 @@
 """What came out of a training run: for the terminal, for the report and for the model file."""
 
 import platform
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +17,8 @@ from deltarule.report.figures import Figures
 from .console import duration, rate, say, table
 from .training import Trained, baseline
 
+_NAME = re.compile(r"(, )?name='[^']*'")  # which has its own column
+
 
 def show_network(trained: Trained, inputs: int, outputs: int) -> None:
     """Print the network and its recipe in two lines."""
@@ -23,6 +26,7 @@ def show_network(trained: Trained, inputs: int, outputs: int) -> None:
     widths = [inputs, *recipe.hidden, outputs]
     extras = [recipe.activation] if recipe.hidden else []
     extras += ["batch norm"] * recipe.batch_norm + [f"dropout {recipe.dropout:g}"] * bool(recipe.dropout)
+    extras += [f"{recipe.input_dropout:g} on the input"] * bool(recipe.input_dropout)
     say()
     say(
         ("network ", "dim"), " → ".join(map(str, widths)), *(f", {extra}" for extra in extras),
@@ -103,7 +107,8 @@ def parameter_count(network: dr.Sequential) -> int:
 
 def layer_table(network: dr.Sequential) -> list[tuple[str, str, str, str]]:
     """Return name, settings, output width and parameters of each layer, as texts."""
-    return _summary.rows(network)
+    shown = _summary.rows(network)
+    return [(name, _NAME.sub("", text), output, count) for name, text, output, count in shown]
 
 
 def _goal(prepared: Prepared) -> str:

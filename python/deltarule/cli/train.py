@@ -12,6 +12,7 @@ from deltarule.data.errors import OptionError
 
 from . import options as o
 from .console import pairs, remark, say, size
+from .recipe import recipe_for, with_overrides
 
 
 def train(
@@ -40,7 +41,9 @@ def train(
     hidden: o.Hidden = None,
     activation: o.Activation = "relu",
     dropout: o.Dropout = None,
-    batch_norm: o.BatchNorm = False,
+    input_dropout: o.InputDropout = None,
+    batch_norm: o.BatchNorm = None,
+    label_smoothing: o.LabelSmoothing = None,
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     learning_rate: o.LearningRate = None,
@@ -61,12 +64,11 @@ def train(
 
     from . import model_file, outcome, training
     from .progress import EpochBar
-    from .recipe import default_recipe, with_overrides
 
     stem = Path(data).name.partition(".")[0] or "model"
     output = output or Path(f"{stem}.safetensors")
-    history = history or output.with_name(f"{output.stem}.history.csv")
-    report = report or output.with_name(f"{output.stem}.report.html")
+    history = history or output.parent / f"{output.stem}.history.csv"
+    report = report or output.parent / f"{output.stem}.report.html"
     _writable(output, history, report)
     sizes = o.hidden_sizes(hidden)
     if threads is not None:
@@ -86,9 +88,10 @@ def train(
     preparing = time.perf_counter() - started
 
     recipe = with_overrides(
-        default_recipe(prepared.target.task, len(prepared.training), prepared.training.X.shape[1]),
-        hidden=sizes, activation=activation, dropout=dropout, batch_norm=batch_norm, epochs=epochs,
-        batch_size=batch_size, learning_rate=learning_rate, optimizer=optimizer, weight_decay=weight_decay,
+        recipe_for(prepared),
+        hidden=sizes, activation=activation, dropout=dropout, input_dropout=input_dropout,
+        batch_norm=batch_norm, label_smoothing=label_smoothing, epochs=epochs, batch_size=batch_size,
+        learning_rate=learning_rate, optimizer=optimizer, weight_decay=weight_decay,
         schedule=schedule.value, patience=patience,
     )  # fmt: skip
     _announce(prepared, source.table.rows, len(source.table.columns) - 1)

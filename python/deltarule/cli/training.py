@@ -41,7 +41,7 @@ class Trained:
 
 def build(recipe: Recipe, outputs: int, seed: int) -> dr.Sequential:
     """Stack dense, normalisation, activation and dropout for each hidden size, then the output."""
-    layers: list[Any] = []
+    layers: list[Any] = [dr.Dropout(recipe.input_dropout)] if recipe.input_dropout else []
     for units in recipe.hidden:
         if recipe.batch_norm:
             layers += [dr.Dense(units), dr.BatchNorm(), dr.Activation(recipe.activation)]
@@ -61,9 +61,10 @@ def compiled(network: dr.Sequential, recipe: Recipe, task: str, steps: int) -> N
     if recipe.schedule == "cosine":
         settings["schedule"] = dr.schedules.Cosine(total_steps=max(steps, 1))
     classes = task == "classification"
+    loss = dr.losses.SparseSoftmaxCrossEntropy(label_smoothing=recipe.label_smoothing)
     network.compile(
         rule(**settings),
-        loss="sparse_softmax_cross_entropy" if classes else "mse",
+        loss=loss if classes else "mse",
         metrics=["accuracy"] if classes else ["r2"],
     )
 

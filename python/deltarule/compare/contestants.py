@@ -60,7 +60,7 @@ def scikit_learn(contest: Contest) -> Contestant:
     def fit(X: Array, y: Array) -> Any:
         kind = MLPClassifier if contest.task == "classification" else MLPRegressor
         model = kind(
-            contest.hidden,
+            hidden_layer_sizes=contest.hidden,
             alpha=0.0,
             batch_size=contest.batch_size,
             learning_rate_init=contest.learning_rate,

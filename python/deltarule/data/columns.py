@@ -6,7 +6,7 @@ what it holds and converting it costs one look at each distinct text.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -125,6 +125,11 @@ class TextColumn(Column):
 
     def texts(self) -> tuple[Codes, list[str]]:
         return _merged(self._codes, self._missing, [canonical(level) for level in self._levels])
+
+    def renamed(self, names: Mapping[str, str]) -> "TextColumn":
+        """Return the column with some of its texts replaced."""
+        levels = [names.get(level, level) for level in self._levels]
+        return TextColumn(self.name, self._codes, levels, self._decimal_comma)
 
     def take(self, rows: npt.NDArray[np.intp]) -> "TextColumn":
         return TextColumn(self.name, self._codes[rows], self._levels, self._decimal_comma)

@@ -1,12 +1,13 @@
 """Data sets that come inside Python packages: read from the package's files, without importing it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from . import delimited
+from .columns import TextColumn
 from .errors import DataError
 from .names import BREAST_CANCER, DIABETES, DIGITS, IRIS, LETTER, MAGIC, MNIST, WINE, numbered
 from .readers import content
@@ -33,6 +34,10 @@ class DataSet:
         Column names where the file has none (``None``: the file has a header).
     drop
         Columns not to learn from: they are known only after the target, or are other forms of it.
+    categorical
+        Columns of numbers that stand for categories.
+    classes
+        Names of the classes, where the file numbers them from 0.
     """
 
     name: str
@@ -49,7 +54,8 @@ class DataSet:
     delimiter: str = ","
     skip: int = 0
     target_file: str | None = None
-    categorical: Sequence[str] = field(default=())
+    categorical: Sequence[str] = ()
+    classes: Sequence[str] = ()
 
     def folder(self) -> Path | None:
         """Return the installed package's folder, None if it is not installed."""
@@ -75,7 +81,12 @@ class DataSet:
             text = "\n".join(
                 f"{row}{self.delimiter}{value}" for row, value in zip(text.splitlines(), values, strict=True)
             )
-        return delimited.parse(text, self.name, delimiter=self.delimiter, names=self.names)
+        table = delimited.parse(text, self.name, delimiter=self.delimiter, names=self.names)
+        target = table.columns[self.target]
+        if self.classes and isinstance(target, TextColumn):
+            numbered = {str(number): name for number, name in enumerate(self.classes)}
+            table.columns[self.target] = target.renamed(numbered)
+        return table
 
     def _text(self, path: Path) -> str:
         try:
@@ -89,11 +100,11 @@ class DataSet:
 
 
 def _sklearn(
-    name: str, about: str, file: str, rows: int, names: Sequence[str], target: str, skip: int = 0
+    name: str, about: str, file: str, rows: int, names: Sequence[str], target: str, classes: str = ""
 ) -> DataSet:
     return DataSet(
         name, about, "scikit-learn", "sklearn", f"datasets/data/{file}", target, "classification", rows,
-        len(names), names=[*names, target], skip=skip,
+        len(names), names=[*names, target], skip=1 if classes else 0, classes=classes.split(),
     )  # fmt: skip
 
 
@@ -107,11 +118,11 @@ def _keel(name: str, about: str, rows: int, columns: int, names: Sequence[str] |
 
 _ALL = (
     _sklearn("digits", "handwritten digits, 8 x 8 pixels", "digits.csv.gz", 1797, DIGITS, "digit"),
-    _sklearn("iris", "three kinds of iris", "iris.csv", 150, IRIS, "species", skip=1),
-    _sklearn("wine", "three growers of wine", "wine_data.csv", 178, WINE, "grower", skip=1),
+    _sklearn("iris", "three kinds of iris", "iris.csv", 150, IRIS, "species", "setosa versicolor virginica"),
+    _sklearn("wine", "three growers of wine", "wine_data.csv", 178, WINE, "grower", "first second third"),
     _sklearn(
         "breast_cancer", "malignant or benign cells", "breast_cancer.csv", 569, BREAST_CANCER,
-        "diagnosis", skip=1,
+        "diagnosis", "malignant benign",
     ),
     DataSet(
         "diabetes", "progression of diabetes after a year", "scikit-learn", "sklearn",

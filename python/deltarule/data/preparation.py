@@ -80,6 +80,10 @@ def prepare(
         table = table.take(np.flatnonzero(present))
         values = values[present]
     table = table.without([target])
+    if not table.columns:
+        raise DataError(
+            f"{table.source}: no column is left to learn from, there is only the target {target!r}"
+        )
     dealt = split(
         table.rows, values if chosen == "classification" else None, validation_fraction, test_fraction, seed
     )

@@ -24,9 +24,10 @@ class Curve:
 
 def curves(title: str, lines: list[Curve], best_epoch: int | None = None) -> str:
     """Draw values over epochs; the end of each line carries its name, the best epoch a mark."""
-    finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
-    if not len(finite):
+    lines = [line for line in lines if np.isfinite(line.values).any()]
+    if not lines:
         return ""
+    finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     low, high = float(finite.min()), float(finite.max())
     logarithmic = low > 0 and high / low > 30
     pad = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
@@ -44,16 +45,16 @@ def curves(title: str, lines: list[Curve], best_epoch: int | None = None) -> str
         place = HEIGHT - _BOTTOM - 8 if min(heights) < (HEIGHT - _BOTTOM + _TOP) / 2 else _TOP + 8
         body.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{HEIGHT - _BOTTOM}" y2="{_TOP}"/>')
         body.append(text("tick", x + shift, place, f"best: epoch {best_epoch}", anchor))
-    ends = _spread([frame.y(float(line.values[-1])) for line in lines], 16)
+    ends = _spread([frame.y(float(line.values[np.isfinite(line.values)][-1])) for line in lines], 16)
     for line, end in zip(lines, ends, strict=True):
-        xs = [frame.x(epoch) for epoch in range(1, len(line.values) + 1)]
-        ys = [frame.y(float(value)) for value in line.values]
+        shown = [(epoch, float(value)) for epoch, value in enumerate(line.values, 1) if np.isfinite(value)]
+        xs, ys = [frame.x(epoch) for epoch, _ in shown], [frame.y(value) for _, value in shown]
         body.append(f'<path class="line {line.role}" d="{path(xs, ys)}"/>')
         if len(xs) == 1:
             body.append(f'<circle class="dot {line.role}" cx="{xs[0]:.1f}" cy="{ys[0]:.1f}" r="4"/>')
         body.append(text(f"end {line.role}", WIDTH - _RIGHT + 8, end + 4, line.name, "start"))
-        for epoch, (x, y, value) in enumerate(zip(xs, ys, line.values, strict=True), 1):
-            tip = f"epoch {epoch}, {line.name}: {show(float(value))}"
+        for x, y, (epoch, value) in zip(xs, ys, shown, strict=True):
+            tip = f"epoch {epoch}, {line.name}: {show(value)}"
             body.append(f'<circle class="hit" cx="{x:.1f}" cy="{y:.1f}" r="5"><title>{tip}</title></circle>')
     return svg(WIDTH, HEIGHT, "".join(body), f"{title} by epoch")
 

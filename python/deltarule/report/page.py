@@ -14,6 +14,7 @@ from .story import Story
 from .style import CSS
 
 MOST_CLASSES_DRAWN = 60
+_LAYER_HEAD = ("layer", "settings", "output", "parameters")
 
 
 def page(story: Story) -> str:
@@ -27,14 +28,13 @@ def page(story: Story) -> str:
         '<div class="pair">' + "".join(_section("", chart) for chart in _curves(story) if chart) + "</div>",
         *_test(story),
         *([_section("Remarks on the data", _list(story.notices))] if story.notices else []),
-        '<div class="pair">',
+        '<div class="pair"><div class="stack">',
         _section("Data", _pairs(story.data)),
-        _section("Training", _pairs(story.settings) + _rate(story)),
-        _section(
-            "Network", _table(("layer", "settings", "output", "parameters"), story.layers, numeric={2, 3})
-        ),
+        _section("Network", _table(_LAYER_HEAD, story.layers, numeric={2, 3})),
         _section("Time and versions", _pairs({**story.times, **story.versions})),
-        "</div>",
+        '</div><div class="stack">',
+        _section("Training", _pairs(story.settings) + _rate(story)),
+        "</div></div>",
         _section("Columns", _columns(story)),
     ]
     return (

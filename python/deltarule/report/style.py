@@ -27,7 +27,9 @@ p.note { color: var(--soft); margin: 10px 0 0; font-size: 13.5px; }
 .tile span { color: var(--soft); font-size: 13px; }
 section { padding: 18px 20px; margin-bottom: 16px; overflow-x: auto; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 16px; }
-.pair { margin-bottom: 16px; } .pair section { min-width: 0; margin: 0; }
+.pair { margin-bottom: 16px; }
+.stack { display: flex; flex-direction: column; gap: 16px; min-width: 0; }
+ .pair section { min-width: 0; margin: 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 5px 10px 5px 0; overflow-wrap: anywhere; }
 th, td { border-bottom: 1px solid var(--line); vertical-align: top; }

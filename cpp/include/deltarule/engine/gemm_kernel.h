@@ -64,7 +64,7 @@ template <class P>
 #else
   T buffer[P::width];
   x.store(buffer);
-  int done = 0;
+  std::size_t done = 0;
   for_parts<P>(n, [&](auto part) {
     std::memcpy(to + done, buffer + done, part() * sizeof(T));
     done += part();
@@ -87,7 +87,7 @@ template <class P>
     return P(V(_mm256_maskz_loadu_pd(static_cast<__mmask8>(mask), from)));
 #else
   T buffer[P::width] = {};
-  int done = 0;
+  std::size_t done = 0;
   for_parts<P>(n, [&](auto part) {
     std::memcpy(buffer + done, from + done, part() * sizeof(T));
     done += part();

@@ -74,14 +74,14 @@ class Op {
   virtual void forward(const Context<T>& context, Tile tile) = 0;
   virtual void backward(const Context<T>& context, Tile tile) = 0;
 
-  // Operations that need the whole batch: collect() sums up a tile, combine() runs on every thread after all tiles
-  // are in and before forward() is called.
+  // Operations that need the whole batch: collect() sums up a tile, combine() runs once after all tiles are in and
+  // before forward() is called.
   virtual bool needs_batch() const { return false; }
   virtual void collect(const Context<T>&, Tile) {}
   virtual void combine(const Context<T>&) {}
   virtual void collect_backward(const Context<T>&, Tile) {}
   virtual void combine_backward(const Context<T>&) {}
-  virtual void reserve(std::ptrdiff_t /*max_rows*/, int /*tiles*/, int /*threads*/) {}
+  virtual void reserve(std::ptrdiff_t /*max_rows*/, int /*tiles*/) {}
 
   // Operations too large to go through row tile by row tile: independent tasks over the whole batch instead
   // (finish_forward and start_backward are their row-by-row part).

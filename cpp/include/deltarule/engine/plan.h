@@ -57,7 +57,8 @@ class Plan final : public Lowering<T> {
   double flops_per_row() const { return flops_; }
   // Threads worth using for this many rows: a team must save more than its meetings cost.
   int useful_threads(std::ptrdiff_t rows, int available) const;
-  void reserve(int threads);
+  // Memory that the operations keep beside the arena.
+  void reserve();
   std::string explain(int threads, std::size_t state_arrays, std::string_view rule, bool fused) const;
 
  private:
@@ -74,7 +75,6 @@ class Plan final : public Lowering<T> {
   std::ptrdiff_t tile_rows_ = 1;
   std::size_t scratch_ = 0;
   double flops_ = 0;
-  int reserved_threads_ = 0;
 };
 
 extern template class Plan<float>;

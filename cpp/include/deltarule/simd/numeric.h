@@ -78,8 +78,8 @@ inline P scale(P a, Rounded<P> n) {
   return a * power_of_two<P>(half.low_bits()) * power_of_two<P>(n.low_bits() - half.low_bits());
 }
 
-// x = m 2^exponent with m in [3/4, 3/2), for normal x > 0. With split_is_total for every x: exponent -inf at 0,
-// +inf at inf, m NaN for x < 0, as the logarithm needs them.
+// x = m 2^exponent with m in [3/4, 3/2), for normal x > 0. With split_is_total for every x: exponent -inf
+// at 0, +inf at inf, m NaN for x < 0, as the logarithm needs them.
 template <AnyPack P>
 struct Split {
   P m, exponent;

@@ -1,4 +1,4 @@
-// Sine and cosine. The comment beside each function is the largest error met, in ulp.
+// Sine and cosine. "ulp": the largest error met, float and double.
 #pragma once
 
 #include <array>
@@ -55,12 +55,14 @@ inline P replace_large(P x, P y, Function function) {
   return select(large, P::load(lane), y);
 }
 
+// sin x  (ulp: 1.6, 1.8; float without fused multiply-add 2.6)
 template <AnyPack P>
 inline P sin(P x) {
   const P y = replace_large(x, sine<0>(x), [](auto value) { return std::sin(value); });
   return select(x == P(0), x, y);
 }
 
+// cos x  (ulp: 1.6, 2.1; float without fused multiply-add 2.8)
 template <AnyPack P>
 inline P cos(P x) {
   return replace_large(x, sine<1>(x), [](auto value) { return std::cos(value); });

@@ -1,0 +1,95 @@
+"""Command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import machine, results, runner, tables
+from .cases import select
+from .competitors import COMPETITORS, for_group
+
+
+_BY = "show medians, or what means more on a busy machine: fastest batches, or processor time"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    code: int = options.action(options)
+    return code
+
+
+def _list(options: argparse.Namespace) -> int:
+    for case in select(options.patterns):
+        names = ", ".join(c.name for c in for_group(case.group))
+        print(f"{case.key:40s} {names}")
+    missing = [c.name for c in COMPETITORS.values() if not c.installed]
+    if missing:
+        print(f"not installed: {', '.join(missing)}", file=sys.stderr)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    cases = select(options.patterns, options.quick)
+    plan = runner.Plan(options.threads, options.rounds, options.seconds, options.patience, options.competitors)
+    if options.quick:
+        plan.rounds, plan.seconds, plan.patience = 2, 0.02, 0.0
+    records, versions = runner.run(cases, plan)
+    found = {"machine": machine.describe(), "versions": versions, "records": records}
+    path = results.save(found, options.output)
+    print(tables.tables(found, options.against, options.by))
+    print(tables.LEGEND)
+    print(f"kept in {path}")
+    entries = [e for r in records for e in r["competitors"].values()]
+    return 0 if all(e.get("agrees", True) and "error" not in e for e in entries) else 1
+
+
+def _table(options: argparse.Namespace) -> int:
+    print(tables.tables(results.read(options.result), options.against, options.by))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="show the cases and who can do them")
+    listing.add_argument("patterns", nargs="*", metavar="CASE")
+    listing.set_defaults(action=_list)
+
+    running = commands.add_parser("run", help="measure")
+    running.add_argument("patterns", nargs="*", metavar="CASE", help="group, name, or wildcards; default: all")
+    running.add_argument("--threads", type=_numbers, default=[1, 2], help="numbers of threads, default 1,2")
+    running.add_argument("--competitors", type=_names, default=[], help="only these, e.g. deltarule,numpy")
+    running.add_argument("--rounds", type=int, default=7)
+    running.add_argument("--seconds", type=float, default=0.25, help="of one measurement, default 0.25")
+    running.add_argument("--patience", type=float, default=30.0, help="seconds per case for repeats, default 30")
+    running.add_argument("--against", help="the peer to compare with; default: the best of each row")
+    running.add_argument("--by", choices=["time", "best", "processor"], default="time", help=_BY)
+    running.add_argument("--output", default="latest", help="name of the result, or a path")
+    running.add_argument("--quick", action="store_true", help="a smoke run: few cases, no figures to trust")
+    running.set_defaults(action=_run)
+
+    table = commands.add_parser("table", help="show a result as Markdown")
+    table.add_argument("result")
+    table.add_argument("--against")
+    table.add_argument("--by", choices=["time", "best", "processor"], default="time", help=_BY)
+    table.set_defaults(action=_table)
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in COMPETITORS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(COMPETITORS)}")
+    return names
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

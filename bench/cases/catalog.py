@@ -1,0 +1,22 @@
+"""What deltarule's catalogue holds, asked when cases are listed: a new function is measured without being named here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def entries(family: str) -> list[dict[str, Any]]:
+    from deltarule._native import core
+
+    found: list[dict[str, Any]] = core.catalog()[family]
+    return found
+
+
+def variants(entry: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """A label and parameters for the default, and for every other choice a parameter has."""
+    found: list[tuple[str, dict[str, Any]]] = [(entry["name"], {})]
+    for parameter in entry["parameters"]:
+        for choice in parameter["choices"]:
+            if choice != parameter["default"]:
+                found.append((f"{entry['name']}[{choice}]", {parameter["name"]: choice}))
+    return found

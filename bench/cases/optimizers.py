@@ -1,0 +1,21 @@
+"""Every update rule of the catalogue on 64K and on 10M parameters."""
+
+from ..case import Case
+from .catalog import entries
+
+_SIZES = {"64K": 1 << 16, "10M": 10_000_000}
+_PARAMETERS = {"sgd": {"momentum": 0.9}}
+"""Where the default is not the form in use."""
+
+
+def cases() -> list[Case]:
+    return [
+        Case(
+            "optimizers",
+            f"{entry['name']} {size}",
+            {"function": entry["name"], "count": count, "parameters": _PARAMETERS.get(entry["name"], {})},
+            quick=(entry["name"], size) == ("adam", "64K"),
+        )
+        for size, count in _SIZES.items()
+        for entry in entries("optimizer")
+    ]

@@ -1,0 +1,18 @@
+"""Inference by `predict`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...case import Case, Work, repeat
+from ...probe import normal, probe
+from ...workloads import WORKLOADS
+from .network import build
+
+
+def prepare(case: Case, variant: str) -> Work:
+    workload = WORKLOADS[case.settings["workload"]]
+    net = build(workload, workload.initial_parameters())
+    x = normal((case.settings["rows"], workload.inputs), 0)
+    predict = net.predict
+    return Work(repeat(lambda: predict(x)), check=lambda: probe(np.asarray(predict(x))))

@@ -1,0 +1,22 @@
+"""Losses by `deltarule.kernels`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from deltarule import kernels
+
+from ...case import Case, Work, repeat
+from ...probe import normal, probe
+from ...targets import target_of
+
+
+def prepare(case: Case, variant: str) -> Work:
+    prediction = normal(case.settings["shape"], 0)
+    gradient = np.empty_like(prediction)
+    call = partial(
+        getattr(kernels, case.settings["function"]), prediction, target_of(case.settings), out=gradient
+    )
+    return Work(repeat(call), check=lambda: probe(*call()))

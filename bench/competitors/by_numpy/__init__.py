@@ -1,0 +1,15 @@
+"""NumPy written well: arrays are made once, operations work in place, optimizers go through pieces that fit the cache."""
+
+import numpy as np
+
+
+def start(threads: int) -> dict[str, str]:
+    versions = {"numpy": np.__version__}
+    try:
+        import threadpoolctl
+    except ImportError:
+        return versions
+    threadpoolctl.threadpool_limits(threads)
+    for pool in threadpoolctl.threadpool_info():
+        versions[pool["internal_api"]] = f"{pool['version']} {pool.get('architecture', '')}".strip()
+    return versions

@@ -1,0 +1,81 @@
+"""Activations of PyTorch by deltarule's names, and the kernels behind them that take an array for the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+_aten: Any = torch.ops.aten
+Call = Callable[..., torch.Tensor]
+
+FORWARD: dict[str, Call] = {
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "leaky_relu": functional.leaky_relu,
+    "elu": functional.elu,
+    "gelu": functional.gelu,
+    "gelu[tanh]": lambda x: functional.gelu(x, approximate="tanh"),
+    "swish": functional.silu,
+    "softplus": functional.softplus,
+    "softmax": lambda x: torch.softmax(x, 1),
+    "log_softmax": lambda x: torch.log_softmax(x, 1),
+}
+"""Allocate their result, as eager code does; others are looked for in `torch.nn.functional`."""
+
+FORWARD_OUT: dict[str, Call] = {
+    "relu": _aten.relu.out,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "leaky_relu": _aten.leaky_relu.out,
+    "elu": _aten.elu.out,
+    "gelu": _aten.gelu.out,
+    "gelu[tanh]": lambda x, out: _aten.gelu.out(x, approximate="tanh", out=out),
+    "swish": _aten.silu.out,
+    "softplus": _aten.softplus.out,
+    "softmax": lambda x, out: torch.softmax(x, 1, out=out),
+    "log_softmax": lambda x, out: torch.log_softmax(x, 1, out=out),
+}
+
+BACKWARD: dict[str, Call] = {
+    "relu": lambda x, y, dy: _aten.threshold_backward(dy, y, 0),
+    "sigmoid": lambda x, y, dy: _aten.sigmoid_backward(dy, y),
+    "tanh": lambda x, y, dy: _aten.tanh_backward(dy, y),
+    "leaky_relu": lambda x, y, dy: _aten.leaky_relu_backward(dy, x, 0.01, False),
+    "elu": lambda x, y, dy: _aten.elu_backward(dy, 1.0, 1.0, 1.0, True, y),
+    "gelu": lambda x, y, dy: _aten.gelu_backward(dy, x),
+    "gelu[tanh]": lambda x, y, dy: _aten.gelu_backward(dy, x, approximate="tanh"),
+    "swish": lambda x, y, dy: _aten.silu_backward(dy, x),
+    "softplus": lambda x, y, dy: _aten.softplus_backward(dy, x, 1.0, 20.0),
+    "softmax": lambda x, y, dy: _aten._softmax_backward_data(dy, y, 1, torch.float32),
+    "log_softmax": lambda x, y, dy: _aten._log_softmax_backward_data(dy, y, 1, torch.float32),
+}
+"""Kernels that autograd calls; where one is not listed, autograd itself is called."""
+
+BACKWARD_OUT: dict[str, Call] = {
+    "relu": lambda x, y, dy, out: _aten.threshold_backward(dy, y, 0, grad_input=out),
+    "sigmoid": lambda x, y, dy, out: _aten.sigmoid_backward(dy, y, grad_input=out),
+    "tanh": lambda x, y, dy, out: _aten.tanh_backward(dy, y, grad_input=out),
+    "leaky_relu": lambda x, y, dy, out: _aten.leaky_relu_backward(dy, x, 0.01, False, grad_input=out),
+    "elu": lambda x, y, dy, out: _aten.elu_backward(dy, 1.0, 1.0, 1.0, True, y, grad_input=out),
+    "gelu": lambda x, y, dy, out: _aten.gelu_backward(dy, x, grad_input=out),
+    "gelu[tanh]": lambda x, y, dy, out: _aten.gelu_backward(dy, x, approximate="tanh", grad_input=out),
+    "swish": lambda x, y, dy, out: _aten.silu_backward(dy, x, grad_input=out),
+    "softplus": lambda x, y, dy, out: _aten.softplus_backward(dy, x, 1.0, 20.0, grad_input=out),
+    "softmax": lambda x, y, dy, out: _aten._softmax_backward_data(dy, y, 1, torch.float32, grad_input=out),
+}
+
+
+_OTHER_NAMES = {"hard_tanh": "hardtanh", "hard_sigmoid": "hardsigmoid", "hard_swish": "hardswish",
+                "log_sigmoid": "logsigmoid"}  # fmt: skip
+
+
+def forward_of(label: str) -> Call | None:
+    """The function that allocates its result."""
+    if label in FORWARD:
+        return FORWARD[label]
+    found: Call | None = getattr(functional, _OTHER_NAMES.get(label, label), None)
+    return found

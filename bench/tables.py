@@ -1,0 +1,75 @@
+"""Results as Markdown tables: a row for each case, a column for each competitor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .figures import figure, ratio, spread
+from .noise import ALLOWED
+
+OWN = "deltarule"
+UNITS = {
+    "training": "µs a step",
+    "inference": "µs a call",
+    "fits": "ms to the target accuracy",
+    "startup": "ms, new process",
+    "sizes": "MB",
+}
+
+
+_HEADINGS = {"time": "median (range of the rounds)", "best": "fastest batch", "processor": "processor time of all threads"}
+
+
+def tables(results: dict[str, Any], against: str | None = None, by: str = "time") -> str:
+    """All tables. `against` names the peer of the last column, by default the fastest of the row.
+
+    `by` is "time", the median; "best", the fastest batch, or "processor", the time of all threads together,
+    which mean more on a busy machine.
+    """
+    parts = []
+    keys = list(dict.fromkeys((r["group"], r["threads"]) for r in results["records"]))
+    for group, threads in keys:
+        records = [r for r in results["records"] if (r["group"], r["threads"]) == (group, threads)]
+        parts.append(_table(group, threads, records, against, by))
+    return "\n".join(parts)
+
+
+def peer_ratio(record: dict[str, Any], against: str | None = None, by: str = "time") -> tuple[float, str] | None:
+    """How many times as long a peer takes as deltarule, and which peer."""
+    times = {name: e[by] for name, e in record["competitors"].items() if "time" in e}
+    own = times.get(OWN)
+    peers = {n: t for n, t in times.items() if not n.startswith(OWN) and (against is None or n == against)}
+    if own is None or not peers:
+        return None
+    name = min(peers, key=peers.__getitem__)
+    return peers[name] / own, name
+
+
+def _table(group: str, threads: int, records: list[dict[str, Any]], against: str | None, by: str) -> str:
+    names = list(dict.fromkeys(name for r in records for name in r["competitors"]))
+    plural = "" if threads == 1 else "s"
+    lines = [
+        f"### {group}, {threads} thread{plural}: {UNITS.get(group, 'µs')}, {_HEADINGS[by]}\n",
+        "| case | " + " | ".join(names) + f" | {against or 'best peer'} / {OWN} |",
+        "|---|" + "--:|" * (len(names) + 1),
+    ]
+    for record in records:
+        cells = [_cell(record["competitors"].get(name), by) for name in names]
+        found = peer_ratio(record, against, by)
+        last = "-" if found is None else f"{ratio(found[0])} {found[1]}"
+        lines.append(f"| {record['name']} | " + " | ".join(cells) + f" | {last} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(entry: dict[str, Any] | None, by: str) -> str:
+    if entry is None:
+        return "-"
+    if "time" not in entry:
+        return "failed"
+    marks = ("!" if entry["others"] > ALLOWED else "") + ("≠" if not entry.get("agrees", True) else "")
+    if by != "time":
+        return figure(entry[by]) + marks
+    return f"{figure(entry['time'])}{marks} ({spread(entry['low'], entry['high'])})"
+
+
+LEGEND = "! another program was busy meanwhile; ≠ the result differs from the others'.\n"

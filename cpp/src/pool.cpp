@@ -1,0 +1,132 @@
+#include "pool.h"
+
+#include <deltarule/engine/team.h>
+
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace deltarule::engine {
+namespace {
+
+// One call of run_team. Threads enter while it is open; the caller closes it and waits for those inside.
+struct Job {
+  const std::function<void(int)>* body = nullptr;
+  std::atomic<int> inside{0};  // threads in the body; negative once closed
+  std::atomic<int> next{1};    // the number the next thread to enter gets
+  int count = 1;
+
+  static constexpr int closed = -(1 << 20);
+
+  void enter_and_run() {
+    if (inside.fetch_add(1, std::memory_order_acq_rel) >= 0) {
+      const int number = next.fetch_add(1, std::memory_order_relaxed);
+      if (number < count) (*body)(number);
+    }
+    if (inside.fetch_sub(1, std::memory_order_acq_rel) == closed + 1) inside.notify_all();
+  }
+  void close() {
+    int now = inside.fetch_add(closed, std::memory_order_acq_rel) + closed;
+    for (int i = 0; i < 300 && now != closed; ++i) now = inside.load(std::memory_order_acquire);
+    while (now != closed) {
+      inside.wait(now, std::memory_order_acquire);
+      now = inside.load(std::memory_order_acquire);
+    }
+  }
+};
+
+struct Worker {
+  std::atomic<int> signal{0};  // counts the jobs handed to this thread
+  std::shared_ptr<Job> job;
+};
+
+void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+class Pool {
+ public:
+  void hire(int count, const std::shared_ptr<Job>& job) {
+    const std::lock_guard lock(mutex_);
+    for (int i = 0; i < count; ++i) {
+      if (idle_.empty() && !grow()) return;
+      Worker* worker = idle_.back();
+      idle_.pop_back();
+      worker->job = job;
+      worker->signal.fetch_add(1, std::memory_order_release);
+      worker->signal.notify_one();
+    }
+  }
+
+ private:
+  // The threads live as long as the process: joining them at exit could wait on a loader's lock.
+  bool grow() {
+    constexpr std::size_t most = 512;
+    if (workers_.size() >= most) return false;
+    workers_.push_back(std::make_unique<Worker>());
+    Worker* worker = workers_.back().get();
+    try {
+      std::thread([this, worker] { live(*worker); }).detach();
+    } catch (const std::system_error&) {  // no more threads to be had: the caller does the work alone
+      workers_.pop_back();
+      return false;
+    }
+    idle_.push_back(worker);
+    return true;
+  }
+  void live(Worker& worker) {
+    for (int done = 0;; ++done) {
+      for (int i = 0; i < 300 && worker.signal.load(std::memory_order_acquire) == done; ++i) pause();
+      worker.signal.wait(done, std::memory_order_acquire);
+      const std::shared_ptr<Job> job = std::move(worker.job);
+      job->enter_and_run();
+      const std::lock_guard lock(mutex_);
+      idle_.push_back(&worker);
+    }
+  }
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Worker*> idle_;
+};
+
+std::atomic<bool> forked{false};
+
+Pool& pool() {
+  static Pool* const only = [] {  // never destroyed: its threads may outlive main
+#if defined(__unix__) || defined(__APPLE__)
+    pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+#endif
+    return new Pool;
+  }();
+  return *only;
+}
+
+}  // namespace
+
+bool in_forked_child() { return forked.load(std::memory_order_relaxed); }
+
+void run_team(int count, const std::function<void(int)>& body) {
+  if (count <= 1 || in_forked_child()) {
+    body(0);
+    return;
+  }
+  const auto job = std::make_shared<Job>();
+  job->body = &body;
+  job->count = count;
+  pool().hire(count - 1, job);
+  body(0);
+  job->close();
+}
+
+}  // namespace deltarule::engine

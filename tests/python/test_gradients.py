@@ -1,0 +1,207 @@
+"""Backward of every layer, activation, loss and of whole networks: central differences and a second writing.
+
+One helper does all of them, in float64. Where moving a number would cross a declared kink of an activation
+the difference says nothing and is left out; the tolerance is the same everywhere.
+"""
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule._native import core
+from reference.checking import assert_near, settings
+from reference.networks import Reference
+
+CATALOG = core.catalog()
+KINKS = {e["name"]: e["kinks"] for e in CATALOG["activation"]}
+STEP = 1e-3
+
+
+def built(layers, width, rng, seed=3):
+    """A core network with parameters and statistics that are all different from each other."""
+    net = dr.Sequential(layers, seed=seed, dtype="float64").build(width)._network
+    for name, array in net.parameters().items():
+        if not name.endswith("weight"):
+            array[...] = rng.normal(size=array.shape) * 0.5 + (1 if name.endswith("gain") else 0)
+    for name, array in net.states().items():
+        array[...] = rng.uniform(0.5, 2, array.shape) if "mean" not in name else rng.normal(size=array.shape)
+    return net
+
+
+def arrays_of(net):
+    return {k: v.copy() for k, v in (net.parameters() | net.states()).items()}
+
+
+def check(net, x, rng, most=60):
+    """forward and backward against the second writing; gradients against differences of forward alone."""
+    y = net.copy().forward(x, True)
+    dy = rng.normal(size=y.shape)
+    working = net.copy()
+    working.forward(x, True)
+    dx = working.backward(dy)
+    gradients = {k: v.copy() for k, v in working.gradients().items()}
+
+    reference = Reference(net.description(), KINKS)
+    expected = reference.forward(x, arrays_of(net))
+    assert_near(y, expected, 1e-12, "forward", np.abs(expected).max())
+    wanted_dx, wanted = reference.backward(dy)
+    assert_near(dx, wanted_dx, 1e-12, "gradient of the input", np.abs(wanted_dx).max() + 1e-3)
+    assert gradients.keys() == wanted.keys()
+    for name, gradient in gradients.items():
+        assert_near(gradient, wanted[name], 1e-12, f"gradient of {name}", np.abs(wanted[name]).max() + 1e-3)
+
+    compared = skipped = 0
+    for name, gradient in {"x": dx, **gradients}.items():
+        for flat in rng.permutation(gradient.size)[:most]:
+            at = np.unravel_index(flat, gradient.shape)
+            numeric = difference(net, reference, x, dy, name, at)
+            if numeric is None:
+                skipped += 1
+                continue
+            compared += 1
+            size = np.abs(gradient).max() + 1e-3
+            assert_near(gradient[at], numeric, 1e-7, f"difference in {name}[{at}]", size)
+    assert skipped < compared / 2, f"{skipped} of {skipped + compared} differences crossed a kink"
+
+
+def difference(net, reference, x, dy, name, at):
+    """Fourth-order central difference of sum(y * dy) along one number; None when a kink lies within reach."""
+    values, patterns = [], []
+    for step in (STEP, -STEP, 2 * STEP, -2 * STEP):
+        moved = net.copy()  # its first pass draws the mask of every other first pass
+        inputs = x.copy()
+        array = inputs if name == "x" else moved.parameters()[name]
+        array[at] += step
+        values.append((moved.forward(inputs, True) * dy).sum())
+        if any(KINKS.get(n) for n in activations_in(reference)):
+            reference.forward(inputs, arrays_of(moved))
+            patterns.append(b"".join(p.tobytes() for p in reference.kinked))
+    if len(set(patterns)) > 1:
+        return None
+    return (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * STEP)
+
+
+def activations_in(reference):
+    return [
+        layer["activation"]["name"] for layer in reference.description["layers"] if layer.get("activation")
+    ]
+
+
+def activation_cases():
+    entries = CATALOG["activation"] + CATALOG["row_op"]
+    return [
+        pytest.param({"name": e["name"]} | s, id="-".join([e["name"], *(f"{k}={v}" for k, v in s.items())]))
+        for e in entries
+        for s in settings(e, 2)
+    ]
+
+
+@pytest.mark.parametrize("activation", activation_cases())
+@pytest.mark.parametrize("rows", [1, 5])
+def test_every_activation_in_a_layer(activation, rows, rng):
+    net = built([dr.Dense(5, activation), dr.Activation(activation)], 3, rng)
+    check(net, rng.normal(size=(rows, 3)), rng)
+
+
+def one_layer(entry, chosen):
+    """The layer alone, and after a dense layer so that gradients go through it."""
+    name = entry["name"]
+    chosen = {k: v for k, v in chosen.items() if k != "units"} | ({"units": 4} if "units" in chosen else {})
+    if name == "activation":
+        chosen |= {"activation": "tanh"}
+    make = getattr(dr, entry["class_name"])
+    return [[make(**chosen)], [dr.Dense(6, "tanh"), make(**chosen), dr.Dense(3)]]
+
+
+@pytest.mark.parametrize(
+    ("entry", "chosen"),
+    [
+        pytest.param(e, s, id="-".join([e["name"], *(f"{k}={v}" for k, v in s.items())]))
+        for e in CATALOG["layer"]
+        for s in settings(e, 2)
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_every_layer(entry, chosen, rows, rng):
+    for layers in one_layer(entry, chosen):
+        check(built(layers, 5, rng), rng.normal(size=(rows, 5)), rng, most=25)
+
+
+NETWORKS = {
+    "perceptron": lambda: [dr.Dense(1, "sigmoid")],
+    "classic": lambda: [dr.Dense(7, "tanh"), dr.Dense(3)],
+    "relu": lambda: [dr.Dense(9, "relu"), dr.Dense(5, "relu"), dr.Dense(2)],
+    "standardised": lambda: [dr.Standardize(), dr.Dense(6, "gelu"), dr.Dense(2, "softmax")],
+    "batch norm": lambda: [dr.Dense(6), dr.BatchNorm(), dr.Activation("relu"), dr.Dense(3)],
+    "two batch norms": lambda: [dr.BatchNorm(), dr.Dense(6, "swish"), dr.BatchNorm(), dr.Dense(3)],
+    "layer norm": lambda: [dr.LayerNorm(), dr.Dense(17, "swish"), dr.LayerNorm(), dr.Dense(3)],
+    "dropout": lambda: [dr.Dropout(0.2), dr.Dense(20, "elu"), dr.Dropout(0.5), dr.Dense(3)],
+    "wide dropout": lambda: [dr.Dense(140, "tanh"), dr.Dropout(0.3), dr.Dense(2)],
+    "depth 6": lambda: [*(dr.Dense(n, "tanh") for n in (8, 7, 6, 5, 4)), dr.Dense(2)],
+    "softmax inside": lambda: [dr.Dense(6, "softmax"), dr.Dense(4, "leaky_relu"), dr.Dense(2, "softplus")],
+    "everything": lambda: [
+        dr.Standardize(),
+        dr.Dense(12, "gelu"),
+        dr.BatchNorm(epsilon=1e-3),
+        dr.Dropout(0.25),
+        dr.Dense(10, use_bias=False),
+        dr.LayerNorm(),
+        dr.Activation("leaky_relu"),
+        dr.BatchNorm(),
+        dr.Dense(3, "softmax"),
+    ],
+}
+
+
+@pytest.mark.parametrize("layers", NETWORKS.values(), ids=NETWORKS.keys())
+@pytest.mark.parametrize("rows", [1, 3, 33])
+def test_whole_networks(layers, rows, rng):
+    check(built(layers(), 4, rng), rng.normal(size=(rows, 4)), rng, most=12)
+
+
+@pytest.mark.parametrize("rows", [1, 6, 65])
+def test_every_loss_behind_a_network(rows, rng):
+    """One SGD step of rate 1 moves the weights by the gradient of the loss, found by differences of `evaluate`."""
+    for entry in CATALOG["loss"]:
+        net = dr.Sequential([dr.Dense(6, "tanh"), dr.Dense(3)], seed=2, dtype="float64").build(4)
+        net.compile(dr.SGD(learning_rate=1.0), loss=entry["name"])
+        x, weight = rng.normal(size=(rows, 4)), rng.uniform(0.5, 2, rows)
+        y = rng.integers(0, 3, rows) if entry["target"] == "label" else rng.dirichlet(np.ones(3), rows)
+        before = {k: v.copy() for k, v in net.parameters().items()}
+        numeric = {}
+        for name, array in net.parameters().items():
+            numeric[name] = np.empty_like(array)
+            for at in np.ndindex(array.shape):
+                values = []
+                for step in (STEP, -STEP, 2 * STEP, -2 * STEP):
+                    array[at] = before[name][at] + step
+                    values.append(net.evaluate(x, y, sample_weight=weight)["loss"])
+                array[at] = before[name][at]
+                numeric[name][at] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * STEP)
+        net.train_on_batch(x, y, sample_weight=weight)
+        for name, array in net.parameters().items():
+            moved = before[name] - array
+            assert_near(moved, numeric[name], 1e-8, f"{entry['name']}: {name}", np.abs(moved).max() + 1e-3)
+
+
+def test_the_yardstick_sees_a_wrong_gradient(rng):
+    """A gradient that is off by 1e-6 of its size, or a bias without one, must not pass."""
+    net = built([dr.Dense(3, "tanh")], 2, rng)
+    x, dy = rng.normal(size=(4, 2)), rng.normal(size=(4, 3))
+    reference = Reference(net.description(), KINKS)
+    working = net.copy()
+    working.forward(x, True)
+    working.backward(dy)
+    gradient = working.gradients()["dense_1.bias"]
+    right = difference(net, reference, x, dy, "dense_1.bias", (1,))
+    assert_near(gradient[1], right, 1e-7, "bias", np.abs(gradient).max())
+    with pytest.raises(AssertionError):
+        assert_near(gradient[1] * (1 + 1e-6), right, 1e-7, "bias")
+    relu = built([dr.Dense(3, "relu")], 2, rng)
+    relu.parameters()["dense_1.weight"][...] = 1
+    relu.parameters()["dense_1.bias"][...] = 0
+    on_the_kink = np.array([[1e-4, 0.0]])
+    assert (
+        difference(relu, Reference(relu.description(), KINKS), on_the_kink, np.ones((1, 3)), "x", (0, 0))
+        is None
+    )

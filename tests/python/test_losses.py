@@ -1,0 +1,258 @@
+"""Every loss of the catalogue, value and gradient, against its oracle."""
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule._native import core
+from reference.checking import assert_near, cases, rounded
+from reference.losses import ORACLES
+from reference.wide import wide
+
+ENTRIES = core.catalog()["loss"]
+CASES = cases(ENTRIES)
+BY_NAME = [pytest.param(e, id=e["name"]) for e in ENTRIES]
+CLASSES = [pytest.param(e, id=e["name"]) for e in ENTRIES if e["target"] != "values"]
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
+TYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def function(entry):
+    return getattr(dr.kernels, entry["name"])
+
+
+def targets(entry, rows, outputs, rng, soft=False):
+    """Targets a loss takes: labels, one-hot or soft distributions, values between its bounds."""
+    if entry["target"] == "label":
+        return rng.integers(0, outputs, rows)
+    if entry["target"] == "label_or_distribution":
+        one_hot = np.eye(outputs)[rng.integers(0, outputs, rows)]
+        return rng.dirichlet(np.ones(outputs), rows) if soft else one_hot
+    if entry["target_high"] is not None:
+        return rng.uniform(size=(rows, outputs)) if soft else rng.integers(0, 2, (rows, outputs)) * 1.0
+    return rng.normal(size=(rows, outputs))
+
+
+def check(entry, chosen, prediction, target, tolerance):
+    """Losses and gradients row by row."""
+    dtype = prediction.dtype
+    loss, gradient = function(entry)(prediction, target, reduction="none", **chosen)
+    exact = target if entry["target"] == "label" else wide(target.astype(dtype))
+    value, slope, size = ORACLES[entry["name"]](wide(prediction), exact, **rounded(chosen, dtype))
+    what = f"{entry['name']}({dtype}) {chosen}"
+    assert loss.shape == value.shape
+    assert_near(loss, value, tolerance, what)
+    assert gradient.dtype == dtype
+    assert_near(gradient, slope, tolerance, "gradient of " + what, size)
+
+
+@pytest.mark.parametrize(("entry", "chosen"), CASES)
+@pytest.mark.parametrize("outputs", [1, 2, 10, 17, 1000])
+@pytest.mark.parametrize("soft", [False, True])
+@TYPES
+def test_value_and_gradient(entry, chosen, outputs, soft, dtype, rng):
+    for rows, spread in ((1, 1), (20, 1e-3), (20, 2)):
+        prediction = (rng.normal(size=(rows, outputs)) * spread).astype(dtype)
+        check(entry, chosen, prediction, targets(entry, rows, outputs, rng, soft), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(("entry", "chosen"), CASES)
+@pytest.mark.parametrize("scale", [30, 100, 1e4])
+@TYPES
+def test_saturated(entry, chosen, scale, dtype, rng):
+    """Large logits, right and wrong ones: losses near zero and their gradients keep their digits."""
+    for outputs in (1, 2, 10):
+        target = targets(entry, 40, outputs, rng)
+        prediction = rng.uniform(-1, 1, (40, outputs)) * scale
+        check(entry, chosen, prediction.astype(dtype), target, TOLERANCE[dtype])
+        if entry["target"] != "values" and outputs > 1:
+            label = target if target.ndim == 1 else target.argmax(axis=1)
+            prediction = rng.uniform(-1, 0, (40, outputs))
+            prediction[np.arange(40), label] += scale
+            check(entry, chosen, prediction.astype(dtype), target, TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize(("entry", "chosen"), CASES)
+@TYPES
+def test_finite_for_finite_input(entry, chosen, dtype, rng):
+    """Up to the largest logits whose distances and squares the type can hold."""
+    largest = np.finfo(dtype).max ** 0.45 if entry["target"] == "values" else np.finfo(dtype).max / 100
+    for outputs in (1, 3, 20):
+        prediction = rng.choice([-largest, largest, 0, np.finfo(dtype).tiny], (30, outputs)).astype(dtype)
+        target = targets(entry, 30, outputs, rng)
+        loss, gradient = function(entry)(prediction, target, reduction="none", **chosen)
+        assert np.isfinite(loss).all()
+        assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_nan_prediction_gives_nan(entry, dtype, rng):
+    for outputs in (1, 19):
+        for place in (0, outputs - 1):
+            prediction = np.zeros((4, outputs), dtype)
+            prediction[2, place] = np.nan
+            loss, gradient = function(entry)(prediction, targets(entry, 4, outputs, rng), reduction="none")
+            assert np.isnan(loss).tolist() == [False, False, True, False]
+            assert np.isnan(gradient[2, place])
+            assert np.isfinite(np.delete(gradient, 2, axis=0)).all()
+            assert np.isnan(function(entry)(prediction, targets(entry, 4, outputs, rng))[0])
+
+
+@pytest.mark.parametrize(("entry", "chosen"), CASES)
+@TYPES
+def test_reductions(entry, chosen, dtype, rng):
+    prediction = rng.normal(size=(9, 4)).astype(dtype)
+    target = targets(entry, 9, 4, rng)
+    weight = rng.uniform(0.1, 3, 9).astype(dtype)
+    f = function(entry)
+    each, gradient = f(prediction, target, reduction="none", **chosen)
+    near = TOLERANCE[dtype]
+    size = np.abs(gradient).max()
+    for given, w in ((None, np.ones(9)), (weight, weight.astype(np.float64))):
+        loss, g = f(prediction, target, given, "sum", **chosen)
+        assert_near(loss, (w * each).sum(), near, "sum")
+        assert_near(g, w[:, None] * gradient, near, "gradient of the sum", size)
+        loss, g = f(prediction, target, given, **chosen)
+        assert isinstance(loss, float)
+        assert_near(loss, (w * each).sum() / w.sum(), near, "mean")
+        assert_near(g, w[:, None] * gradient / w.sum(), near, "gradient of the mean", size)
+        loss, g = f(prediction, target, given, "none", **chosen)
+        assert_near(loss, w * each, near, "none")
+        assert_near(g, w[:, None] * gradient, near, "gradient per row", size)
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_weights_mean_rows(entry, dtype, rng):
+    """Weight 0 is an absent row, even one whose loss is not finite; weight 2 the row twice."""
+    prediction = rng.normal(size=(6, 3)).astype(dtype)
+    target = targets(entry, 6, 3, rng)
+    f = function(entry)
+    for reduction in ("mean", "sum"):
+        present = [0, 1, 3, 4, 5]
+        expected, slope = f(prediction[present], target[present], reduction=reduction)
+        broken = prediction.copy()
+        broken[2] = np.nan
+        loss, gradient = f(broken, target, [1, 1, 0, 1, 1, 1], reduction)
+        assert loss == pytest.approx(expected, rel=1e-6)
+        assert_near(gradient[present], slope, TOLERANCE[dtype], "gradient", np.abs(slope).max())
+        assert (gradient[2] == 0).all()
+        twice = [0, 1, 2, 2, 3, 4, 5]
+        expected, slope = f(prediction[twice], target[twice], reduction=reduction)
+        loss, gradient = f(prediction, target, [1, 1, 2, 1, 1, 1], reduction)
+        assert loss == pytest.approx(expected, rel=1e-6)
+        slope = np.vstack([slope[:2], slope[2:4].sum(axis=0), slope[4:]])
+        assert_near(gradient, slope, TOLERANCE[dtype], "gradient", np.abs(slope).max())
+
+
+@pytest.mark.parametrize(("entry", "chosen"), CASES)
+def test_gradient_by_central_differences(entry, chosen, rng):
+    f = function(entry)
+    prediction = rng.normal(size=(3, 5))
+    target = targets(entry, 3, 5, rng, soft=True)
+    weight = np.array([0.5, 2, 1])
+    _, gradient = f(prediction, target, weight, **chosen)
+    numeric = np.empty_like(gradient)
+    for at in np.ndindex(prediction.shape):
+        step = np.zeros_like(prediction)
+        step[at] = 1e-5
+        up, down = (f(prediction + s * step, target, weight, **chosen)[0] for s in (1, -1))
+        numeric[at] = (up - down) / 2e-5
+    assert_near(gradient, numeric, 1e-8, entry["name"], np.abs(numeric).max())
+
+
+@pytest.mark.parametrize("entry", CLASSES)
+def test_labels_of_every_integer_type(entry, rng):
+    prediction = rng.normal(size=(8, 5))
+    labels = rng.integers(0, 5, 8)
+    loss, gradient = function(entry)(prediction, labels)
+    for kind in "int8 uint8 int16 uint16 int32 uint32 int64 uint64".split():
+        again, slope = function(entry)(prediction, labels.astype(kind))
+        assert again == loss
+        assert np.array_equal(slope, gradient)
+    again, slope = function(entry)(prediction, labels[::-1][::-1].tolist())
+    assert again == loss
+    assert np.array_equal(slope, gradient)
+
+
+@pytest.mark.parametrize("entry", CLASSES)
+@pytest.mark.parametrize("label", [-1, 5, 2**31 - 1])
+def test_class_out_of_range(entry, label):
+    with pytest.raises(
+        ValueError, match=rf"{entry['name']}: target\[2\] = {label} is not a class; allowed: 0 to 4"
+    ):
+        function(entry)(np.zeros((4, 5)), np.array([0, 1, label, 2]))
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+def test_wrong_arrays(entry, rng):
+    f, name = function(entry), entry["name"]
+    prediction, target = np.zeros((4, 3)), targets(entry, 4, 3, rng)
+    with pytest.raises(ValueError, match=rf"{name}: prediction has shape \(3,\); allowed: two dimensions"):
+        f(prediction[0], target)
+    with pytest.raises((ValueError, TypeError), match=rf"{name}: target has"):
+        f(prediction, target[:3])
+    with pytest.raises(ValueError, match=rf"{name}: sample_weight has shape \(3,\); allowed: \(4,\)"):
+        f(prediction, target, np.ones(3))
+    with pytest.raises(ValueError, match=rf"{name}: reduction = 'average' is not allowed; allowed: 'mean'"):
+        f(prediction, target, reduction="average")
+    with pytest.raises(TypeError, match=rf"{name}: out has dtype float32; allowed: float64"):
+        f(prediction, target, out=np.empty((4, 3), np.float32))
+    for parameter in entry["parameters"]:
+        for value in (np.nan, np.inf, -1):
+            with pytest.raises(
+                ValueError, match=rf"^{name}: {parameter['name']} = .* is not allowed; allowed: "
+            ):
+                f(prediction, target, **{parameter["name"]: value})
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_layouts_out_and_empty(entry, dtype, rng):
+    f = function(entry)
+    prediction, target = rng.normal(size=(40, 7)).astype(dtype), targets(entry, 40, 7, rng)
+    loss, gradient = f(prediction, target)
+    again, slope = f(np.asfortranarray(prediction), np.asfortranarray(target))
+    assert again == loss
+    assert np.array_equal(slope, gradient)
+    own = prediction.copy()
+    out = np.empty_like(own)
+    assert f(own, target, out=out)[1] is out
+    assert np.array_equal(out, gradient)
+    assert np.array_equal(own, prediction), "the prediction was changed"
+    each, slope = f(prediction[:0], target[:0], reduction="none")
+    assert each.shape == (0,)
+    assert slope.shape == (0, 7)
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_bits_do_not_depend_on_other_rows_or_threads(entry, dtype, rng):
+    f = function(entry)
+    prediction = rng.normal(size=(9000, 13)).astype(dtype)
+    target = targets(entry, 9000, 13, rng)
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            dr.set_num_threads(threads)
+            loss, gradient = f(prediction, target)
+            results.append((loss, gradient.tobytes()))
+    finally:
+        dr.set_num_threads(0)
+    assert results[0] == results[1] == results[2]
+    each, gradient = f(prediction, target, reduction="none")
+    for i in (0, 1, 17, 8999):
+        one, slope = f(prediction[i : i + 1], target[i : i + 1], reduction="none")
+        assert one[0] == each[i]
+        assert slope[0].tobytes() == gradient[i].tobytes()
+
+
+def test_sparse_is_softmax_cross_entropy_of_one_hot(rng):
+    prediction = rng.normal(size=(50, 6)) * 3
+    labels = rng.integers(0, 6, 50)
+    for smoothing in (0, 0.2):
+        sparse, a = dr.kernels.sparse_softmax_cross_entropy(prediction, labels, label_smoothing=smoothing)
+        dense, b = dr.kernels.softmax_cross_entropy(prediction, np.eye(6)[labels], label_smoothing=smoothing)
+        assert sparse == pytest.approx(dense, rel=1e-14)
+        assert_near(a, b, 1e-14, "gradient", np.abs(a).max())

@@ -1,0 +1,267 @@
+"""Every update rule of the catalogue: trajectories against its oracle, toy problems, bad arguments."""
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule._native import core
+from reference.checking import assert_near, cases
+from reference.optimizers import ORACLES
+
+ENTRIES = core.catalog()["optimizer"]
+CASES = cases(ENTRIES, most=2)
+BY_NAME = [pytest.param(e, id=e["name"]) for e in ENTRIES]
+TYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def combined(**chosen):
+    """Settings of one rule that act on each other, for every rule that knows them all."""
+    result = []
+    for entry in ENTRIES:
+        defaults = {p["name"]: p["default"] for p in entry["parameters"]}
+        if chosen.keys() <= defaults.keys():
+            name = "-".join([entry["name"], *(f"{k}={v}" for k, v in chosen.items())])
+            result.append(pytest.param(entry, defaults | chosen, id=name))
+    return result
+
+
+COMBINED = [
+    *combined(momentum=0.9, nesterov=True),
+    *combined(momentum=0.9, dampening=0.9),
+    *combined(momentum=0.8, dampening=0.3, nesterov=True, weight_decay=0.1),
+    *combined(amsgrad=True, weight_decay=0.1, beta_2=0.5),
+    *combined(epsilon=0.1, eps_inside=True, momentum=0.9),
+    *combined(centered=True, momentum=0.9, eps_inside=True),
+    *combined(centered=True, weight_decay=0.1),
+]
+
+
+def states(entry, chosen, w):
+    """The arrays that this choice of parameters keeps, by name."""
+    used = core.states_used(core.find("optimizer", entry["name"]), chosen)
+    return {name: np.zeros_like(w) for name in entry["states"][:used]}
+
+
+def run(entry, chosen, w, gradient, steps, kept=None, first=1):
+    update = getattr(dr.kernels, entry["name"] + "_update")
+    kept = states(entry, chosen, w) if kept is None else kept
+    for step in range(first, first + steps):
+        update(w, gradient(w, step), *kept.values(), step=step, **chosen)
+    return kept
+
+
+def bowl(w, step):
+    """A gradient with a part of its own at every step, so that no parameter is without effect."""
+    return (0.5 * w + np.sin(step + np.arange(w.size))).astype(w.dtype)
+
+
+@pytest.mark.parametrize(("entry", "chosen"), [*CASES, *COMBINED])
+@TYPES
+def test_trajectory_is_the_oracles(entry, chosen, dtype, rng):
+    """50 steps, each with the gradient at the kernel's own weights. The error may grow with the path."""
+    start = rng.normal(size=37).astype(dtype)
+    w, path = start.copy(), np.zeros(37)
+    exact, exact_states = start.astype(np.longdouble), {}
+    kept = states(entry, chosen, w)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-13
+    for step in range(1, 51):
+        g = bowl(w, step)
+        run(entry, chosen, w, lambda _, __, g=g: g, 1, kept, step)
+        before = exact
+        exact = ORACLES[entry["name"]](before, g.astype(np.longdouble), exact_states, step, **chosen)
+        path += abs((exact - before).astype(float))
+        size = np.abs(start) + path
+        assert_near(w, exact, tolerance, f"{entry['name']} {chosen}, step {step}", size)
+    for name, array in kept.items():
+        if name in exact_states:
+            size = np.abs(exact_states[name]).max()
+            assert_near(array, exact_states[name], tolerance, f"{entry['name']} {chosen}: {name}", size)
+    assert set(exact_states) <= set(kept), "a state array that the oracle needs is not kept"
+
+
+@pytest.mark.parametrize(("entry", "chosen"), [*CASES, *COMBINED])
+def test_every_parameter_acts(entry, chosen, rng):
+    """A changed parameter changes the weights, unless it is one that only acts together with another."""
+    defaults = {p["name"]: p["default"] for p in entry["parameters"]}
+    if chosen == defaults or {n for n in chosen if chosen[n] != defaults[n]} <= {"dampening", "nesterov"}:
+        return
+    start = rng.normal(size=20)
+    w, plain = start.copy(), start.copy()
+    run(entry, chosen, w, bowl, 30)
+    run(entry, defaults, plain, bowl, 30)
+    assert not np.array_equal(w, plain)
+
+
+def test_dampening_and_nesterov_without_momentum():
+    """Both are about the velocity, and there is none (PyTorch does the same)."""
+    for chosen in ({"nesterov": True}, {"dampening": 0.5}):
+        w = np.zeros(3)
+        dr.kernels.sgd_update(w, np.ones(3), step=1, learning_rate=0.1, **chosen)
+        assert w.tolist() == [-0.1] * 3
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_solves_a_parabola(entry, dtype):
+    goal = np.array([3, -2, 0.5], dtype)
+    w = np.zeros(3, dtype)
+    steps = 3000
+    rate = 0.1
+
+    def gradient(w, _):
+        return 2 * (w - goal)
+
+    chosen = {p["name"]: p["default"] for p in entry["parameters"]} | {"weight_decay": 0.0}
+    kept = states(entry, chosen, w)
+    for step in range(1, steps + 1):
+        decayed = chosen | {"learning_rate": rate * (1 - step / steps)}
+        run(entry, decayed, w, gradient, 1, kept, step)
+    assert_near(w, goal, 1e-3, entry["name"], 1)
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_gets_down_on_rosenbrock(entry, dtype):
+    def value(w):
+        return float((1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2)
+
+    def gradient(w, _):
+        u = w[1] - w[0] ** 2
+        return np.array([-2 * (1 - w[0]) - 400 * w[0] * u, 200 * u], dtype)
+
+    w = np.array([-1.2, 1], dtype)
+    chosen = {p["name"]: p["default"] for p in entry["parameters"]} | {"weight_decay": 0.0}
+    chosen["learning_rate"] = 1e-3
+    run(entry, chosen, w, gradient, 12_000)
+    assert value(w) < 0.3, f"{value(w)} at {w}, from 24.2"
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_zero_gradient_and_zero_rate(entry, dtype):
+    chosen = {p["name"]: p["default"] for p in entry["parameters"]} | {"weight_decay": 0.0}
+    w = np.array([1.5, -2, 0], dtype)
+    run(entry, chosen, w, lambda w, _: np.zeros_like(w), 3)
+    assert w.tolist() == [1.5, -2, 0]
+    run(entry, chosen | {"learning_rate": 0.0}, w, bowl, 3)
+    assert w.tolist() == [1.5, -2, 0]
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_extreme_gradients(entry, dtype):
+    """Gradients as small as the type has, and large ones whose square it still holds, give finite steps."""
+    info = np.finfo(dtype)
+    g = np.array([info.smallest_subnormal, info.tiny, 1e-20, info.max**0.45, -(info.max**0.45)], dtype)
+    w = np.zeros_like(g)
+    run(entry, {p["name"]: p["default"] for p in entry["parameters"]}, w, lambda *_: g, 5)
+    assert np.isfinite(w).all()
+    assert (np.sign(w) * np.sign(g) <= 0).all()
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+@TYPES
+def test_nan_gradient_is_not_hidden(entry, dtype):
+    g = np.ones(20, dtype)
+    g[[3, 19]] = np.nan
+    w = np.zeros_like(g)
+    run(entry, {p["name"]: p["default"] for p in entry["parameters"]}, w, lambda *_: g, 1)
+    assert np.flatnonzero(np.isnan(w)).tolist() == [3, 19]
+
+
+@pytest.mark.parametrize(("entry", "chosen"), COMBINED)
+@TYPES
+def test_bits_do_not_depend_on_the_place_or_threads(entry, chosen, dtype, rng):
+    start = rng.normal(size=70_001).astype(dtype)
+    g = rng.normal(size=start.size).astype(dtype)
+    results = []
+    try:
+        for threads in (1, 2, 3):
+            dr.set_num_threads(threads)
+            w = start.copy()
+            kept = run(entry, chosen, w, lambda *_: g, 3)
+            results.append(w.tobytes() + b"".join(a.tobytes() for a in kept.values()))
+    finally:
+        dr.set_num_threads(0)
+    assert results[0] == results[1] == results[2]
+    for n in range(1, 40):
+        part = start[n : 2 * n].copy()
+        run(entry, chosen, part, lambda *_, n=n: g[n : 2 * n], 3)
+        assert part.tobytes() == w[n : 2 * n].tobytes(), n
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+def test_states_go_on_where_they_were(entry, rng):
+    chosen = {p["name"]: p["default"] for p in entry["parameters"]}
+    start = rng.normal(size=9)
+    whole, parts = start.copy(), start.copy()
+    run(entry, chosen, whole, bowl, 10)
+    kept = run(entry, chosen, parts, bowl, 4)
+    run(entry, chosen, parts, bowl, 6, {k: v.copy() for k, v in kept.items()}, 5)
+    assert np.array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("entry", BY_NAME)
+def test_bad_arguments(entry):
+    """Refused before anything is written."""
+    update, name = getattr(dr.kernels, entry["name"] + "_update"), entry["name"]
+    w = np.ones(4)
+    kept = list(states(entry, {}, w).values())
+    g = np.ones(4)
+    for step in (0, -1):
+        with pytest.raises(ValueError, match=rf"{name}_update: step = {step} is not allowed"):
+            update(w, g, *kept, step=step)
+    with pytest.raises(TypeError, match="step"):
+        update(w, g, *kept)
+    with pytest.raises(TypeError, match=rf"{name}_update: \d state arrays were given; these parameters need"):
+        update(w, g, *kept, np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), step=1)
+    with pytest.raises(ValueError, match=rf"{name}_update: g has shape \(3,\); allowed: \(4,\)"):
+        update(w, g[:3], *kept, step=1)
+    with pytest.raises(TypeError, match=rf"{name}_update: w is a list; allowed: a NumPy array"):
+        update([1.0], [1.0], step=1)
+    with pytest.raises(TypeError, match=rf"{name}_update: w has dtype int64"):
+        update(np.ones(4, int), g, *kept, step=1)
+    for parameter in entry["parameters"]:
+        for value in (np.nan, -0.1) if parameter["kind"] == "real" else (0.5,):
+            with pytest.raises((ValueError, TypeError), match=rf"{parameter['name']}"):
+                update(w, g, *kept, step=1, **{parameter["name"]: value})
+    assert (w == 1).all()
+    assert all((a == 0).all() for a in kept)
+
+
+def torch_rules():
+    common = {"learning_rate": 0.05, "weight_decay": 0.1}
+    return [
+        ("sgd", "SGD", common, {}),
+        ("sgd", "SGD", common | {"momentum": 0.9}, {}),
+        ("sgd", "SGD", common | {"momentum": 0.9, "nesterov": True}, {}),
+        ("adam", "Adam", common, {}),
+        ("adam", "Adam", common | {"amsgrad": True, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}, {}),
+        ("adamw", "AdamW", common, {}),
+        ("adamw", "AdamW", common | {"amsgrad": True}, {}),
+        ("rmsprop", "RMSprop", common, {}),
+        ("rmsprop", "RMSprop", common | {"centered": True, "momentum": 0.7, "beta": 0.9}, {}),
+    ]
+
+
+@pytest.mark.parametrize(("name", "peer", "chosen", "extra"), torch_rules())
+def test_same_as_torch(name, peer, chosen, extra, rng):
+    """PyTorch leaves dampening out of the first step; apart from that its formulas are ours."""
+    torch = pytest.importorskip("torch", reason="torch is not installed: no cross-check of the update rules")
+    entry = next(e for e in ENTRIES if e["name"] == name)
+    chosen = {p["name"]: p["default"] for p in entry["parameters"]} | chosen
+    words = {"learning_rate": "lr", "epsilon": "eps", "beta": "alpha"}
+    given = {words.get(k, k): v for k, v in chosen.items() if k not in ("beta_1", "beta_2", "eps_inside")}
+    if "beta_1" in chosen:
+        given["betas"] = (chosen["beta_1"], chosen["beta_2"])
+    start = rng.normal(size=12)
+    theirs = torch.nn.Parameter(torch.tensor(start))
+    rule = getattr(torch.optim, peer)([theirs], **given, **extra)
+    w = start.copy()
+    kept = states(entry, chosen, w)
+    for step in range(1, 51):
+        g = bowl(w, step)
+        theirs.grad = torch.tensor(g)
+        rule.step()
+        run(entry, chosen, w, lambda *_, g=g: g, 1, kept, step)
+    assert_near(w, theirs.detach().numpy(), 1e-11, name, 1)

@@ -1,0 +1,108 @@
+"""Oracles of the layers, in training mode: name -> (forward, backward).
+
+forward(x, arrays, **parameters) -> (y, memory); backward(memory, dy) -> (dx, gradients by name). `arrays`
+holds the layer's parameters and statistics by name, and "mask" for dropout.
+"""
+
+import numpy as np
+
+from .activations import ORACLES as ACTIVATIONS
+from .row_ops import ORACLES as ROW_OPS
+from .wide import WIDE, wide
+
+
+def apply(activation, x):
+    """(y, what turns dy into dx) of a chosen activation, {"name": ..., parameters}, or None."""
+    if activation is None:
+        return x, lambda dy: dy
+    settings = {k: v for k, v in activation.items() if k != "name"}
+    if activation["name"] in ROW_OPS:
+        oracle = ROW_OPS[activation["name"]]
+        y = oracle.forward(x, **settings)
+        return y, lambda dy: oracle.backward(x, y, dy, **settings)[0]
+    oracle = ACTIVATIONS[activation["name"]]
+    y = oracle.forward(x, **settings)
+    return y, lambda dy: dy * sum(oracle.slopes(x, y, **settings))
+
+
+def normalise(x, axis, epsilon):
+    """x with mean 0 and variance 1 along the axis, the mean, the inverse deviation."""
+    x = wide(x)
+    mean = x.mean(axis=axis, keepdims=True)
+    variance = ((x - mean) ** 2).mean(axis=axis, keepdims=True)
+    inverse = 1 / np.sqrt(variance + WIDE(epsilon))
+    return (x - mean) * inverse, mean.squeeze(axis), inverse.squeeze(axis)
+
+
+def normalise_backward(hat, inverse, axis, gain, dy):
+    inverse = np.expand_dims(inverse, axis)
+    dhat = wide(dy) * gain
+    along = dhat.mean(axis=axis, keepdims=True), (dhat * hat).mean(axis=axis, keepdims=True)
+    return inverse * (dhat - along[0] - hat * along[1]), (dy * hat).sum(axis=0), wide(dy).sum(axis=0)
+
+
+def dense(x, arrays, units, activation=None, use_bias=True):
+    z = x @ arrays["weight"] + (arrays["bias"] if use_bias else 0)
+    y, slope = apply(activation, z)
+    return y, (x, arrays["weight"], slope, use_bias)
+
+
+def dense_backward(memory, dy):
+    x, weight, slope, use_bias = memory
+    dz = slope(dy)
+    gradients = {"weight": x.T @ dz} | ({"bias": dz.sum(axis=0)} if use_bias else {})
+    return dz @ weight.T, gradients
+
+
+def activation(x, arrays, activation):
+    return apply(activation, x)
+
+
+def activation_backward(slope, dy):
+    return slope(dy), {}
+
+
+def dropout(x, arrays, rate):
+    """The library's mask, taken from its output; `rate` is kept to the nearest 1/65536."""
+    kept = 1 - WIDE(round(rate * 65536)) / 65536
+    return x * arrays["mask"] / kept, arrays["mask"] / kept
+
+
+def dropout_backward(factor, dy):
+    return dy * factor, {}
+
+
+def batch_norm(x, arrays, momentum=0.9, epsilon=1e-5, unbiased=False):
+    return _norm(x, arrays, 0, epsilon)
+
+
+def layer_norm(x, arrays, epsilon=1e-5):
+    return _norm(x, arrays, 1, epsilon)
+
+
+def _norm(x, arrays, axis, epsilon):
+    hat, _, inverse = normalise(x, axis, epsilon)
+    return hat * arrays["gain"] + arrays["shift"], (hat, inverse, axis, arrays["gain"])
+
+
+def norm_backward(memory, dy):
+    dx, gain, shift = normalise_backward(*memory, dy)
+    return dx, {"gain": gain, "shift": shift}
+
+
+def standardize(x, arrays):
+    return (x - arrays["mean"]) / arrays["deviation"], arrays["deviation"]
+
+
+def standardize_backward(deviation, dy):
+    return dy / deviation, {}
+
+
+ORACLES = {
+    "dense": (dense, dense_backward),
+    "activation": (activation, activation_backward),
+    "dropout": (dropout, dropout_backward),
+    "batch_norm": (batch_norm, norm_backward),
+    "layer_norm": (layer_norm, norm_backward),
+    "standardize": (standardize, standardize_backward),
+}

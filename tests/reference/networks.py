@@ -1,0 +1,72 @@
+"""Whole networks in long double, from the library's own description of them."""
+
+import json
+
+import numpy as np
+
+from .initializers import philox_4x32, philox_key
+from .layers import ORACLES
+from .wide import wide
+
+DROPOUT = 3  # deltarule::engine::Stream::dropout
+_32 = (1 << 32) - 1
+
+
+def dropout_mask(seed, layer, step, rows, width, rate):
+    """1 where a value is kept. 128 columns share 16 Philox blocks; a word's halves serve 16 columns each."""
+    key = philox_key(seed, DROPOUT, layer)
+    blocks = (width + 127) // 128
+    mask = np.empty((rows, blocks, 4, 2, 16))
+    for row in range(rows):
+        for block in range(blocks):
+            for lane in range(16):
+                low = (row * blocks + block) * 16 + lane
+                x = philox_4x32((low & _32, low >> 32, step & _32, step >> 32), key)
+                mask[row, block, :, :, lane] = [[word & 0xFFFF, word >> 16] for word in x]
+    return (mask.reshape(rows, -1)[:, :width] >= round(rate * 65536)).astype(float)
+
+
+class Reference:
+    """The network that `core.Network.description()` describes, in training mode.
+
+    `kinked` holds, after forward, where every value with a kink in its activation lies: another pattern means that
+    a kink was crossed.
+    """
+
+    def __init__(self, description, kinks):
+        self.description = json.loads(description)
+        self.kinks = kinks  # name of an activation -> its kinks
+        self.memories = []
+        self.kinked = []
+
+    def forward(self, x, arrays, step=0):
+        x = wide(x)
+        self.memories, self.kinked = [], []
+        for number, layer in enumerate(self.description["layers"]):
+            own = {
+                k.partition(".")[2]: wide(v) for k, v in arrays.items() if k.startswith(layer["name"] + ".")
+            }
+            settings = {
+                k: v for k, v in layer.items() if k not in ("type", "name") and "initializer" not in k
+            }
+            if layer["type"] == "dropout":
+                own["mask"] = dropout_mask(self.description["seed"], number, step, *x.shape, layer["rate"])
+            self._note_kinks(layer, x, own)
+            x, memory = ORACLES[layer["type"]][0](x, own, **settings)
+            self.memories.append(memory)
+        return x
+
+    def _note_kinks(self, layer, x, own):
+        chosen = layer.get("activation")
+        for kink in self.kinks.get(chosen["name"], ()) if chosen else ():
+            z = x if layer["type"] == "activation" else x @ own["weight"] + own.get("bias", 0)
+            self.kinked.append(z > kink)
+
+    def backward(self, dy):
+        """(dx, gradients by array name)."""
+        gradients = {}
+        dy = wide(dy)
+        for layer, memory in zip(reversed(self.description["layers"]), reversed(self.memories), strict=True):
+            dy, own = ORACLES[layer["type"]][1](memory, dy)
+            gradients |= {f"{layer['name']}.{name}": value for name, value in own.items()}
+        return dy, gradients
