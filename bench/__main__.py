@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from . import machine, results, runner, tables
+from . import compare, limits, machine, plot, results, runner, tables
 from .cases import select
 from .competitors import COMPETITORS, for_group
 
@@ -32,7 +33,15 @@ def _list(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     cases = select(options.patterns, options.quick)
-    plan = runner.Plan(options.threads, options.rounds, options.seconds, options.patience, options.competitors)
+    if options.quick:
+        options.competitors = options.competitors or ["deltarule", "numpy"]
+    plan = runner.Plan(
+        options.threads or ([1] if options.quick else [1, 2]),
+        options.rounds,
+        options.seconds,
+        options.patience,
+        options.competitors,
+    )
     if options.quick:
         plan.rounds, plan.seconds, plan.patience = 2, 0.02, 0.0
     records, versions = runner.run(cases, plan)
@@ -50,6 +59,35 @@ def _table(options: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(options: argparse.Namespace) -> int:
+    before, after = results.read(options.before), results.read(options.after)
+    for line in compare.differences(before, after):
+        print(f"differs: {line}")
+    found = compare.changes(before, after, options.everyone)
+    if not found:
+        print("the two results have no case in common")
+        return 2
+    print(compare.report(found, options.tolerance / 100))
+    return int(any(change.verdict(options.tolerance / 100) == "SLOWER" for change in found))
+
+
+def _plot(options: argparse.Namespace) -> int:
+    folder = Path(options.folder) if options.folder else results.FOLDER
+    for path in plot.draw(results.read(options.result), options.groups, folder, options.format):
+        print(path)
+    return 0
+
+
+def _limits(options: argparse.Namespace) -> int:
+    records, versions = runner.run(
+        select(["limits/*"]), runner.Plan(options.threads or [1, 2], rounds=5, patience=options.patience)
+    )
+    found = {"machine": machine.describe(), "versions": versions, "records": records}
+    results.save(found, options.output)
+    print(limits.report(found))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -59,12 +97,16 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(action=_list)
 
     running = commands.add_parser("run", help="measure")
-    running.add_argument("patterns", nargs="*", metavar="CASE", help="group, name, or wildcards; default: all")
-    running.add_argument("--threads", type=_numbers, default=[1, 2], help="numbers of threads, default 1,2")
+    running.add_argument(
+        "patterns", nargs="*", metavar="CASE", help="group, name, or wildcards; default: all"
+    )
+    running.add_argument("--threads", type=_numbers, help="numbers of threads, default 1,2")
     running.add_argument("--competitors", type=_names, default=[], help="only these, e.g. deltarule,numpy")
     running.add_argument("--rounds", type=int, default=7)
     running.add_argument("--seconds", type=float, default=0.25, help="of one measurement, default 0.25")
-    running.add_argument("--patience", type=float, default=30.0, help="seconds per case for repeats, default 30")
+    running.add_argument(
+        "--patience", type=float, default=30.0, help="seconds per case for repeats, default 30"
+    )
     running.add_argument("--against", help="the peer to compare with; default: the best of each row")
     running.add_argument("--by", choices=["time", "best", "processor"], default="time", help=_BY)
     running.add_argument("--output", default="latest", help="name of the result, or a path")
@@ -76,6 +118,28 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--against")
     table.add_argument("--by", choices=["time", "best", "processor"], default="time", help=_BY)
     table.set_defaults(action=_table)
+
+    comparing = commands.add_parser("compare", help="what changed between two results; fails if slower")
+    comparing.add_argument("before")
+    comparing.add_argument("after")
+    comparing.add_argument(
+        "--tolerance", type=float, default=5.0, help="percent that do not matter, default 5"
+    )
+    comparing.add_argument("--everyone", action="store_true", help="the other competitors, too")
+    comparing.set_defaults(action=_compare)
+
+    drawing = commands.add_parser("plot", help="draw a result")
+    drawing.add_argument("result")
+    drawing.add_argument("--groups", type=lambda text: text.split(","), default=[], help="default: all")
+    drawing.add_argument("--folder", help="default: bench/results; the documentation's is docs/images")
+    drawing.add_argument("--format", choices=["svg", "png"], default="svg")
+    drawing.set_defaults(action=_plot)
+
+    limiting = commands.add_parser("limits", help="measure what the machine allows")
+    limiting.add_argument("--threads", type=_numbers)
+    limiting.add_argument("--patience", type=float, default=30.0)
+    limiting.add_argument("--output", default="limits")
+    limiting.set_defaults(action=_limits)
     return parser
 
 

@@ -60,7 +60,12 @@ class FreshProcess:
         samples = [self._once()]
         while time.perf_counter() < end:
             samples.append(self._once())
-        return {"median": median(samples), "best": min(samples), "worst": max(samples), "batches": len(samples)}
+        return {
+            "median": median(samples),
+            "best": min(samples),
+            "worst": max(samples),
+            "batches": len(samples),
+        }
 
     def _details(self) -> dict[str, Any]:
         return {}

@@ -58,7 +58,11 @@ def run(cases: list[Case], plan: Plan) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 def _contestants(
-    case: Case, threads: int, plan: Plan, known_of: dict[Maker, dict[str, WorkerProcess | None]], stack: ExitStack
+    case: Case,
+    threads: int,
+    plan: Plan,
+    known_of: dict[Maker, dict[str, WorkerProcess | None]],
+    stack: ExitStack,
 ) -> list[WorkerProcess]:
     """Workers for this group, started when first needed and kept."""
     names = [c.name for c in for_group(case.group, plan.competitors)]
@@ -67,7 +71,9 @@ def _contestants(
         present = workers.get(name)
         if name not in workers or (present is not None and not present.alive):
             try:
-                workers[name] = stack.enter_context(closing(_MAKERS.get(case.group, WorkerProcess)(name, threads)))
+                workers[name] = stack.enter_context(
+                    closing(_MAKERS.get(case.group, WorkerProcess)(name, threads))
+                )
             except WorkerError as error:
                 plan.say(f"left out: {error}")
                 workers[name] = None
@@ -85,7 +91,11 @@ def _measure_case(case: Case, threads: int, workers: list[WorkerProcess], plan: 
             plan.say(str(error))
             continue
         if answer["supported"]:
-            entries[worker.name] = {"check": answer["check"], "first_call": answer["first_call"], "rounds": []}
+            entries[worker.name] = {
+                "check": answer["check"],
+                "first_call": answer["first_call"],
+                "rounds": [],
+            }
             active.append(worker)
     deadline = time.perf_counter() + plan.patience
     for _ in range(plan.rounds):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fnmatch import fnmatch
 
 from ..case import Case
-from . import activations, fits, inference, losses, norms, optimizers, products, startup, training
+from . import activations, fits, inference, limits, losses, norms, optimizers, products, startup, training
 
-_MODULES = (training, inference, fits, startup, activations, losses, norms, optimizers, products)
+_MODULES = (training, inference, fits, startup, activations, losses, norms, optimizers, products, limits)
 
 
 def all_cases() -> list[Case]:

@@ -6,7 +6,10 @@ from typing import Any
 
 
 def entries(family: str) -> list[dict[str, Any]]:
-    from deltarule._native import core
+    try:
+        from deltarule._native import core
+    except ImportError as error:
+        raise SystemExit(f"deltarule cannot be imported: {error}") from None
 
     found: list[dict[str, Any]] = core.catalog()[family]
     return found

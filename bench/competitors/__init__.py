@@ -25,10 +25,10 @@ _KERNELS = ("activations", "losses", "norms")
 _WHOLE = ("inference", "startup", "sizes")
 _LIST = [
     Competitor("deltarule", "by_deltarule", "deltarule",
-               (*_KERNELS, *_WHOLE, "optimizers", "products", "training", "fits")),
+               (*_KERNELS, *_WHOLE, "optimizers", "products", "limits", "training", "fits")),
     Competitor("deltarule-shuffle", "by_deltarule", "deltarule", ("training",), "shuffle"),
     Competitor("numpy", "by_numpy", "numpy",
-               (*_KERNELS, *_WHOLE, "optimizers", "products", "training", "fits")),
+               (*_KERNELS, *_WHOLE, "optimizers", "products", "limits", "training", "fits")),
     Competitor("sklearn", "by_sklearn", "sklearn", ("training", "fits", *_WHOLE)),
     Competitor("torch", "by_torch", "torch", (*_KERNELS, *_WHOLE, "products")),
     Competitor("torch-out", "by_torch", "torch", ("activations",), "out"),
@@ -44,6 +44,4 @@ COMPETITORS = {competitor.name: competitor for competitor in _LIST}
 
 def for_group(group: str, wanted: list[str] | None = None) -> list[Competitor]:
     """Installed competitors that can do the cases of a group; deltarule first."""
-    return [
-        c for c in _LIST if group in c.groups and c.installed and (not wanted or c.name in wanted)
-    ]
+    return [c for c in _LIST if group in c.groups and c.installed and (not wanted or c.name in wanted)]

@@ -25,10 +25,14 @@ py::object bound(double x) { return std::isfinite(x) ? py::object(py::float_(x))
 
 py::object value_of(const Param& p, double value) {
   switch (p.kind) {
-    case Kind::integer: return py::int_(static_cast<long long>(value));
-    case Kind::boolean: return py::bool_(value != 0);
-    case Kind::choice: return split(p.choices)[static_cast<std::size_t>(value)];
-    case Kind::real: break;
+    case Kind::integer:
+      return py::int_(static_cast<long long>(value));
+    case Kind::boolean:
+      return py::bool_(value != 0);
+    case Kind::choice:
+      return split(p.choices)[static_cast<std::size_t>(value)];
+    case Kind::real:
+      break;
   }
   return py::float_(value);
 }
@@ -36,9 +40,10 @@ py::object value_of(const Param& p, double value) {
 py::dict describe(const Param& p) {
   constexpr const char* kinds[] = {"real", "integer", "boolean", "choice"};
   using namespace py::literals;
-  return py::dict("name"_a = p.name, "kind"_a = kinds[static_cast<std::size_t>(p.kind)], "default"_a = value_of(p, p.value), "low"_a = bound(p.low),
-                  "high"_a = bound(p.high), "low_open"_a = p.low_open, "high_open"_a = p.high_open, "choices"_a = split(p.choices), "meaning"_a = p.meaning,
-                  "range"_a = catalog::range_text(p));
+  return py::dict("name"_a = p.name, "kind"_a = kinds[static_cast<std::size_t>(p.kind)],
+                  "default"_a = value_of(p, p.value), "low"_a = bound(p.low), "high"_a = bound(p.high),
+                  "low_open"_a = p.low_open, "high_open"_a = p.high_open, "choices"_a = split(p.choices),
+                  "meaning"_a = p.meaning, "range"_a = catalog::range_text(p));
 }
 
 py::dict describe(Family family, int index, const Entry& e) {
@@ -50,12 +55,16 @@ py::dict describe(Family family, int index, const Entry& e) {
   for (const auto s : e.states) states.append(s);
   for (const double k : e.kinks) kinks.append(k);
   for (const Part& p : e.parts)
-    parts.append(py::dict("name"_a = p.name, "family"_a = catalog::family_name(p.family), "default"_a = p.value, "meaning"_a = p.meaning));
-  return py::dict("name"_a = e.name, "class_name"_a = e.class_name, "aliases"_a = split(e.aliases), "summary"_a = e.summary, "formula"_a = e.formula,
-                  "derivative"_a = e.derivative, "source"_a = e.source, "parameters"_a = parameters, "parts"_a = parts, "states"_a = states,
-                  "reads"_a = reads[static_cast<std::size_t>(e.reads)], "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks,
-                  "max_ulp"_a = e.max_ulp, "target_low"_a = bound(e.target_low), "target_high"_a = bound(e.target_high),
-                  "higher_is_better"_a = e.higher_is_better, "wraps"_a = e.wraps,
+    parts.append(py::dict("name"_a = p.name, "family"_a = catalog::family_name(p.family),
+                          "default"_a = p.value, "meaning"_a = p.meaning));
+  return py::dict("name"_a = e.name, "class_name"_a = e.class_name, "aliases"_a = split(e.aliases),
+                  "summary"_a = e.summary, "formula"_a = e.formula, "derivative"_a = e.derivative,
+                  "source"_a = e.source, "parameters"_a = parameters, "parts"_a = parts, "states"_a = states,
+                  "reads"_a = reads[static_cast<std::size_t>(e.reads)],
+                  "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks,
+                  "max_ulp"_a = e.max_ulp, "target_low"_a = bound(e.target_low),
+                  "target_high"_a = bound(e.target_high), "higher_is_better"_a = e.higher_is_better,
+                  "wraps"_a = e.wraps,
                   "from_logits"_a = family == Family::loss && loss_kernel<float>(index).from_logits);
 }
 
@@ -72,7 +81,9 @@ py::dict config() {
 #else
   const std::string compiler = "g++ " __VERSION__;
 #endif
-  const auto version = [](int a, int b, int c) { return std::to_string(a) + "." + std::to_string(b) + "." + std::to_string(c); };
+  const auto version = [](int a, int b, int c) {
+    return std::to_string(a) + "." + std::to_string(b) + "." + std::to_string(c);
+  };
 #if defined(EIGEN_MAJOR_VERSION)
   const std::string eigen = version(EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, EIGEN_PATCH_VERSION);
 #else
@@ -80,8 +91,9 @@ py::dict config() {
 #endif
   std::ptrdiff_t l1 = 0, l2 = 0, l3 = 0;
   Eigen::internal::manage_caching_sizes(Eigen::GetAction, &l1, &l2, &l3);
-  return py::dict("version"_a = DELTARULE_VERSION, "isa"_a = DELTARULE_ISA, "threads"_a = engine::threads(), "eigen"_a = eigen, "compiler"_a = compiler,
-                  "openmp"_a = engine::openmp_version(), "l1_cache"_a = l1, "l2_cache"_a = l2, "l3_cache"_a = l3,
+  return py::dict("version"_a = DELTARULE_VERSION, "isa"_a = DELTARULE_ISA, "threads"_a = engine::threads(),
+                  "eigen"_a = eigen, "compiler"_a = compiler, "openmp"_a = engine::openmp_version(),
+                  "l1_cache"_a = l1, "l2_cache"_a = l2, "l3_cache"_a = l3,
                   "float_lanes"_a = static_cast<int>(Eigen::internal::packet_traits<float>::size));
 }
 
@@ -94,12 +106,15 @@ void bind_catalog(py::module_& m) {
     for (const Family f : catalog::families()) {
       py::list list;
       const auto entries = catalog::entries(f);
-      for (std::size_t i = 0; i < entries.size(); ++i) list.append(describe(f, static_cast<int>(i), *entries[i]));
+      for (std::size_t i = 0; i < entries.size(); ++i)
+        list.append(describe(f, static_cast<int>(i), *entries[i]));
       all[py::str(std::string(catalog::family_name(f)))] = list;
     }
     return all;
   });
-  m.def("find", [](const std::string& family, const std::string& name) { return catalog::find(family_of(family), name); });
+  m.def("find", [](const std::string& family, const std::string& name) {
+    return catalog::find(family_of(family), name);
+  });
   m.def("resolve", [](const std::string& family, const std::string& name, const py::dict& settings) {
     const Choice choice = catalog::choose(family_of(family), {name, settings_from(settings)});
     py::dict out;
@@ -109,21 +124,24 @@ void bind_catalog(py::module_& m) {
     }
     return out;
   });
-  m.def("scheduled_rate", [](const py::list& chain, double rate, const py::array_t<double, py::array::c_style | py::array::forcecast>& steps) {
+  m.def("scheduled_rate", [](const py::list& chain, double rate,
+                             const py::array_t<double, py::array::c_style | py::array::forcecast>& steps) {
     std::vector<Choice> choices;
     for (const auto& item : chain) {
-      auto settings = py::dict(py::cast<py::dict>(item));
+      auto settings = py::dict(item.attr("copy")());
       const auto name = py::cast<std::string>(settings.attr("pop")("name"));
       choices.push_back(catalog::choose(Family::schedule, {name, settings_from(settings)}));
     }
     py::array_t<double> out(std::vector<py::ssize_t>(steps.shape(), steps.shape() + steps.ndim()));
-    for (py::ssize_t i = 0; i < steps.size(); ++i) out.mutable_data()[i] = scheduled_rate(choices, rate, steps.data()[i]);
+    for (py::ssize_t i = 0; i < steps.size(); ++i)
+      out.mutable_data()[i] = scheduled_rate(choices, rate, steps.data()[i]);
     return out;
   });
-  m.def("initialize", [](const std::string& name, const py::dict& settings, double fan_in, double fan_out, std::uint64_t seed, std::uint32_t tensor, py::ssize_t count) {
+  m.def("initialize", [](const std::string& name, const py::dict& settings, double fan_in, double fan_out,
+                         std::uint64_t seed, std::uint32_t tensor, py::ssize_t count) {
     py::array_t<double> out(count);
-    initialize(catalog::choose(Family::initializer, {name, settings_from(settings)}), {fan_in, fan_out}, seed, tensor,
-               {out.mutable_data(), static_cast<std::size_t>(count)});
+    initialize(catalog::choose(Family::initializer, {name, settings_from(settings)}), {fan_in, fan_out}, seed,
+               tensor, {out.mutable_data(), static_cast<std::size_t>(count)});
     return out;
   });
 }

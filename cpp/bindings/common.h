@@ -18,7 +18,9 @@ void bind_products(py::module_& m);
 void bind_models(py::module_& m);
 
 template <class T>
-bool holds(const py::array& a) { return py::isinstance<py::array_t<T>>(a); }
+bool holds(const py::array& a) {
+  return py::isinstance<py::array_t<T>>(a);
+}
 
 inline std::string shape_text(const py::array& a) {
   std::string text = "(";
@@ -29,7 +31,9 @@ inline std::string shape_text(const py::array& a) {
 // The array's numbers, if it is a C-contiguous array of T; an error that names it otherwise.
 template <class T>
 const T* numbers(const py::array& a, const char* name) {
-  if (!holds<T>(a)) throw py::type_error(std::string(name) + ": dtype " + std::string(py::str(a.dtype())) + ", expected " + std::string(py::str(py::dtype::of<T>())));
+  if (!holds<T>(a))
+    throw py::type_error(std::string(name) + ": dtype " + std::string(py::str(a.dtype())) + ", expected " +
+                         std::string(py::str(py::dtype::of<T>())));
   if (!(a.flags() & py::array::c_style)) throw py::value_error(std::string(name) + ": not C-contiguous");
   return static_cast<const T*>(a.data());
 }
@@ -43,7 +47,9 @@ T* writable(py::array& a, const char* name) {
 inline void same_shape(const py::array& a, const py::array& b, const char* name_a, const char* name_b) {
   bool same = a.ndim() == b.ndim();
   for (py::ssize_t i = 0; same && i < a.ndim(); ++i) same = a.shape(i) == b.shape(i);
-  if (!same) throw py::value_error(std::string(name_b) + ": shape " + shape_text(b) + ", expected that of " + name_a + ", " + shape_text(a));
+  if (!same)
+    throw py::value_error(std::string(name_b) + ": shape " + shape_text(b) + ", expected that of " + name_a +
+                          ", " + shape_text(a));
 }
 
 inline void expect_shape(const py::array& a, std::initializer_list<py::ssize_t> shape, const char* name) {
@@ -55,7 +61,9 @@ inline void expect_shape(const py::array& a, std::initializer_list<py::ssize_t> 
     text += (i ? ", " : "") + std::to_string(n);
     ++i;
   }
-  if (!same) throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected (" + text + (shape.size() == 1 ? ",)" : ")"));
+  if (!same)
+    throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected (" + text +
+                          (shape.size() == 1 ? ",)" : ")"));
 }
 
 // Calls f(float{}) or f(double{}) by the array's dtype.
@@ -63,20 +71,24 @@ template <class F>
 decltype(auto) by_type(const py::array& a, const char* name, F&& f) {
   if (holds<float>(a)) return f(float{});
   if (holds<double>(a)) return f(double{});
-  throw py::type_error(std::string(name) + ": dtype " + std::string(py::str(a.dtype())) + ", expected float32 or float64");
+  throw py::type_error(std::string(name) + ": dtype " + std::string(py::str(a.dtype())) +
+                       ", expected float32 or float64");
 }
 
 inline std::vector<Setting> settings_from(const py::dict& given) {
   std::vector<Setting> settings;
   for (const auto& [key, value] : given) {
     const auto name = py::cast<std::string>(key);
-    if (py::isinstance<py::str>(value)) settings.push_back({name, 0, py::cast<std::string>(value)});
-    else if (py::isinstance<py::bool_>(value)) settings.push_back({name, py::cast<bool>(value) ? 1.0 : 0.0, {}});
+    if (py::isinstance<py::str>(value))
+      settings.push_back({name, 0, py::cast<std::string>(value)});
+    else if (py::isinstance<py::bool_>(value))
+      settings.push_back({name, py::cast<bool>(value) ? 1.0 : 0.0, {}});
     else {
       const double number = PyFloat_AsDouble(value.ptr());
       if (number == -1 && PyErr_Occurred()) {
         PyErr_Clear();
-        throw py::type_error(name + " = " + std::string(py::repr(value)) + ": expected a number, a boolean or a string");
+        throw py::type_error(name + " = " + std::string(py::repr(value)) +
+                             ": expected a number, a boolean or a string");
       }
       settings.push_back({name, number, {}});
     }

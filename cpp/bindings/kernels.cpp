@@ -32,12 +32,14 @@ void activation_forward(int index, const py::dict& settings, const py::array& x,
   by_type(x, "x", [&]<class T>(T) {
     const T* from = numbers<T>(x, "x");
     T* to = writable<T>(out, "out");
-    in_pieces(static_cast<std::size_t>(x.size()), piece,
-              [&](std::size_t b, std::size_t e) { activation_kernel<T>(c.index).forward(c.values, e - b, from + b, to + b); });
+    in_pieces(static_cast<std::size_t>(x.size()), piece, [&](std::size_t b, std::size_t e) {
+      activation_kernel<T>(c.index).forward(c.values, e - b, from + b, to + b);
+    });
   });
 }
 
-void activation_backward(int index, const py::dict& settings, const py::array& x, const py::array& y, const py::array& dy, py::array out) {
+void activation_backward(int index, const py::dict& settings, const py::array& x, const py::array& y,
+                         const py::array& dy, py::array out) {
   const Choice c = choice_at(Family::activation, index, settings);
   same_shape(x, y, "x", "y");
   same_shape(x, dy, "x", "dy");
@@ -45,8 +47,9 @@ void activation_backward(int index, const py::dict& settings, const py::array& x
   by_type(x, "x", [&]<class T>(T) {
     const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
     T* to = writable<T>(out, "out");
-    in_pieces(static_cast<std::size_t>(x.size()), piece,
-              [&](std::size_t b, std::size_t e) { activation_kernel<T>(c.index).backward(c.values, e - b, px + b, py_ + b, pg + b, to + b); });
+    in_pieces(static_cast<std::size_t>(x.size()), piece, [&](std::size_t b, std::size_t e) {
+      activation_kernel<T>(c.index).backward(c.values, e - b, px + b, py_ + b, pg + b, to + b);
+    });
   });
 }
 
@@ -54,9 +57,11 @@ struct Rows {
   std::size_t rows, columns, piece;
 };
 Rows rows_of(const py::array& a, const char* name) {
-  if (a.ndim() != 2) throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected 2 axes");
+  if (a.ndim() != 2)
+    throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected 2 axes");
   const auto columns = static_cast<std::size_t>(a.shape(1));
-  return {static_cast<std::size_t>(a.shape(0)), columns, std::max<std::size_t>(1, piece / std::max<std::size_t>(1, columns))};
+  return {static_cast<std::size_t>(a.shape(0)), columns,
+          std::max<std::size_t>(1, piece / std::max<std::size_t>(1, columns))};
 }
 
 void row_op_forward(int index, const py::dict& settings, const py::array& x, py::array out) {
@@ -67,12 +72,14 @@ void row_op_forward(int index, const py::dict& settings, const py::array& x, py:
     const T* from = numbers<T>(x, "x");
     T* to = writable<T>(out, "out");
     in_pieces(r.rows, r.piece, [&](std::size_t b, std::size_t e) {
-      for (std::size_t i = b; i < e; ++i) row_op_kernel<T>(c.index).forward(c.values, r.columns, from + i * r.columns, to + i * r.columns);
+      for (std::size_t i = b; i < e; ++i)
+        row_op_kernel<T>(c.index).forward(c.values, r.columns, from + i * r.columns, to + i * r.columns);
     });
   });
 }
 
-void row_op_backward(int index, const py::dict& settings, const py::array& x, const py::array& y, const py::array& dy, py::array out) {
+void row_op_backward(int index, const py::dict& settings, const py::array& x, const py::array& y,
+                     const py::array& dy, py::array out) {
   const Choice c = choice_at(Family::row_op, index, settings);
   same_shape(x, y, "x", "y");
   same_shape(x, dy, "x", "dy");
@@ -92,18 +99,28 @@ void row_op_backward(int index, const py::dict& settings, const py::array& x, co
 
 // Prediction, target and weight as the loss kernels take them; checked.
 template <class T>
-LossRows<T> loss_rows(Target wants, const py::array& prediction, const py::array& target, const py::object& weight) {
+LossRows<T> loss_rows(Target wants, const py::array& prediction, const py::array& target,
+                      const py::object& weight) {
   const Rows r = rows_of(prediction, "prediction");
-  LossRows<T> rows{r.rows, r.columns, numbers<T>(prediction, "prediction"), prediction.shape(1), nullptr, prediction.shape(1), nullptr, nullptr};
+  LossRows<T> rows{r.rows,
+                   r.columns,
+                   numbers<T>(prediction, "prediction"),
+                   prediction.shape(1),
+                   nullptr,
+                   prediction.shape(1),
+                   nullptr,
+                   nullptr};
   const bool labels = holds<std::int32_t>(target);
   if (wants == Target::label && !labels) throw py::type_error("target: class labels must be an int32 array");
-  if (wants == Target::values && labels) throw py::type_error("target: values of the prediction's dtype expected, not int32 labels");
+  if (wants == Target::values && labels)
+    throw py::type_error("target: values of the prediction's dtype expected, not int32 labels");
   if (labels) {
     expect_shape(target, {prediction.shape(0)}, "target");
     rows.label = numbers<std::int32_t>(target, "target");
     for (std::size_t i = 0; i < r.rows; ++i)
       if (rows.label[i] < 0 || rows.label[i] >= prediction.shape(1))
-        throw py::value_error("target: label " + std::to_string(rows.label[i]) + " in row " + std::to_string(i) + " is not allowed; allowed: 0 to " +
+        throw py::value_error("target: label " + std::to_string(rows.label[i]) + " in row " +
+                              std::to_string(i) + " is not allowed; allowed: 0 to " +
                               std::to_string(prediction.shape(1) - 1));
   } else {
     same_shape(prediction, target, "prediction", "target");
@@ -117,8 +134,8 @@ LossRows<T> loss_rows(Target wants, const py::array& prediction, const py::array
   return rows;
 }
 
-py::object loss(int index, const py::dict& settings, const py::array& prediction, const py::array& target, const py::object& weight,
-                const std::string& reduction, py::array gradient) {
+py::object loss(int index, const py::dict& settings, const py::array& prediction, const py::array& target,
+                const py::object& weight, const std::string& reduction, py::array gradient) {
   const Choice c = choice_at(Family::loss, index, settings);
   same_shape(prediction, gradient, "prediction", "gradient_out");
   if (reduction != "mean" && reduction != "sum" && reduction != "none")
@@ -136,16 +153,18 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
     const double scale = reduction == "mean" ? (total > 0 ? 1 / total : 0) : 1;
     py::array_t<double> values(prediction.shape(0));
     double* v = values.mutable_data();
-    in_pieces(all.rows, std::max<std::size_t>(1, piece / std::max<std::size_t>(1, all.outputs)), [&](std::size_t b, std::size_t e) {
-      LossRows<T> part = all;
-      const auto first = static_cast<std::ptrdiff_t>(b);
-      part.rows = e - b;
-      part.prediction += first * part.prediction_row;
-      if (part.target) part.target += first * part.target_row;
-      if (part.label) part.label += first;
-      if (part.weight) part.weight += first;
-      loss_kernel<T>(c.index).run(c.values, part, scale, v + b, to + first * part.prediction_row, part.prediction_row);
-    });
+    in_pieces(all.rows, std::max<std::size_t>(1, piece / std::max<std::size_t>(1, all.outputs)),
+              [&](std::size_t b, std::size_t e) {
+                LossRows<T> part = all;
+                const auto first = static_cast<std::ptrdiff_t>(b);
+                part.rows = e - b;
+                part.prediction += first * part.prediction_row;
+                if (part.target) part.target += first * part.target_row;
+                if (part.label) part.label += first;
+                if (part.weight) part.weight += first;
+                loss_kernel<T>(c.index).run(c.values, part, scale, v + b, to + first * part.prediction_row,
+                                            part.prediction_row);
+              });
     if (reduction == "none") return values;
     double sum = 0;
     for (std::size_t i = 0; i < all.rows; ++i) sum += v[i];
@@ -158,15 +177,18 @@ int states_used(int index, const py::dict& settings) {
   return update_kernel<float>(index).states_used(c.values);
 }
 
-void update(int index, const py::dict& settings, py::array w, const py::array& g, py::list states, std::int64_t step, double learning_rate) {
+void update(int index, const py::dict& settings, py::array w, const py::array& g, py::list states,
+            std::int64_t step, double learning_rate) {
   const Choice c = choice_at(Family::optimizer, index, settings);
   same_shape(w, g, "w", "g");
-  if (step < 1) throw py::value_error("step = " + std::to_string(step) + " is not allowed; allowed: 1 or more");
+  if (step < 1)
+    throw py::value_error("step = " + std::to_string(step) + " is not allowed; allowed: 1 or more");
   by_type(w, "w", [&]<class T>(T) {
     const auto& kernel = update_kernel<T>(index);
     const int used = kernel.states_used(c.values);
     if (static_cast<int>(states.size()) != used)
-      throw py::value_error(std::string(c.entry->name) + ": " + std::to_string(states.size()) + " state arrays given, " + std::to_string(used) + " are used");
+      throw py::value_error(std::string(c.entry->name) + ": " + std::to_string(states.size()) +
+                            " state arrays given, " + std::to_string(used) + " are used");
     UpdateBlock<T> all{1, w.size(), numbers<T>(g, "g"), w.size(), writable<T>(w, "w"), w.size(), {}};
     for (int i = 0; i < used; ++i) {
       auto s = py::cast<py::array>(states[static_cast<std::size_t>(i)]);
@@ -186,10 +208,13 @@ void update(int index, const py::dict& settings, py::array w, const py::array& g
   });
 }
 
-double metric(int index, const py::dict& settings, const py::array& prediction, const py::array& target, const py::object& weight) {
+double metric(int index, const py::dict& settings, const py::array& prediction, const py::array& target,
+              const py::object& weight) {
   const Choice c = choice_at(Family::metric, index, settings);
   return by_type(prediction, "prediction", [&]<class T>(T) {
-    const LossRows<T> rows = loss_rows<T>(holds<std::int32_t>(target) && c.entry->target != Target::values ? Target::label : Target::values, prediction, target, weight);
+    const LossRows<T> rows = loss_rows<T>(
+        holds<std::int32_t>(target) && c.entry->target != Target::values ? Target::label : Target::values,
+        prediction, target, weight);
     const auto& kernel = metric_kernel<T>(index);
     std::vector<double> sums(kernel.sums(rows.outputs), 0.0);
     for (std::size_t i = 0; i < rows.rows; ++i) kernel.add(c.values, rows, i, sums.data());

@@ -18,7 +18,9 @@ PYBIND11_MODULE(DELTARULE_MODULE_NAME, m) {
     }
   });
   m.def("set_num_threads", [](int count) {
-    if (count < 0) throw py::value_error("set_num_threads: count = " + std::to_string(count) + " is not allowed; allowed: 0 (the default) or more");
+    if (count < 0)
+      throw py::value_error("set_num_threads: count = " + std::to_string(count) +
+                            " is not allowed; allowed: 0 (the default) or more");
     deltarule::engine::set_threads(count);
   });
   m.def("get_num_threads", &deltarule::engine::threads);

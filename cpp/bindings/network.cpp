@@ -12,7 +12,9 @@ decltype(auto) with(const PyNetwork& n, F&& f) {
 
 void require_built(const PyNetwork& n, const char* operation) {
   with(n, [&](auto& b) {
-    if (!b.network.built()) throw std::runtime_error(std::string(operation) + ": the network is not built; call build(input_width) first");
+    if (!b.network.built())
+      throw std::runtime_error(std::string(operation) +
+                               ": the network is not built; call build(input_width) first");
   });
 }
 
@@ -25,7 +27,9 @@ PyNetwork make(const std::string& description, const std::string& dtype) {
 
 // A NumPy array on memory that `owner` keeps alive.
 template <class T>
-py::array view(T* data, std::vector<py::ssize_t> shape, const py::object& owner) { return py::array_t<T>(std::move(shape), data, owner); }
+py::array view(T* data, std::vector<py::ssize_t> shape, const py::object& owner) {
+  return py::array_t<T>(std::move(shape), data, owner);
+}
 
 template <class T>
 py::array tensor_view(T* base, const Tensor& t, const py::object& owner) {
@@ -37,7 +41,9 @@ py::dict tensors(const py::object& self, bool trained, bool gradients) {
   const auto& n = py::cast<const PyNetwork&>(self);
   py::dict out;
   with(n, [&](auto& b) {
-    auto* base = gradients ? b.network.gradients().data() : trained ? b.network.parameters().data() : b.network.statistics().data();
+    auto* base = gradients ? b.network.gradients().data()
+                 : trained ? b.network.parameters().data()
+                           : b.network.statistics().data();
     for (const Tensor& t : b.network.tensors())
       if (t.trained() == trained) out[py::str(t.name)] = tensor_view(base, t, self);
   });
@@ -47,7 +53,8 @@ py::dict tensors(const py::object& self, bool trained, bool gradients) {
 template <class T>
 const T* input_rows(const py::array& x, std::ptrdiff_t width, const char* name) {
   if (x.ndim() != 2 || x.shape(1) != width)
-    throw py::value_error(std::string(name) + ": shape " + shape_text(x) + ", expected (rows, " + std::to_string(width) + ")");
+    throw py::value_error(std::string(name) + ": shape " + shape_text(x) + ", expected (rows, " +
+                          std::to_string(width) + ")");
   return numbers<T>(x, name);
 }
 
@@ -99,7 +106,8 @@ py::list layers(const PyNetwork& n) {
       std::ptrdiff_t parameters = 0;
       for (const Tensor& t : b.network.tensors())
         if (t.layer == layer->name() && t.trained()) parameters += t.size();
-      out.append(py::dict("name"_a = layer->name(), "type"_a = layer->entry().name, "output_width"_a = layer->output_width(), "parameters"_a = parameters,
+      out.append(py::dict("name"_a = layer->name(), "type"_a = layer->entry().name,
+                          "output_width"_a = layer->output_width(), "parameters"_a = parameters,
                           "activation"_a = layer->activation(), "summary"_a = layer->entry().summary));
     }
   });
@@ -111,13 +119,23 @@ py::list layers(const PyNetwork& n) {
 void bind_models(py::module_& m) {
   py::class_<PyNetwork>(m, "Network")
       .def(py::init(&make), "description"_a, "dtype"_a = "float32")
-      .def("build", [](PyNetwork& n, std::ptrdiff_t width) { with(n, [&](auto& b) { b.network.build(width); }); })
-      .def_property_readonly("built", [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.built(); }); })
-      .def_property_readonly("dtype", [](const PyNetwork& n) { return n.box.index() == 0 ? "float32" : "float64"; })
-      .def_property_readonly("input_width", [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.input_width(); }); })
-      .def_property_readonly("output_width", [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.output_width(); }); })
-      .def_property_readonly("parameter_count", [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.parameters().size(); }); })
-      .def("description", [](const PyNetwork& n) { return with(n, [](auto& b) { return to_json(b.network.spec()); }); })
+      .def("build",
+           [](PyNetwork& n, std::ptrdiff_t width) { with(n, [&](auto& b) { b.network.build(width); }); })
+      .def_property_readonly(
+          "built", [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.built(); }); })
+      .def_property_readonly("dtype",
+                             [](const PyNetwork& n) { return n.box.index() == 0 ? "float32" : "float64"; })
+      .def_property_readonly(
+          "input_width",
+          [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.input_width(); }); })
+      .def_property_readonly(
+          "output_width",
+          [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.output_width(); }); })
+      .def_property_readonly(
+          "parameter_count",
+          [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.parameters().size(); }); })
+      .def("description",
+           [](const PyNetwork& n) { return with(n, [](auto& b) { return to_json(b.network.spec()); }); })
       .def("layers", &layers)
       .def("parameters", [](const py::object& self) { return tensors(self, true, false); })
       .def("gradients", [](const py::object& self) { return tensors(self, true, true); })
@@ -125,13 +143,15 @@ void bind_models(py::module_& m) {
       .def("flat_parameters",
            [](const py::object& self) {
              return with(py::cast<const PyNetwork&>(self), [&](auto& b) {
-               return view(b.network.parameters().data(), {static_cast<py::ssize_t>(b.network.parameters().size())}, self);
+               return view(b.network.parameters().data(),
+                           {static_cast<py::ssize_t>(b.network.parameters().size())}, self);
              });
            })
       .def("flat_gradients",
            [](const py::object& self) {
              return with(py::cast<const PyNetwork&>(self), [&](auto& b) {
-               return view(b.network.gradients().data(), {static_cast<py::ssize_t>(b.network.parameters().size())}, self);
+               return view(b.network.gradients().data(),
+                           {static_cast<py::ssize_t>(b.network.parameters().size())}, self);
              });
            })
       .def("adapt",
@@ -147,7 +167,9 @@ void bind_models(py::module_& m) {
       .def("forward", &forward, "X"_a, "training"_a)
       .def("backward", &backward)
       .def("copy", [](const PyNetwork& n) {
-        return with(n, [](auto& b) -> PyNetwork { return {std::make_shared<std::decay_t<decltype(b)>>(std::decay_t<decltype(b.network)>(b.network))}; });
+        return with(n, [](auto& b) -> PyNetwork {
+          return {std::make_shared<std::decay_t<decltype(b)>>(std::decay_t<decltype(b.network)>(b.network))};
+        });
       });
   bind_trainer(m);
 }

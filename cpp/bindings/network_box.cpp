@@ -40,7 +40,8 @@ void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
   for (int t = 0; t < threads; ++t) lent.push_back(sessions.take(network, predict_batch));
   engine::parallel_for(threads, blocks, [&](int t, int b) {
     const std::ptrdiff_t begin = b * predict_batch;
-    lent[static_cast<std::size_t>(t)]->run(x + begin * in, out + begin * outputs, std::min(predict_batch, count - begin));
+    lent[static_cast<std::size_t>(t)]->run(x + begin * in, out + begin * outputs,
+                                           std::min(predict_batch, count - begin));
   });
   for (auto& session : lent) sessions.give(std::move(session));
 }
@@ -50,7 +51,8 @@ void NetworkBox<T>::forward(const T* x, T* out, std::ptrdiff_t count, bool train
   rows = 0;
   if (!training) return predict(x, out, count);
   if (!machine || machine->plan().max_rows() != count)
-    machine = std::make_unique<engine::Machine<T>>(network, engine::PlanOptions{.max_rows = count, .training = true, .input_gradient = true}, 1);
+    machine = std::make_unique<engine::Machine<T>>(
+        network, engine::PlanOptions{.max_rows = count, .training = true, .input_gradient = true}, 1);
   for (int task = 0; task < machine->refresh_tasks(); ++task) machine->run_refresh_task(task);
   CopyHooks<T> hooks;
   hooks.x = x;
@@ -58,7 +60,8 @@ void NetworkBox<T>::forward(const T* x, T* out, std::ptrdiff_t count, bool train
   const auto context = machine->context(0, true, count, network.seed(), passes++, nullptr);
   machine->run(machine->plan().forward_phases(), context, hooks);
   const auto result = machine->value(machine->plan().output_slot().value);
-  for (std::ptrdiff_t i = 0; i < count; ++i) std::copy_n(result.at(i), network.output_width(), out + i * network.output_width());
+  for (std::ptrdiff_t i = 0; i < count; ++i)
+    std::copy_n(result.at(i), network.output_width(), out + i * network.output_width());
   rows = count;
 }
 

@@ -12,7 +12,8 @@ namespace deltarule::bindings {
 namespace {
 
 void two_axes(const py::array& a, const char* name) {
-  if (a.ndim() != 2) throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected 2 axes");
+  if (a.ndim() != 2)
+    throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected 2 axes");
 }
 
 // The caller's rows end where their array ends; the product may look a little further.
@@ -23,7 +24,8 @@ engine::Buffer<T> with_slack(const T* data, std::size_t size) {
   return copy;
 }
 
-// Shares the rows or the columns of C among the threads. The operand B is copied where its last row could be read past.
+// Shares the rows or the columns of C among the threads. The operand B is copied where its last row could be
+// read past.
 template <class T>
 void shared_product(engine::Product<T> p, std::size_t b_size) {
   const py::gil_scoped_release release;
@@ -40,12 +42,15 @@ void shared_product(engine::Product<T> p, std::size_t b_size) {
   const double flops = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   const int threads = flops < 4e6 ? 1 : engine::threads();
   const bool by_rows = p.m >= p.n;
-  const std::ptrdiff_t unit = by_rows ? 24 : 64, length = by_rows ? p.m : p.n, units = (length + unit - 1) / unit;
-  // One part per thread, each with a workspace of its own, made before the team starts: a task must not throw.
+  const std::ptrdiff_t unit = by_rows ? 24 : 64, length = by_rows ? p.m : p.n,
+                       units = (length + unit - 1) / unit;
+  // One part per thread, each with a workspace of its own, made before the team starts: a task must not
+  // throw.
   std::vector<engine::Buffer<T>> workspaces;
   std::vector<engine::Product<T>> parts;
   for (int t = 0; t < threads; ++t) {
-    const std::ptrdiff_t begin = std::min(length, units * t / threads * unit), end = std::min(length, units * (t + 1) / threads * unit);
+    const std::ptrdiff_t begin = std::min(length, units * t / threads * unit),
+                         end = std::min(length, units * (t + 1) / threads * unit);
     if (begin >= end) continue;
     engine::Product<T> part = p;
     (by_rows ? part.m : part.n) = end - begin;
@@ -60,19 +65,31 @@ void shared_product(engine::Product<T> p, std::size_t b_size) {
     parts.push_back(part);
     workspaces.emplace_back(engine::workspace_size<T>(part.m, part.n, part.k, part.b_column == 1));
   }
-  engine::parallel_for(threads, static_cast<int>(parts.size()),
-                       [&](int, int i) { engine::multiply(parts[static_cast<std::size_t>(i)], workspaces[static_cast<std::size_t>(i)].data()); });
+  engine::parallel_for(threads, static_cast<int>(parts.size()), [&](int, int i) {
+    engine::multiply(parts[static_cast<std::size_t>(i)], workspaces[static_cast<std::size_t>(i)].data());
+  });
 }
 
 void matmul(const py::array& a, const py::array& b, py::array out, bool transpose_a, bool transpose_b) {
   two_axes(a, "a");
   two_axes(b, "b");
-  const auto m = a.shape(transpose_a ? 1 : 0), k = a.shape(transpose_a ? 0 : 1), n = b.shape(transpose_b ? 0 : 1);
-  if (b.shape(transpose_b ? 1 : 0) != k) throw py::value_error("matmul: a " + shape_text(a) + " and b " + shape_text(b) + " do not fit");
+  const auto m = a.shape(transpose_a ? 1 : 0), k = a.shape(transpose_a ? 0 : 1),
+             n = b.shape(transpose_b ? 0 : 1);
+  if (b.shape(transpose_b ? 1 : 0) != k)
+    throw py::value_error("matmul: a " + shape_text(a) + " and b " + shape_text(b) + " do not fit");
   expect_shape(out, {m, n}, "out");
   by_type(a, "a", [&]<class T>(T) {
-    shared_product<T>({.m = m, .n = n, .k = k, .a = numbers<T>(a, "a"), .a_row = transpose_a ? 1 : k, .a_step = transpose_a ? m : 1,
-                       .b = numbers<T>(b, "b"), .b_step = transpose_b ? 1 : n, .b_column = transpose_b ? k : 1, .c = writable<T>(out, "out"), .c_row = n},
+    shared_product<T>({.m = m,
+                       .n = n,
+                       .k = k,
+                       .a = numbers<T>(a, "a"),
+                       .a_row = transpose_a ? 1 : k,
+                       .a_step = transpose_a ? m : 1,
+                       .b = numbers<T>(b, "b"),
+                       .b_step = transpose_b ? 1 : n,
+                       .b_column = transpose_b ? k : 1,
+                       .c = writable<T>(out, "out"),
+                       .c_row = n},
                       static_cast<std::size_t>(b.size()));
   });
 }
@@ -83,8 +100,15 @@ void dense_forward(const py::array& x, const py::array& w, const py::object& bia
   expect_shape(w, {x.shape(1), w.shape(1)}, "w");
   expect_shape(out, {x.shape(0), w.shape(1)}, "out");
   by_type(x, "x", [&]<class T>(T) {
-    engine::Product<T> p{.m = x.shape(0), .n = w.shape(1), .k = x.shape(1), .a = numbers<T>(x, "x"), .a_row = x.shape(1), .b = numbers<T>(w, "w"),
-                         .b_step = w.shape(1), .c = writable<T>(out, "out"), .c_row = w.shape(1)};
+    engine::Product<T> p{.m = x.shape(0),
+                         .n = w.shape(1),
+                         .k = x.shape(1),
+                         .a = numbers<T>(x, "x"),
+                         .a_row = x.shape(1),
+                         .b = numbers<T>(w, "w"),
+                         .b_step = w.shape(1),
+                         .c = writable<T>(out, "out"),
+                         .c_row = w.shape(1)};
     if (!bias.is_none()) {
       const auto b = py::cast<py::array>(bias);
       expect_shape(b, {w.shape(1)}, "b");
@@ -95,7 +119,8 @@ void dense_forward(const py::array& x, const py::array& w, const py::object& bia
   });
 }
 
-void dense_backward(const py::array& x, const py::array& w, const py::array& dy, py::object dx, py::array dw, py::object db) {
+void dense_backward(const py::array& x, const py::array& w, const py::array& dy, py::object dx, py::array dw,
+                    py::object db) {
   two_axes(x, "x");
   two_axes(w, "w");
   expect_shape(w, {x.shape(1), w.shape(1)}, "w");
@@ -104,63 +129,98 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
   by_type(x, "x", [&]<class T>(T) {
     const auto rows = x.shape(0), in = x.shape(1), outputs = w.shape(1);
     const T *px = numbers<T>(x, "x"), *pw = numbers<T>(w, "w"), *pg = numbers<T>(dy, "dy");
-    shared_product<T>({.m = in, .n = outputs, .k = rows, .a = px, .a_row = 1, .a_step = in, .b = pg, .b_step = outputs, .c = writable<T>(dw, "dw"),
+    shared_product<T>({.m = in,
+                       .n = outputs,
+                       .k = rows,
+                       .a = px,
+                       .a_row = 1,
+                       .a_step = in,
+                       .b = pg,
+                       .b_step = outputs,
+                       .c = writable<T>(dw, "dw"),
                        .c_row = outputs},
                       static_cast<std::size_t>(dy.size()));
     if (!dx.is_none()) {
       auto d = py::cast<py::array>(dx);
       same_shape(x, d, "x", "dx");
-      shared_product<T>({.m = rows, .n = in, .k = outputs, .a = pg, .a_row = outputs, .b = pw, .b_step = 1, .b_column = outputs,
-                         .c = writable<T>(d, "dx"), .c_row = in},
+      shared_product<T>({.m = rows,
+                         .n = in,
+                         .k = outputs,
+                         .a = pg,
+                         .a_row = outputs,
+                         .b = pw,
+                         .b_step = 1,
+                         .b_column = outputs,
+                         .c = writable<T>(d, "dx"),
+                         .c_row = in},
                         static_cast<std::size_t>(w.size()));
     }
     if (!db.is_none()) {
       auto d = py::cast<py::array>(db);
       expect_shape(d, {outputs}, "db");
-      engine::column_sums<T>(rows, outputs, writable<T>(d, "db"), [&](std::ptrdiff_t i, auto span) { return span.load(pg + i * outputs); });
+      engine::column_sums<T>(rows, outputs, writable<T>(d, "db"),
+                             [&](std::ptrdiff_t i, auto span) { return span.load(pg + i * outputs); });
     }
   });
 }
 
 template <class T>
-View<const T> view(const py::array& a, const char* name) { return {numbers<T>(a, name), a.shape(1)}; }
+View<const T> view(const py::array& a, const char* name) {
+  return {numbers<T>(a, name), a.shape(1)};
+}
 template <class T>
-View<T> view_out(py::array& a, const char* name) { return {writable<T>(a, name), a.shape(1)}; }
+View<T> view_out(py::array& a, const char* name) {
+  return {writable<T>(a, name), a.shape(1)};
+}
 
-void batch_norm_forward(const py::array& x, const py::array& gain, const py::array& shift, double epsilon, py::array y, py::array mean, py::array inverse) {
+void batch_norm_forward(const py::array& x, const py::array& gain, const py::array& shift, double epsilon,
+                        py::array y, py::array mean, py::array inverse) {
   two_axes(x, "x");
   same_shape(x, y, "x", "y");
   const auto width = x.shape(1);
   if (x.shape(0) < 1) throw py::value_error("x: no rows");
-  for (const auto& [a, name] : {std::pair<const py::array&, const char*>{gain, "gain"}, {shift, "shift"}, {mean, "mean"}, {inverse, "inverse_deviation"}})
+  for (const auto& [a, name] : {std::pair<const py::array&, const char*>{gain, "gain"},
+                                {shift, "shift"},
+                                {mean, "mean"},
+                                {inverse, "inverse_deviation"}})
     expect_shape(a, {width}, name);
   by_type(x, "x", [&]<class T>(T) {
     T *m = writable<T>(mean, "mean"), *inv = writable<T>(inverse, "inverse_deviation");
     engine::Buffer<T> deviations(static_cast<std::size_t>(width));
     column_moments<T>(x.shape(0), width, view<T>(x, "x"), m, deviations.data());
     for (py::ssize_t j = 0; j < width; ++j)
-      inv[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(deviations.data()[j]) / static_cast<double>(x.shape(0)) + epsilon));
-    normalize_columns<T>(x.shape(0), width, view<T>(x, "x"), m, inv, numbers<T>(gain, "gain"), numbers<T>(shift, "shift"), view_out<T>(y, "y"));
+      inv[j] = static_cast<T>(
+          1 /
+          std::sqrt(static_cast<double>(deviations.data()[j]) / static_cast<double>(x.shape(0)) + epsilon));
+    normalize_columns<T>(x.shape(0), width, view<T>(x, "x"), m, inv, numbers<T>(gain, "gain"),
+                         numbers<T>(shift, "shift"), view_out<T>(y, "y"));
   });
 }
 
-void batch_norm_backward(const py::array& x, const py::array& gain, const py::array& mean, const py::array& inverse, const py::array& dy, py::array dx,
-                         py::array dgain, py::array dshift) {
+void batch_norm_backward(const py::array& x, const py::array& gain, const py::array& mean,
+                         const py::array& inverse, const py::array& dy, py::array dx, py::array dgain,
+                         py::array dshift) {
   two_axes(x, "x");
   same_shape(x, dy, "x", "dy");
   same_shape(x, dx, "x", "dx");
-  for (const auto& [a, name] : {std::pair<const py::array&, const char*>{gain, "gain"}, {mean, "mean"}, {inverse, "inverse_deviation"}, {dgain, "dgain"}, {dshift, "dshift"}})
+  for (const auto& [a, name] : {std::pair<const py::array&, const char*>{gain, "gain"},
+                                {mean, "mean"},
+                                {inverse, "inverse_deviation"},
+                                {dgain, "dgain"},
+                                {dshift, "dshift"}})
     expect_shape(a, {x.shape(1)}, name);
   by_type(x, "x", [&]<class T>(T) {
     const T *m = numbers<T>(mean, "mean"), *inv = numbers<T>(inverse, "inverse_deviation");
     T *gains = writable<T>(dgain, "dgain"), *shifts = writable<T>(dshift, "dshift");
     batch_norm_sums<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv, shifts, gains);
-    batch_norm_input<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv, numbers<T>(gain, "gain"), shifts, gains,
-                        static_cast<double>(x.shape(0)), view_out<T>(dx, "dx"));
+    batch_norm_input<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv,
+                        numbers<T>(gain, "gain"), shifts, gains, static_cast<double>(x.shape(0)),
+                        view_out<T>(dx, "dx"));
   });
 }
 
-void layer_norm_forward_array(const py::array& x, const py::array& gain, const py::array& shift, double epsilon, py::array y, py::array mean, py::array inverse) {
+void layer_norm_forward_array(const py::array& x, const py::array& gain, const py::array& shift,
+                              double epsilon, py::array y, py::array mean, py::array inverse) {
   two_axes(x, "x");
   same_shape(x, y, "x", "y");
   expect_shape(gain, {x.shape(1)}, "gain");
@@ -169,23 +229,29 @@ void layer_norm_forward_array(const py::array& x, const py::array& gain, const p
   expect_shape(inverse, {x.shape(0)}, "inverse_deviation");
   if (x.shape(1) < 1) throw py::value_error("x: no columns");
   by_type(x, "x", [&]<class T>(T) {
-    layer_norm_forward<T>(x.shape(0), x.shape(1), view<T>(x, "x"), numbers<T>(gain, "gain"), numbers<T>(shift, "shift"), epsilon, view_out<T>(y, "y"),
-                          writable<T>(mean, "mean"), writable<T>(inverse, "inverse_deviation"));
+    layer_norm_forward<T>(x.shape(0), x.shape(1), view<T>(x, "x"), numbers<T>(gain, "gain"),
+                          numbers<T>(shift, "shift"), epsilon, view_out<T>(y, "y"), writable<T>(mean, "mean"),
+                          writable<T>(inverse, "inverse_deviation"));
   });
 }
 
-void layer_norm_backward(const py::array& x, const py::array& gain, const py::array& mean, const py::array& inverse, const py::array& dy, py::array dx,
-                         py::array dgain, py::array dshift) {
+void layer_norm_backward(const py::array& x, const py::array& gain, const py::array& mean,
+                         const py::array& inverse, const py::array& dy, py::array dx, py::array dgain,
+                         py::array dshift) {
   two_axes(x, "x");
   same_shape(x, dy, "x", "dy");
   same_shape(x, dx, "x", "dx");
-  for (const auto& [a, name] : {std::pair<const py::array&, const char*>{gain, "gain"}, {dgain, "dgain"}, {dshift, "dshift"}}) expect_shape(a, {x.shape(1)}, name);
+  for (const auto& [a, name] :
+       {std::pair<const py::array&, const char*>{gain, "gain"}, {dgain, "dgain"}, {dshift, "dshift"}})
+    expect_shape(a, {x.shape(1)}, name);
   expect_shape(mean, {x.shape(0)}, "mean");
   expect_shape(inverse, {x.shape(0)}, "inverse_deviation");
   by_type(x, "x", [&]<class T>(T) {
     const T *m = numbers<T>(mean, "mean"), *inv = numbers<T>(inverse, "inverse_deviation");
-    layer_norm_parameters<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv, writable<T>(dgain, "dgain"), writable<T>(dshift, "dshift"));
-    layer_norm_input<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), numbers<T>(gain, "gain"), m, inv, view_out<T>(dx, "dx"));
+    layer_norm_parameters<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv,
+                             writable<T>(dgain, "dgain"), writable<T>(dshift, "dshift"));
+    layer_norm_input<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), numbers<T>(gain, "gain"),
+                        m, inv, view_out<T>(dx, "dx"));
   });
 }
 

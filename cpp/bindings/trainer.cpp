@@ -22,14 +22,18 @@ std::shared_ptr<TrainerBox<T>> box_of(const SharedBox<T>& owner, std::unique_ptr
 PyTrainer make(const PyNetwork& network, const std::string& settings) {
   const TrainerSpec spec = trainer_spec_from_json(settings);
   return std::visit(
-      [&]<class T>(const SharedBox<T>& owner) -> PyTrainer { return {box_of<T>(owner, std::make_unique<Trainer<T>>(owner->network, spec))}; }, network.box);
+      [&]<class T>(const SharedBox<T>& owner) -> PyTrainer {
+        return {box_of<T>(owner, std::make_unique<Trainer<T>>(owner->network, spec))};
+      },
+      network.box);
 }
 
 template <class T>
 Data<T> data_of(const TrainerBox<T>& b, const py::array& x, const py::array& y, const py::object& weight) {
   const auto& network = b.owner->network;
   if (x.ndim() != 2 || x.shape(1) != network.input_width())
-    throw py::value_error("X: shape " + shape_text(x) + ", expected (rows, " + std::to_string(network.input_width()) + ")");
+    throw py::value_error("X: shape " + shape_text(x) + ", expected (rows, " +
+                          std::to_string(network.input_width()) + ")");
   Data<T> data{.rows = x.shape(0), .x = numbers<T>(x, "X")};
   if (holds<std::int32_t>(y)) {
     expect_shape(y, {x.shape(0)}, "y");
@@ -59,13 +63,19 @@ bool signalled() {
   return PyErr_CheckSignals() != 0;
 }
 
-py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_steps, std::ptrdiff_t start_step) {
+py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_steps,
+                   std::ptrdiff_t start_step) {
   return with(t, [&]<class T>(TrainerBox<T>& b) {
     if (b.data.rows == 0) throw py::value_error("run_epoch: no data; call set_data first");
     EpochResult result;
     {
       const py::gil_scoped_release release;
-      result = b.trainer->run_epoch(b.data, {.epoch = epoch, .batch_size = b.batch_size, .shuffle = b.shuffle, .first_step = start_step, .max_steps = max_steps, .poll = &signalled});
+      result = b.trainer->run_epoch(b.data, {.epoch = epoch,
+                                             .batch_size = b.batch_size,
+                                             .shuffle = b.shuffle,
+                                             .first_step = start_step,
+                                             .max_steps = max_steps,
+                                             .poll = &signalled});
     }
     if (PyErr_Occurred()) throw py::error_already_set();
     py::dict out = figures_dict(b, result.figures);
@@ -77,7 +87,8 @@ py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_st
   });
 }
 
-py::dict evaluate(const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight, std::ptrdiff_t batch_size) {
+py::dict evaluate(const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
+                  std::ptrdiff_t batch_size) {
   return with(t, [&]<class T>(TrainerBox<T>& b) {
     const Data<T> data = data_of(b, x, y, weight);
     Figures f;
@@ -96,21 +107,27 @@ py::dict states(const py::object& self) {
     for (const Tensor& tensor : b.owner->network.tensors()) {
       if (!tensor.trained()) continue;
       for (int i = 0; i < b.trainer->state_count(); ++i) {
-        const std::vector<py::ssize_t> shape = tensor.vector ? std::vector<py::ssize_t>{tensor.columns} : std::vector<py::ssize_t>{tensor.rows, tensor.columns};
-        out[py::str(tensor.name + "." + std::string(b.trainer->state_name(i)))] = py::array_t<T>(shape, b.trainer->state(i).data() + tensor.offset, self);
+        const std::vector<py::ssize_t> shape = tensor.vector
+                                                   ? std::vector<py::ssize_t>{tensor.columns}
+                                                   : std::vector<py::ssize_t>{tensor.rows, tensor.columns};
+        out[py::str(tensor.name + "." + std::string(b.trainer->state_name(i)))] =
+            py::array_t<T>(shape, b.trainer->state(i).data() + tensor.offset, self);
       }
     }
   });
   return out;
 }
 
-void save_model(const std::string& path, const PyNetwork& network, const py::object& trainer, const std::string& extra) {
+void save_model(const std::string& path, const PyNetwork& network, const py::object& trainer,
+                const std::string& extra) {
   std::visit(
       [&]<class T>(const SharedBox<T>& owner) {
         const Trainer<T>* with_state = nullptr;
         if (!trainer.is_none()) {
-          const auto* box = std::get_if<std::shared_ptr<TrainerBox<T>>>(&py::cast<const PyTrainer&>(trainer).box);
-          if (!box || (*box)->owner != owner) throw py::value_error("save: the trainer belongs to another network");
+          const auto* box =
+              std::get_if<std::shared_ptr<TrainerBox<T>>>(&py::cast<const PyTrainer&>(trainer).box);
+          if (!box || (*box)->owner != owner)
+            throw py::value_error("save: the trainer belongs to another network");
           with_state = (*box)->trainer.get();
         }
         const py::gil_scoped_release release;
@@ -132,7 +149,8 @@ py::tuple load_as(const std::string& path) {
   if (model.trainer) {
     auto moved = std::make_unique<Trainer<T>>(owner->network, spec);
     moved->set_steps_done(model.trainer->steps_done());
-    for (int i = 0; i < moved->state_count(); ++i) std::copy(model.trainer->state(i).begin(), model.trainer->state(i).end(), moved->state(i).begin());
+    for (int i = 0; i < moved->state_count(); ++i)
+      std::copy(model.trainer->state(i).begin(), model.trainer->state(i).end(), moved->state(i).begin());
     trainer = py::cast(PyTrainer{box_of<T>(owner, std::move(moved))});
   }
   return py::make_tuple(PyNetwork{owner}, trainer, model.extra);
@@ -144,7 +162,8 @@ void bind_trainer(py::module_& m) {
   py::class_<PyTrainer>(m, "Trainer")
       .def(py::init(&make), "network"_a, "settings"_a)
       .def("set_data",
-           [](const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight, std::ptrdiff_t batch_size, bool shuffle) {
+           [](const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
+              std::ptrdiff_t batch_size, bool shuffle) {
              with(t, [&]<class T>(TrainerBox<T>& b) {
                b.data = data_of(b, x, y, weight);
                b.x = x;
@@ -177,15 +196,25 @@ void bind_trainer(py::module_& m) {
       .def("evaluate", &evaluate, "X"_a, "y"_a, "weight"_a = py::none(), "batch_size"_a = 0)
       .def_property(
           "step", [](const PyTrainer& t) { return with(t, [](auto& b) { return b.trainer->steps_done(); }); },
-          [](const PyTrainer& t, std::int64_t step) { with(t, [&](auto& b) { b.trainer->set_steps_done(step); }); })
+          [](const PyTrainer& t, std::int64_t step) {
+            with(t, [&](auto& b) { b.trainer->set_steps_done(step); });
+          })
       .def_property(
-          "learning_rate", [](const PyTrainer& t) { return with(t, [](auto& b) { return b.trainer->learning_rate(); }); },
-          [](const PyTrainer& t, double rate) { with(t, [&](auto& b) { b.trainer->set_learning_rate(rate); }); })
+          "learning_rate",
+          [](const PyTrainer& t) { return with(t, [](auto& b) { return b.trainer->learning_rate(); }); },
+          [](const PyTrainer& t, double rate) {
+            with(t, [&](auto& b) { b.trainer->set_learning_rate(rate); });
+          })
       .def("states", &states)
-      .def("settings", [](const PyTrainer& t) { return with(t, [](auto& b) { return to_json(b.trainer->spec()); }); })
-      .def("explain_plan", [](const PyTrainer& t, std::ptrdiff_t batch_size) { return with(t, [&](auto& b) { return b.trainer->explain_plan(batch_size); }); });
+      .def("settings",
+           [](const PyTrainer& t) { return with(t, [](auto& b) { return to_json(b.trainer->spec()); }); })
+      .def("explain_plan", [](const PyTrainer& t, std::ptrdiff_t batch_size) {
+        return with(t, [&](auto& b) { return b.trainer->explain_plan(batch_size); });
+      });
   m.def("save", &save_model, "path"_a, "network"_a, "trainer"_a, "extra"_a);
-  m.def("load", [](const std::string& path) { return stored_type(path) == "float32" ? load_as<float>(path) : load_as<double>(path); });
+  m.def("load", [](const std::string& path) {
+    return stored_type(path) == "float32" ? load_as<float>(path) : load_as<double>(path);
+  });
 }
 
 }  // namespace deltarule::bindings

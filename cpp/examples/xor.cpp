@@ -5,12 +5,14 @@
 #include <vector>
 
 int main() {
-  deltarule::Network<float> network({.seed = 1,
-                                     .layers = {{.type = "dense", .settings = {{"units", 8}}, .parts = {{"activation", {"tanh"}}}},
-                                                {.type = "dense", .settings = {{"units", 1}}}},
-                                     .input_width = 2});
-  deltarule::Trainer<float> trainer(
-      network, {.loss = {"sigmoid_cross_entropy"}, .optimizer = {"adam", {{"learning_rate", 0.05}}}, .metrics = {{"accuracy"}}});
+  deltarule::Network<float> network(
+      {.seed = 1,
+       .layers = {{.type = "dense", .settings = {{"units", 8}}, .parts = {{"activation", {"tanh"}}}},
+                  {.type = "dense", .settings = {{"units", 1}}}},
+       .input_width = 2});
+  deltarule::Trainer<float> trainer(network, {.loss = {"sigmoid_cross_entropy"},
+                                              .optimizer = {"adam", {{"learning_rate", 0.05}}},
+                                              .metrics = {{"accuracy"}}});
 
   const std::vector<float> x{0, 0, 0, 1, 1, 0, 1, 1}, t{0, 1, 1, 0};
   const deltarule::Data<float> data{.rows = 4, .x = x.data(), .target = t.data()};
@@ -24,7 +26,8 @@ int main() {
   for (std::size_t i = 0; i < 4; ++i) {
     float logit = 0;
     session.run(&x[2 * i], &logit);
-    std::printf("%g xor %g: %s\n", static_cast<double>(x[2 * i]), static_cast<double>(x[2 * i + 1]), logit > 0 ? "1" : "0");
+    std::printf("%g xor %g: %s\n", static_cast<double>(x[2 * i]), static_cast<double>(x[2 * i + 1]),
+                logit > 0 ? "1" : "0");
   }
   return figures.metrics[0] == 1 ? 0 : 1;
 }

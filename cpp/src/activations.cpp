@@ -39,7 +39,9 @@ void backward(const Values& values, std::size_t n, const T* x, const T* y, const
   for (; i + width <= n; i += width)
     run(i, [](const T* q) { return P::load(q); }, [](P v, T* q) { v.store(q); });
   if (const int rest = static_cast<int>(n - i); rest > 0)
-    run(i, [&](const T* q) { return P::load_partial(q, rest); }, [&](P v, T* q) { v.store_partial(q, rest); });
+    run(
+        i, [&](const T* q) { return P::load_partial(q, rest); },
+        [&](P v, T* q) { v.store_partial(q, rest); });
 }
 
 template <class T>
@@ -50,8 +52,12 @@ constexpr auto table = []<class... Ops>(List<Ops...>) {
 }  // namespace
 
 template <>
-const ActivationKernel<float>& activation_kernel<float>(int index) { return table<float>[static_cast<std::size_t>(index)]; }
+const ActivationKernel<float>& activation_kernel<float>(int index) {
+  return table<float>[static_cast<std::size_t>(index)];
+}
 template <>
-const ActivationKernel<double>& activation_kernel<double>(int index) { return table<double>[static_cast<std::size_t>(index)]; }
+const ActivationKernel<double>& activation_kernel<double>(int index) {
+  return table<double>[static_cast<std::size_t>(index)];
+}
 
 }  // namespace deltarule

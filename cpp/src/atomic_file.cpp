@@ -2,8 +2,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <utility>
 #include <system_error>
+#include <utility>
 
 #include "atomic_file.h"
 
@@ -18,7 +18,9 @@
 namespace deltarule {
 namespace {
 
-[[noreturn]] void throw_errno(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+[[noreturn]] void throw_errno(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 int process_number() {
 #if defined(_WIN32)
@@ -53,7 +55,8 @@ void flush_folder(const std::string& path) {
 
 File::File(const std::string& path) : path_(path), file_(nullptr) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) throw std::system_error(EISDIR, std::generic_category(), "cannot read '" + path + "'");
+  if (std::filesystem::is_directory(path, error))
+    throw std::system_error(EISDIR, std::generic_category(), "cannot read '" + path + "'");
   file_ = std::fopen(path.c_str(), "rb");
   if (!file_) throw_errno("cannot read '" + path + "'");
   const auto size = std::filesystem::file_size(path, error);
@@ -69,7 +72,8 @@ File::~File() { std::fclose(file_); }
 void File::read(std::uint64_t offset, void* to, std::size_t bytes) {
   if (bytes == 0) return;
   if (std::fseek(file_, static_cast<long>(offset), SEEK_SET) != 0 || std::fread(to, 1, bytes, file_) != bytes)
-    throw std::system_error(std::ferror(file_) ? errno : EIO, std::generic_category(), "cannot read '" + path_ + "'");
+    throw std::system_error(std::ferror(file_) ? errno : EIO, std::generic_category(),
+                            "cannot read '" + path_ + "'");
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {

@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cmath>
 #include <deltarule/initializers.h>
 #include <deltarule/layers.h>
 #include <deltarule/losses.h>
@@ -7,6 +5,8 @@
 #include <deltarule/optimizers.h>
 #include <deltarule/row_ops.h>
 #include <deltarule/schedules.h>
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 
 namespace deltarule::catalog {
@@ -56,7 +56,8 @@ std::string quoted_list(std::span<const std::string_view> names) {
 }  // namespace
 
 std::string_view family_name(Family family) {
-  constexpr std::string_view names[] = {"activation", "row_op", "loss", "optimizer", "initializer", "schedule", "metric", "layer"};
+  constexpr std::string_view names[] = {"activation",  "row_op",   "loss",   "optimizer",
+                                        "initializer", "schedule", "metric", "layer"};
   return names[static_cast<std::size_t>(family)];
 }
 
@@ -68,14 +69,22 @@ std::span<const Family> families() {
 
 std::span<const Entry* const> entries(Family family) {
   switch (family) {
-    case Family::activation: return Activations::entries;
-    case Family::row_op: return RowOps::entries;
-    case Family::loss: return Losses::entries;
-    case Family::optimizer: return Optimizers::entries;
-    case Family::initializer: return Initializers::entries;
-    case Family::schedule: return Schedules::entries;
-    case Family::metric: return Metrics::entries;
-    case Family::layer: return Layers::entries;
+    case Family::activation:
+      return Activations::entries;
+    case Family::row_op:
+      return RowOps::entries;
+    case Family::loss:
+      return Losses::entries;
+    case Family::optimizer:
+      return Optimizers::entries;
+    case Family::initializer:
+      return Initializers::entries;
+    case Family::schedule:
+      return Schedules::entries;
+    case Family::metric:
+      return Metrics::entries;
+    case Family::layer:
+      return Layers::entries;
   }
   return {};
 }
@@ -84,7 +93,8 @@ std::string suggestion(std::string_view given, std::span<const std::string_view>
   std::string_view best;
   std::size_t distance = std::max<std::size_t>(2, given.size() / 2);
   for (const auto name : known)
-    if (const auto d = edit_distance(given, name); d < distance || (d == distance && best.empty() && d <= 2)) {
+    if (const auto d = edit_distance(given, name);
+        d < distance || (d == distance && best.empty() && d <= 2)) {
       best = name;
       distance = d;
     }
@@ -126,13 +136,16 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
   Values values{};
   for (std::size_t i = 0; i < entry.parameters.size(); ++i) values[i] = entry.parameters[i].value;
   for (const Setting& s : settings) {
-    const auto at = std::find_if(entry.parameters.begin(), entry.parameters.end(), [&](const Param& p) { return p.name == s.name; });
+    const auto at = std::find_if(entry.parameters.begin(), entry.parameters.end(),
+                                 [&](const Param& p) { return p.name == s.name; });
     if (at == entry.parameters.end()) {
       std::vector<std::string_view> known;
       for (const Param& p : entry.parameters) known.push_back(p.name);
       const std::string guess = suggestion(s.name, known);
       throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + s.name + "'" +
-                                  (!guess.empty() ? guess : known.empty() ? "; it has none" : "; known: " + quoted_list(known)));
+                                  (!guess.empty()  ? guess
+                                   : known.empty() ? "; it has none"
+                                                   : "; known: " + quoted_list(known)));
     }
     double value = s.value;
     bool legal = true;
@@ -149,8 +162,8 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
     }
     if (!legal)
       throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " = " +
-                                  (s.text.empty() ? number(s.value) : "'" + s.text + "'") + " is not allowed; allowed: " +
-                                  range_text(*at));
+                                  (s.text.empty() ? number(s.value) : "'" + s.text + "'") +
+                                  " is not allowed; allowed: " + range_text(*at));
     values[static_cast<std::size_t>(at - entry.parameters.begin())] = value;
   }
   return values;

@@ -1,31 +1,40 @@
-#include <algorithm>
 #include <deltarule/layers.h>
+#include <algorithm>
 
 namespace deltarule {
 
-Layer::Layer(const Entry& entry, const LayerSpec& spec) : entry_(&entry), name_(spec.name), values_(catalog::resolve(entry, spec.settings)) {
-  for (const auto& [name, choice] : spec.parts)
+Layer::Layer(const Entry& entry, const LayerSpec& spec)
+    : entry_(&entry), name_(spec.name), values_(catalog::resolve(entry, spec.settings)) {
+  for (const auto& given : spec.parts) {
+    const std::string& name = given.first;
     if (std::none_of(entry.parts.begin(), entry.parts.end(), [&](const Part& p) { return p.name == name; })) {
       std::vector<std::string_view> known;
       for (const Part& p : entry.parts) known.push_back(p.name);
       for (const Param& p : entry.parameters) known.push_back(p.name);
-      throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + name + "'" + catalog::suggestion(name, known));
+      throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + name + "'" +
+                                  catalog::suggestion(name, known));
     }
+  }
   for (const Part& p : entry.parts) {
     const auto given = spec.parts.find(std::string(p.name));
     const Spec chosen = given == spec.parts.end() ? Spec{std::string(p.value), {}} : given->second;
     part_names_.push_back(chosen.name);
-    if (p.family == Family::activation) parts_.push_back(catalog::choose_activation(chosen));
-    else if (chosen.name.empty() || chosen.name == "auto") parts_.push_back(Choice{.family = p.family});
-    else parts_.push_back(catalog::choose(p.family, chosen));
+    if (p.family == Family::activation)
+      parts_.push_back(catalog::choose_activation(chosen));
+    else if (chosen.name.empty() || chosen.name == "auto")
+      parts_.push_back(Choice{.family = p.family});
+    else
+      parts_.push_back(catalog::choose(p.family, chosen));
   }
 }
 
 LayerSpec Layer::spec() const {
   LayerSpec spec{std::string(entry_->name), name_, catalog::settings_of(*entry_, values_), {}};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
-    if (parts_[i].index >= 0) spec.parts[std::string(entry_->parts[i].name)] = catalog::spec_of(parts_[i]);
-    else if (!part_names_[i].empty()) spec.parts[std::string(entry_->parts[i].name)] = {part_names_[i], {}};
+    if (parts_[i].index >= 0)
+      spec.parts[std::string(entry_->parts[i].name)] = catalog::spec_of(parts_[i]);
+    else if (!part_names_[i].empty())
+      spec.parts[std::string(entry_->parts[i].name)] = {part_names_[i], {}};
   }
   return spec;
 }
@@ -46,7 +55,9 @@ Choice Layer::initializer(std::string_view part_name) const {
   const Choice& given = part(part_name);
   if (given.index >= 0) return given;
   const std::string_view own = activation();
-  return catalog::choose(Family::initializer, {std::string(automatic_initializer(own.empty() ? std::string_view(next_activation) : own)), {}});
+  return catalog::choose(
+      Family::initializer,
+      {std::string(automatic_initializer(own.empty() ? std::string_view(next_activation) : own)), {}});
 }
 
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec) {

@@ -5,7 +5,8 @@ namespace deltarule {
 namespace {
 
 template <class Loss, class T>
-double row_by_element(const Broadcast<simd::Pack<T>>& p, std::size_t n, const T* y, const T* t, double scale, T* gradient) {
+double row_by_element(const Broadcast<simd::Pack<T>>& p, std::size_t n, const T* y, const T* t, double scale,
+                      T* gradient) {
   using P = simd::Pack<T>;
   const double share = Loss::averaged ? 1 / static_cast<double>(n) : 1.0;
   const P factor(static_cast<T>(scale * share));
@@ -19,7 +20,8 @@ double row_by_element(const Broadcast<simd::Pack<T>>& p, std::size_t n, const T*
 }
 
 template <class Loss, class T>
-void run(const Values& values, const LossRows<T>& in, double scale, double* value, T* gradient, std::ptrdiff_t gradient_row) {
+void run(const Values& values, const LossRows<T>& in, double scale, double* value, T* gradient,
+         std::ptrdiff_t gradient_row) {
   [[maybe_unused]] Broadcast<simd::Pack<T>> p;
   if constexpr (requires { Loss::averaged; })
     for (std::size_t i = 0; i < p.size(); ++i) p[i] = simd::Pack<T>(static_cast<T>(values[i]));
@@ -33,7 +35,8 @@ void run(const Values& values, const LossRows<T>& in, double scale, double* valu
     else if constexpr (Loss::entry.target == Target::label)
       value[i] = Loss::template row<T>(values, in.outputs, y, in.label[i], scale * weight, g);
     else
-      value[i] = Loss::template row<T>(values, in.outputs, y, in.target + r * in.target_row, scale * weight, g);
+      value[i] =
+          Loss::template row<T>(values, in.outputs, y, in.target + r * in.target_row, scale * weight, g);
     // A row of weight zero counts as absent, even where its loss is not finite.
     value[i] = weight == 0 ? 0 : weight * value[i];
     if (weight == 0)
@@ -43,8 +46,10 @@ void run(const Values& values, const LossRows<T>& in, double scale, double* valu
 
 template <class Loss>
 constexpr bool from_logits = [] {
-  if constexpr (requires { Loss::from_logits; }) return Loss::from_logits;
-  else return false;
+  if constexpr (requires { Loss::from_logits; })
+    return Loss::from_logits;
+  else
+    return false;
 }();
 
 template <class T>
@@ -55,8 +60,12 @@ constexpr auto table = []<class... Ls>(List<Ls...>) {
 }  // namespace
 
 template <>
-const LossKernel<float>& loss_kernel(int index) { return table<float>[static_cast<std::size_t>(index)]; }
+const LossKernel<float>& loss_kernel(int index) {
+  return table<float>[static_cast<std::size_t>(index)];
+}
 template <>
-const LossKernel<double>& loss_kernel(int index) { return table<double>[static_cast<std::size_t>(index)]; }
+const LossKernel<double>& loss_kernel(int index) {
+  return table<double>[static_cast<std::size_t>(index)];
+}
 
 }  // namespace deltarule

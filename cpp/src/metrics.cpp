@@ -11,8 +11,12 @@ constexpr auto table = []<class... Ms>(List<Ms...>) {
 }  // namespace
 
 template <>
-const MetricKernel<float>& metric_kernel(int index) { return table<float>[static_cast<std::size_t>(index)]; }
+const MetricKernel<float>& metric_kernel(int index) {
+  return table<float>[static_cast<std::size_t>(index)];
+}
 template <>
-const MetricKernel<double>& metric_kernel(int index) { return table<double>[static_cast<std::size_t>(index)]; }
+const MetricKernel<double>& metric_kernel(int index) {
+  return table<double>[static_cast<std::size_t>(index)];
+}
 
 }  // namespace deltarule

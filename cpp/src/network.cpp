@@ -1,7 +1,7 @@
-#include <algorithm>
-#include <cmath>
 #include <deltarule/layers.h>
 #include <deltarule/network.h>
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 namespace deltarule {
@@ -35,7 +35,8 @@ void Network<T>::make_layers(const NetworkSpec& spec) {
     if (layer->name().find('.') != std::string::npos)
       throw std::invalid_argument("network: layer name '" + layer->name() + "' must not contain a dot");
     if (!names.insert(layer->name()).second)
-      throw std::invalid_argument("network: two layers are called '" + layer->name() + "'; names must differ");
+      throw std::invalid_argument("network: two layers are called '" + layer->name() +
+                                  "'; names must differ");
     layers_.push_back(std::move(layer));
   }
   // Only what passes values on unchanged in kind may stand between a layer and "its" activation.
@@ -51,23 +52,32 @@ void Network<T>::make_layers(const NetworkSpec& spec) {
 
 template <class T>
 Network<T>::Network(const Network& other)
-    : seed_(other.seed_), tensors_(other.tensors_), input_width_(other.input_width_), output_width_(other.output_width_),
-      parameters_(other.parameters_), gradients_(other.gradients_), statistics_(other.statistics_) {
+    : seed_(other.seed_),
+      tensors_(other.tensors_),
+      input_width_(other.input_width_),
+      output_width_(other.output_width_),
+      parameters_(other.parameters_),
+      gradients_(other.gradients_),
+      statistics_(other.statistics_) {
   for (const auto& layer : other.layers_) layers_.push_back(layer->clone());
 }
 
 template <class T>
 void Network<T>::build(std::ptrdiff_t input_width) {
-  build(input_width, true, std::numeric_limits<std::ptrdiff_t>::max() / static_cast<std::ptrdiff_t>(sizeof(T)));
+  build(input_width, true,
+        std::numeric_limits<std::ptrdiff_t>::max() / static_cast<std::ptrdiff_t>(sizeof(T)));
 }
 
 template <class T>
 void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t most) {
   if (built()) {
     if (input_width == input_width_) return;
-    throw std::invalid_argument("network: already built for " + std::to_string(input_width_) + " inputs, asked for " + std::to_string(input_width));
+    throw std::invalid_argument("network: already built for " + std::to_string(input_width_) +
+                                " inputs, asked for " + std::to_string(input_width));
   }
-  if (input_width < 1) throw std::invalid_argument("network: input width " + std::to_string(input_width) + " is not allowed; allowed: >= 1");
+  if (input_width < 1)
+    throw std::invalid_argument("network: input width " + std::to_string(input_width) +
+                                " is not allowed; allowed: >= 1");
   std::ptrdiff_t width = input_width, trained = 0, kept = 0;
   std::vector<Tensor> list;
   for (const auto& layer : layers_) {
@@ -77,7 +87,8 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
       t.layer = layer->name();
       t.name = t.layer + "." + t.name;
       if (t.columns > 0 && t.rows > (most - trained - kept) / t.columns)
-        throw std::length_error("network: array '" + t.name + "' of " + std::to_string(t.rows) + " x " + std::to_string(t.columns) + " numbers is too large");
+        throw std::length_error("network: array '" + t.name + "' of " + std::to_string(t.rows) + " x " +
+                                std::to_string(t.columns) + " numbers is too large");
       std::ptrdiff_t& next = t.trained() ? trained : kept;
       t.offset = next;
       next += t.size();
@@ -102,13 +113,15 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
 
 template <class T>
 bool Network<T>::adapts() const {
-  return std::any_of(layers_.begin(), layers_.end(), [](const auto& l) { return l->entry().name == Standardize::entry.name; });
+  return std::any_of(layers_.begin(), layers_.end(),
+                     [](const auto& l) { return l->entry().name == Standardize::entry.name; });
 }
 
 template <class T>
 void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
   if (rows < 1 || !built()) return;
-  // What a second Standardize sees are standardised numbers: its mean is 0 and its deviation 1, as initialised.
+  // What a second Standardize sees are standardised numbers: its mean is 0 and its deviation 1, as
+  // initialised.
   for (const auto& layer : layers_) {
     if (layer->entry().name != Standardize::entry.name) {
       if (layer->entry().name == Dropout::entry.name) continue;
@@ -148,10 +161,13 @@ template <class T>
 std::span<T> Network<T>::tensor(std::string_view name) {
   for (const Tensor& t : tensors_)
     if (t.name == name)
-      return (t.trained() ? parameters_ : statistics_).span().subspan(static_cast<std::size_t>(t.offset), static_cast<std::size_t>(t.size()));
+      return (t.trained() ? parameters_ : statistics_)
+          .span()
+          .subspan(static_cast<std::size_t>(t.offset), static_cast<std::size_t>(t.size()));
   std::vector<std::string_view> known;
   for (const Tensor& t : tensors_) known.push_back(t.name);
-  throw std::invalid_argument("network: no array '" + std::string(name) + "'" + catalog::suggestion(name, known));
+  throw std::invalid_argument("network: no array '" + std::string(name) + "'" +
+                              catalog::suggestion(name, known));
 }
 
 template class Network<float>;

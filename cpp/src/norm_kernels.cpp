@@ -1,7 +1,7 @@
-#include <cmath>
 #include <deltarule/engine/reduce.h>
 #include <deltarule/norm_kernel.h>
 #include <deltarule/simd/span.h>
+#include <cmath>
 
 namespace deltarule {
 namespace {
@@ -14,7 +14,9 @@ void columns_each(std::ptrdiff_t columns, F&& f) {
 }
 
 template <class T>
-Pack<T> constant(double x) { return Pack<T>(static_cast<T>(x)); }
+Pack<T> constant(double x) {
+  return Pack<T>(static_cast<T>(x));
+}
 
 }  // namespace
 
@@ -39,17 +41,20 @@ void column_moments(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x
 }
 
 template <class T>
-void merge_moments(std::ptrdiff_t columns, double before, T* mean, T* deviations, double count, const T* part_mean, const T* part_deviations) {
+void merge_moments(std::ptrdiff_t columns, double before, T* mean, T* deviations, double count,
+                   const T* part_mean, const T* part_deviations) {
   const double total = before + count;
   columns_each<T>(columns, [&](auto span) {
     const auto d = span.load(part_mean) - span.load(mean);
-    span.store(deviations, span.load(deviations) + span.load(part_deviations) + d * d * constant<T>(before * count / total));
+    span.store(deviations, span.load(deviations) + span.load(part_deviations) +
+                               d * d * constant<T>(before * count / total));
     span.store(mean, simd::fma(d, constant<T>(count / total), span.load(mean)));
   });
 }
 
 template <class T>
-void normalize_columns(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, const T* mean, const T* inverse, const T* gain, const T* shift, View<T> y) {
+void normalize_columns(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, const T* mean,
+                       const T* inverse, const T* gain, const T* shift, View<T> y) {
   for (std::ptrdiff_t i = 0; i < rows; ++i)
     columns_each<T>(columns, [&](auto span) {
       const auto scaled = (span.load(x.at(i)) - span.load(mean)) * span.load(inverse);
@@ -58,7 +63,8 @@ void normalize_columns(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T
 }
 
 template <class T>
-void batch_norm_sums(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy, const T* mean, const T* inverse, T* sum, T* product) {
+void batch_norm_sums(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
+                     const T* mean, const T* inverse, T* sum, T* product) {
   using P = Pack<T>;
   columns_each<T>(columns, [&](auto span) {
     const P m = span.load(mean);
@@ -74,8 +80,9 @@ void batch_norm_sums(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> 
 }
 
 template <class T>
-void batch_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy, const T* mean, const T* inverse, const T* gain,
-                      const T* sum, const T* product, double count, View<T> dx) {
+void batch_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
+                      const T* mean, const T* inverse, const T* gain, const T* sum, const T* product,
+                      double count, View<T> dx) {
   const auto share = constant<T>(1 / count);
   for (std::ptrdiff_t i = 0; i < rows; ++i)
     columns_each<T>(columns, [&](auto span) {
@@ -87,19 +94,22 @@ void batch_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T>
 }
 
 template <class T>
-void layer_norm_forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, const T* gain, const T* shift, double epsilon, View<T> y, T* mean, T* inverse) {
+void layer_norm_forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, const T* gain,
+                        const T* shift, double epsilon, View<T> y, T* mean, T* inverse) {
   using P = Pack<T>;
   const auto n = static_cast<std::size_t>(columns);
   for (std::ptrdiff_t i = 0; i < rows; ++i) {
     const T* row = x.at(i);
     const P origin(row[0]);
-    const double offset = static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(row) - origin; }));
+    const double offset =
+        static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(row) - origin; }));
     const T m = static_cast<T>(static_cast<double>(row[0]) + offset / static_cast<double>(columns));
     const T squares = simd::sum<T>(n, [&](auto span) {
       const P d = span.load(row) - P(m);
       return d * d;
     });
-    const T inv = static_cast<T>(1 / std::sqrt(static_cast<double>(squares) / static_cast<double>(columns) + epsilon));
+    const T inv =
+        static_cast<T>(1 / std::sqrt(static_cast<double>(squares) / static_cast<double>(columns) + epsilon));
     simd::each<T>(n, [&](auto span) {
       span.store(y.at(i), simd::fma((span.load(row) - P(m)) * P(inv), span.load(gain), span.load(shift)));
     });
@@ -109,14 +119,20 @@ void layer_norm_forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const 
 }
 
 template <class T>
-void layer_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy, const T* gain, const T* mean, const T* inverse, View<T> dx) {
+void layer_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
+                      const T* gain, const T* mean, const T* inverse, View<T> dx) {
   using P = Pack<T>;
   const auto n = static_cast<std::size_t>(columns);
   const T share = static_cast<T>(1 / static_cast<double>(columns));
   for (std::ptrdiff_t i = 0; i < rows; ++i) {
     const P m(mean[i]), inv(inverse[i]);
     const P first(simd::sum<T>(n, [&](auto span) { return span.load(dy.at(i)) * span.load(gain); }) * share);
-    const P second(simd::sum<T>(n, [&](auto span) { return span.load(dy.at(i)) * span.load(gain) * ((span.load(x.at(i)) - m) * inv); }) * share);
+    const P second(simd::sum<T>(n,
+                                [&](auto span) {
+                                  return span.load(dy.at(i)) * span.load(gain) *
+                                         ((span.load(x.at(i)) - m) * inv);
+                                }) *
+                   share);
     simd::each<T>(n, [&](auto span) {
       const P hat = (span.load(x.at(i)) - m) * inv;
       span.store(dx.at(i), (span.load(dy.at(i)) * span.load(gain) - first - hat * second) * inv);
@@ -125,23 +141,31 @@ void layer_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T>
 }
 
 template <class T>
-void layer_norm_parameters(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy, const T* mean, const T* inverse, T* dgain, T* dshift) {
+void layer_norm_parameters(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
+                           const T* mean, const T* inverse, T* dgain, T* dshift) {
   using P = Pack<T>;
-  engine::column_sums<T>(rows, columns, dshift, [&](std::ptrdiff_t i, auto span) { return span.load(dy.at(i)); });
+  engine::column_sums<T>(rows, columns, dshift,
+                         [&](std::ptrdiff_t i, auto span) { return span.load(dy.at(i)); });
   engine::column_sums<T>(rows, columns, dgain, [&](std::ptrdiff_t i, auto span) {
     return span.load(dy.at(i)) * ((span.load(x.at(i)) - P(mean[i])) * P(inverse[i]));
   });
 }
 
-#define DELTARULE_INSTANTIATE(T)                                                                                        \
-  template void column_moments(std::ptrdiff_t, std::ptrdiff_t, View<const T>, T*, T*);                                  \
-  template void merge_moments(std::ptrdiff_t, double, T*, T*, double, const T*, const T*);                              \
-  template void normalize_columns(std::ptrdiff_t, std::ptrdiff_t, View<const T>, const T*, const T*, const T*, const T*, View<T>); \
-  template void batch_norm_sums(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*, const T*, T*, T*); \
-  template void batch_norm_input(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*, const T*, const T*, const T*, const T*, double, View<T>); \
-  template void layer_norm_forward(std::ptrdiff_t, std::ptrdiff_t, View<const T>, const T*, const T*, double, View<T>, T*, T*); \
-  template void layer_norm_input(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*, const T*, const T*, View<T>); \
-  template void layer_norm_parameters(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*, const T*, T*, T*);
+#define DELTARULE_INSTANTIATE(T)                                                                         \
+  template void column_moments(std::ptrdiff_t, std::ptrdiff_t, View<const T>, T*, T*);                   \
+  template void merge_moments(std::ptrdiff_t, double, T*, T*, double, const T*, const T*);               \
+  template void normalize_columns(std::ptrdiff_t, std::ptrdiff_t, View<const T>, const T*, const T*,     \
+                                  const T*, const T*, View<T>);                                          \
+  template void batch_norm_sums(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*,  \
+                                const T*, T*, T*);                                                       \
+  template void batch_norm_input(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*, \
+                                 const T*, const T*, const T*, const T*, double, View<T>);               \
+  template void layer_norm_forward(std::ptrdiff_t, std::ptrdiff_t, View<const T>, const T*, const T*,    \
+                                   double, View<T>, T*, T*);                                             \
+  template void layer_norm_input(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*, \
+                                 const T*, const T*, View<T>);                                           \
+  template void layer_norm_parameters(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>,      \
+                                      const T*, const T*, T*, T*);
 DELTARULE_INSTANTIATE(float)
 DELTARULE_INSTANTIATE(double)
 #undef DELTARULE_INSTANTIATE

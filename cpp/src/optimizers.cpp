@@ -23,12 +23,16 @@ bool update_states(const Values& constants, const UpdateBlock<T>& in) {
     T* w = block.weight + r * block.weight_row;
     simd::each<T>(static_cast<std::size_t>(block.columns), [&](auto span) {
       std::array<P, N> s;
-      for (int k = 0; k < N; ++k) s[static_cast<std::size_t>(k)] = span.load(block.state[static_cast<std::size_t>(k)] + r * block.weight_row);
+      for (int k = 0; k < N; ++k)
+        s[static_cast<std::size_t>(k)] =
+            span.load(block.state[static_cast<std::size_t>(k)] + r * block.weight_row);
       P weight = span.load(w);
       Rule::template update<N>(c, span.load(g), weight, s);
       finite &= simd::abs(span.only(weight, T(0))) < limit;
       span.store(w, weight);
-      for (int k = 0; k < N; ++k) span.store(block.state[static_cast<std::size_t>(k)] + r * block.weight_row, s[static_cast<std::size_t>(k)]);
+      for (int k = 0; k < N; ++k)
+        span.store(block.state[static_cast<std::size_t>(k)] + r * block.weight_row,
+                   s[static_cast<std::size_t>(k)]);
     });
   }
   return !simd::any<P>(~finite);
@@ -55,8 +59,12 @@ constexpr auto table = []<class... Rules>(List<Rules...>) {
 }  // namespace
 
 template <>
-const UpdateKernel<float>& update_kernel(int index) { return table<float>[static_cast<std::size_t>(index)]; }
+const UpdateKernel<float>& update_kernel(int index) {
+  return table<float>[static_cast<std::size_t>(index)];
+}
 template <>
-const UpdateKernel<double>& update_kernel(int index) { return table<double>[static_cast<std::size_t>(index)]; }
+const UpdateKernel<double>& update_kernel(int index) {
+  return table<double>[static_cast<std::size_t>(index)];
+}
 
 }  // namespace deltarule

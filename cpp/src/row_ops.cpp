@@ -11,8 +11,12 @@ constexpr auto table = []<class... Ops>(List<Ops...>) {
 }  // namespace
 
 template <>
-const RowOpKernel<float>& row_op_kernel(int index) { return table<float>[static_cast<std::size_t>(index)]; }
+const RowOpKernel<float>& row_op_kernel(int index) {
+  return table<float>[static_cast<std::size_t>(index)];
+}
 template <>
-const RowOpKernel<double>& row_op_kernel(int index) { return table<double>[static_cast<std::size_t>(index)]; }
+const RowOpKernel<double>& row_op_kernel(int index) {
+  return table<double>[static_cast<std::size_t>(index)];
+}
 
 }  // namespace deltarule

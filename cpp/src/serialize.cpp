@@ -30,11 +30,13 @@ struct Header {
 Header read_header(File& file, const std::string& path) {
   const std::string what = "model file '" + path + "'";
   const std::uint64_t size = file.size();
-  if (size < 8) throw FormatError(what + ": too short to be a safetensors file (" + std::to_string(size) + " bytes)");
+  if (size < 8)
+    throw FormatError(what + ": too short to be a safetensors file (" + std::to_string(size) + " bytes)");
   std::uint64_t length = 0;
   file.read(0, &length, sizeof(length));
   if (length > size - 8 || length > largest_header)
-    throw FormatError(what + ": not a safetensors file, or cut off: the header claims " + std::to_string(length) + " bytes of " + std::to_string(size));
+    throw FormatError(what + ": not a safetensors file, or cut off: the header claims " +
+                      std::to_string(length) + " bytes of " + std::to_string(size));
   std::string text(static_cast<std::size_t>(length), '\0');
   file.read(8, text.data(), text.size());
   Header header{parse_json(text, what), 8 + length, size - 8 - length};
@@ -55,20 +57,24 @@ struct Place {
 
 // Where an array lies; checked against the type, the shape and the file.
 template <class T>
-Place place_of(const Header& header, const std::string& name, std::span<const std::ptrdiff_t> shape, const std::string& what) {
+Place place_of(const Header& header, const std::string& name, std::span<const std::ptrdiff_t> shape,
+               const std::string& what) {
   const auto found = header.object.find(name);
   if (found == header.object.end()) throw FormatError(what + ": array '" + name + "' is missing");
   try {
     const json& a = *found;
     if (a.at("dtype").get<std::string>() != type_name<T>)
-      throw FormatError(what + ": array '" + name + "' is " + a.at("dtype").get<std::string>() + ", expected " + type_name<T>);
+      throw FormatError(what + ": array '" + name + "' is " + a.at("dtype").get<std::string>() +
+                        ", expected " + type_name<T>);
     const auto given = a.at("shape").get<std::vector<std::int64_t>>();
     if (!std::equal(given.begin(), given.end(), shape.begin(), shape.end()))
-      throw FormatError(what + ": array '" + name + "' has shape " + a.at("shape").dump() + ", expected " + json(std::vector<std::int64_t>(shape.begin(), shape.end())).dump());
+      throw FormatError(what + ": array '" + name + "' has shape " + a.at("shape").dump() + ", expected " +
+                        json(std::vector<std::int64_t>(shape.begin(), shape.end())).dump());
     const auto offsets = a.at("data_offsets").get<std::vector<std::uint64_t>>();
     std::uint64_t count = sizeof(T);
     for (const auto n : shape) count *= static_cast<std::uint64_t>(n);
-    if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > header.data_size || offsets[1] - offsets[0] != count)
+    if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > header.data_size ||
+        offsets[1] - offsets[0] != count)
       throw FormatError(what + ": array '" + name + "' does not lie within the file as its shape says");
     return {offsets[0], offsets[1]};
   } catch (const json::exception&) {
@@ -88,12 +94,15 @@ template <class T, class N, class R>
 std::vector<Item<T>> items(N& network, R* trainer) {
   std::vector<Item<T>> list;
   for (const Tensor& t : network.tensors()) {
-    const std::vector<std::ptrdiff_t> shape = t.vector ? std::vector{t.columns} : std::vector{t.rows, t.columns};
+    const std::vector<std::ptrdiff_t> shape =
+        t.vector ? std::vector{t.columns} : std::vector{t.rows, t.columns};
     const auto offset = static_cast<std::size_t>(t.offset), size = static_cast<std::size_t>(t.size());
-    list.push_back({t.name, shape, (t.trained() ? network.parameters() : network.statistics()).subspan(offset, size)});
+    list.push_back(
+        {t.name, shape, (t.trained() ? network.parameters() : network.statistics()).subspan(offset, size)});
     if (trainer && t.trained())
       for (int i = 0; i < trainer->state_count(); ++i)
-        list.push_back({"optimizer." + t.name + "." + std::string(trainer->state_name(i)), shape, trainer->state(i).subspan(offset, size)});
+        list.push_back({"optimizer." + t.name + "." + std::string(trainer->state_name(i)), shape,
+                        trainer->state(i).subspan(offset, size)});
   }
   return list;
 }
@@ -101,9 +110,12 @@ std::vector<Item<T>> items(N& network, R* trainer) {
 }  // namespace
 
 template <class T>
-void save(const std::string& path, const Network<T>& network, const Trainer<T>* trainer, std::string_view extra) {
+void save(const std::string& path, const Network<T>& network, const Trainer<T>* trainer,
+          std::string_view extra) {
   if (!network.built()) throw std::invalid_argument("save: the network is not built yet");
-  json header, meta{{"format", "deltarule"}, {"deltarule.version", std::to_string(format_version)}, {"deltarule.network", to_json(network.spec())}};
+  json header, meta{{"format", "deltarule"},
+                    {"deltarule.version", std::to_string(format_version)},
+                    {"deltarule.network", to_json(network.spec())}};
   if (!extra.empty()) meta["deltarule.extra"] = std::string(extra);
   if (trainer) {
     json t = to_object(trainer->spec());
@@ -141,7 +153,8 @@ std::string stored_type(const std::string& path) {
     if (name == "__metadata__" || !value.is_object() || !value.contains("dtype")) continue;
     if (value["dtype"] == "F32") return "float32";
     if (value["dtype"] == "F64") return "float64";
-    throw FormatError("model file '" + path + "': arrays of type " + value["dtype"].dump().substr(0, 20) + " are not known; known: F32, F64");
+    throw FormatError("model file '" + path + "': arrays of type " + value["dtype"].dump().substr(0, 20) +
+                      " are not known; known: F32, F64");
   }
   throw FormatError("model file '" + path + "': no arrays");
 }
@@ -153,7 +166,8 @@ Model<T> load_model(const std::string& path) {
   const Header header = read_header(file, path);
   const std::string version = metadata(header.object, "deltarule.version", what);
   if (version != std::to_string(format_version))
-    throw FormatError(what + ": format version " + version.substr(0, 20) + " is not known; this library reads version " + std::to_string(format_version));
+    throw FormatError(what + ": format version " + version.substr(0, 20) +
+                      " is not known; this library reads version " + std::to_string(format_version));
   Model<T> model;
   try {
     const NetworkSpec spec = network_spec_from_json(metadata(header.object, "deltarule.network", what));
@@ -164,7 +178,8 @@ Model<T> load_model(const std::string& path) {
     if (meta.contains("deltarule.extra")) model.extra = metadata(header.object, "deltarule.extra", what);
     if (meta.contains("deltarule.trainer")) {
       json t = parse_json(metadata(header.object, "deltarule.trainer", what), what);
-      if (!t.is_object() || !t.contains("steps_done") || !t["steps_done"].is_number_integer() || t["steps_done"].get<std::int64_t>() < 0)
+      if (!t.is_object() || !t.contains("steps_done") || !t["steps_done"].is_number_integer() ||
+          t["steps_done"].get<std::int64_t>() < 0)
         throw FormatError(what + ": 'steps_done' is missing or not a count");
       const auto steps = t["steps_done"].get<std::int64_t>();
       t.erase("steps_done");
@@ -178,24 +193,29 @@ Model<T> load_model(const std::string& path) {
   }
   const auto list = items<T>(*model.network, model.trainer.get());
   if (list.size() + 1 != header.object.size())
-    throw FormatError(what + ": holds " + std::to_string(header.object.size() - 1) + " arrays, its description asks for " + std::to_string(list.size()));
+    throw FormatError(what + ": holds " + std::to_string(header.object.size() - 1) +
+                      " arrays, its description asks for " + std::to_string(list.size()));
   std::vector<Place> places;
   for (const auto& item : list) places.push_back(place_of<T>(header, item.name, item.shape, what));
-  // Back to back from the first to the last byte, as the format demands: no holes, no overlap, nothing behind.
+  // Back to back from the first to the last byte, as the format demands: no holes, no overlap, nothing
+  // behind.
   std::vector<Place> sorted = places;
   std::ranges::sort(sorted, {}, [](const Place& p) { return std::pair(p.begin, p.end); });
   std::uint64_t at = 0;
   for (const Place& p : sorted) {
-    if (p.begin != at) throw FormatError(what + ": its arrays overlap or leave a hole at byte " + std::to_string(at));
+    if (p.begin != at)
+      throw FormatError(what + ": its arrays overlap or leave a hole at byte " + std::to_string(at));
     at = p.end;
   }
-  if (at != header.data_size) throw FormatError(what + ": " + std::to_string(header.data_size - at) + " bytes behind the last array");
+  if (at != header.data_size)
+    throw FormatError(what + ": " + std::to_string(header.data_size - at) + " bytes behind the last array");
   for (std::size_t i = 0; i < list.size(); ++i) {
     const auto& item = list[i];
     const Place& place = places[i];
     file.read(header.data_begin + place.begin, item.data.data(), item.data.size() * sizeof(T));
     for (const T x : item.data)
-      if (!std::isfinite(x)) throw FormatError(what + ": array '" + item.name + "' holds a number that is not finite");
+      if (!std::isfinite(x))
+        throw FormatError(what + ": array '" + item.name + "' holds a number that is not finite");
   }
   return model;
 }

@@ -1,5 +1,5 @@
-#include <algorithm>
 #include <deltarule/session.h>
+#include <algorithm>
 
 namespace deltarule {
 
@@ -7,8 +7,10 @@ using engine::padded;
 
 template <class T>
 Session<T>::Session(const Network<T>& network, std::ptrdiff_t max_batch)
-    : plan_(network, {.max_rows = std::max<std::ptrdiff_t>(1, max_batch)}), max_batch_(std::max<std::ptrdiff_t>(1, max_batch)),
-      input_width_(network.input_width()), output_width_(network.output_width()) {
+    : plan_(network, {.max_rows = std::max<std::ptrdiff_t>(1, max_batch)}),
+      max_batch_(std::max<std::ptrdiff_t>(1, max_batch)),
+      input_width_(network.input_width()),
+      output_width_(network.output_width()) {
   plan_.reserve();
   std::size_t size = 0;
   std::vector<std::size_t> places;
@@ -19,12 +21,14 @@ Session<T>::Session(const Network<T>& network, std::ptrdiff_t max_batch)
   }
   arena_ = engine::Buffer<T>(size);
   scratch_ = engine::Buffer<T>(plan_.scratch_size());
-  for (std::size_t i = 0; i < places.size(); ++i) values_.push_back({arena_.data() + places[i], padded<T>(plan_.value_columns()[i])});
+  for (std::size_t i = 0; i < places.size(); ++i)
+    values_.push_back({arena_.data() + places[i], padded<T>(plan_.value_columns()[i])});
 }
 
 template <class T>
 void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
-  const auto first = static_cast<std::size_t>(plan_.input_slot().value), last = static_cast<std::size_t>(plan_.output_slot().value);
+  const auto first = static_cast<std::size_t>(plan_.input_slot().value),
+             last = static_cast<std::size_t>(plan_.output_slot().value);
   engine::Context<T> context;
   context.scratch = scratch_.data();
   for (std::ptrdiff_t begin = 0; begin < rows; begin += max_batch_) {
@@ -32,8 +36,10 @@ void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
     // The first operation reads the caller's rows and the last writes them: nothing is copied.
     values_[first] = {const_cast<T*>(in) + begin * input_width_, input_width_};
     T* target = out + begin * output_width_;
-    if (first == last) std::copy_n(values_[first].data, count * input_width_, target);
-    else values_[last] = {target, output_width_};
+    if (first == last)
+      std::copy_n(values_[first].data, count * input_width_, target);
+    else
+      values_[last] = {target, output_width_};
     context.values = values_;
     context.rows = context.tile_rows = count;
     for (const auto& op : plan_.ops()) op->forward(context, {0, count, 0});

@@ -2,6 +2,7 @@
 #include "specs.h"
 
 #include <deltarule/serialize.h>
+#include <algorithm>
 #include <set>
 
 namespace deltarule {
@@ -43,7 +44,8 @@ Setting setting_from(const std::string& name, const json& value, const std::stri
   if (value.is_boolean()) return {name, value.get<bool>() ? 1.0 : 0.0, {}};
   if (value.is_number()) return {name, value.get<double>(), {}};
   if (value.is_string()) return {name, 0, value.get<std::string>()};
-  throw FormatError(what + ": '" + name + "' must be a number, a boolean or a string, not " + value.dump().substr(0, 60));
+  throw FormatError(what + ": '" + name + "' must be a number, a boolean or a string, not " +
+                    value.dump().substr(0, 60));
 }
 
 json value_of(const Setting& s) {
@@ -73,6 +75,11 @@ const Entry* entry_of(Family family, const std::string& name) {
   return nullptr;
 }
 
+bool has_part(const Entry* entry, const std::string& name) {
+  return entry &&
+         std::any_of(entry->parts.begin(), entry->parts.end(), [&](const Part& p) { return p.name == name; });
+}
+
 json spec_json(const Spec& spec, Family family) {
   json object = settings_json(spec.settings, entry_of(family, spec.name));
   object["name"] = spec.name;
@@ -84,7 +91,8 @@ json spec_json(const Spec& spec, Family family) {
 Spec spec_from(const json& value, const std::string& what) {
   if (value.is_string()) return {value.get<std::string>(), {}};
   if (value.is_null()) return {};
-  if (!value.is_object()) throw FormatError(what + " must be an object with a name, not " + value.dump().substr(0, 60));
+  if (!value.is_object())
+    throw FormatError(what + " must be an object with a name, not " + value.dump().substr(0, 60));
   Spec spec{get<std::string>(value, "name", what), {}};
   for (const auto& [key, item] : value.items())
     if (key != "name") spec.settings.push_back(setting_from(key, item, what));
@@ -110,10 +118,12 @@ NetworkSpec network_spec_from(const json& object) {
   const std::string what = "network description";
   if (!object.is_object()) throw FormatError(what + " must be an object");
   if (object.contains("version") && object["version"] != format_version)
-    throw FormatError(what + ": version " + object["version"].dump().substr(0, 20) + " is not known; this library reads version " + std::to_string(format_version));
+    throw FormatError(what + ": version " + object["version"].dump().substr(0, 20) +
+                      " is not known; this library reads version " + std::to_string(format_version));
   NetworkSpec spec;
   for (const auto& [key, value] : object.items())
-    if (key != "version" && key != "seed" && key != "layers" && key != "input_width") throw FormatError(what + ": unknown key '" + key + "'");
+    if (key != "version" && key != "seed" && key != "layers" && key != "input_width")
+      throw FormatError(what + ": unknown key '" + key + "'");
   if (object.contains("seed")) spec.seed = get<std::uint64_t>(object, "seed", what);
   if (object.contains("input_width")) spec.input_width = get<std::ptrdiff_t>(object, "input_width", what);
   const json layers = get<json>(object, "layers", what);
@@ -124,14 +134,12 @@ NetworkSpec network_spec_from(const json& object) {
     const Entry* entry = entry_of(Family::layer, layer.type);
     for (const auto& [key, value] : item.items()) {
       if (key == "type") continue;
-      const auto is_part = [&] {
-        for (const Part& p : entry ? entry->parts : std::span<const Part>{})
-          if (p.name == key) return true;
-        return false;
-      };
-      if (key == "name") layer.name = value.is_null() ? std::string{} : get<std::string>(item, "name", where);
-      else if (is_part() || value.is_object()) layer.parts[key] = spec_from(value, where + ", " + key);
-      else layer.settings.push_back(setting_from(key, value, where));
+      if (key == "name")
+        layer.name = value.is_null() ? std::string{} : get<std::string>(item, "name", where);
+      else if (has_part(entry, key) || value.is_object())
+        layer.parts[key] = spec_from(value, where + ", " + key);
+      else
+        layer.settings.push_back(setting_from(key, value, where));
     }
     spec.layers.push_back(std::move(layer));
   }
@@ -158,13 +166,17 @@ TrainerSpec trainer_spec_from(const json& object) {
   if (!object.is_object()) throw FormatError(what + " must be an object");
   TrainerSpec spec;
   for (const auto& [key, value] : object.items()) {
-    if (key == "loss") spec.loss = spec_from(value, what + ", loss");
-    else if (key == "optimizer") spec.optimizer = spec_from(value, what + ", optimizer");
+    if (key == "loss")
+      spec.loss = spec_from(value, what + ", loss");
+    else if (key == "optimizer")
+      spec.optimizer = spec_from(value, what + ", optimizer");
     else if (key == "schedule" || key == "metrics") {
       if (!value.is_array()) throw FormatError(what + ": '" + key + "' must be a list");
-      for (const json& item : value) (key == "schedule" ? spec.schedule : spec.metrics).push_back(spec_from(item, what + ", " + key));
+      for (const json& item : value)
+        (key == "schedule" ? spec.schedule : spec.metrics).push_back(spec_from(item, what + ", " + key));
     } else if (key == "clip_norm" || key == "clip_value") {
-      if (!value.is_null()) (key == "clip_norm" ? spec.clip_norm : spec.clip_value) = get<double>(object, key.c_str(), what);
+      if (!value.is_null())
+        (key == "clip_norm" ? spec.clip_norm : spec.clip_value) = get<double>(object, key.c_str(), what);
     } else if (key == "seed") {
       spec.seed = get<std::uint64_t>(object, "seed", what);
     } else {
@@ -176,7 +188,11 @@ TrainerSpec trainer_spec_from(const json& object) {
 
 std::string to_json(const NetworkSpec& spec) { return to_object(spec).dump(); }
 std::string to_json(const TrainerSpec& spec) { return to_object(spec).dump(); }
-NetworkSpec network_spec_from_json(std::string_view text) { return network_spec_from(parse_json(text, "network description")); }
-TrainerSpec trainer_spec_from_json(std::string_view text) { return trainer_spec_from(parse_json(text, "trainer description")); }
+NetworkSpec network_spec_from_json(std::string_view text) {
+  return network_spec_from(parse_json(text, "network description"));
+}
+TrainerSpec trainer_spec_from_json(std::string_view text) {
+  return trainer_spec_from(parse_json(text, "trainer description"));
+}
 
 }  // namespace deltarule

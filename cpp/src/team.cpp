@@ -1,5 +1,5 @@
-#include <algorithm>
 #include <deltarule/engine/team.h>
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -23,7 +23,9 @@ std::atomic<int> chosen{0};
 
 constexpr std::uint64_t task_bits = 20, task_mask = (1u << task_bits) - 1;
 
-std::uint64_t tag_of(std::uint32_t phase) { return static_cast<std::uint64_t>(phase & 0xffffff) << (2 * task_bits); }
+std::uint64_t tag_of(std::uint32_t phase) {
+  return static_cast<std::uint64_t>(phase & 0xffffff) << (2 * task_bits);
+}
 
 // CPUs' worth of time that the control group allows, rounded up; 0 for no limit.
 int quota() {
@@ -41,7 +43,8 @@ int quota() {
 }
 
 int usable_cpus() {
-  static const int installed = static_cast<int>(std::thread::hardware_concurrency());  // reads a file: too slow to ask twice
+  static const int installed =
+      static_cast<int>(std::thread::hardware_concurrency());  // reads a file: too slow to ask twice
   int cpus = installed;
 #if defined(__linux__)
   cpu_set_t set;
@@ -88,9 +91,12 @@ void set_threads(int count) { chosen.store(std::max(0, count)); }
 void Phases::open(int tasks) {
   remaining_.store(tasks, std::memory_order_relaxed);
   const std::uint32_t next = phase_.load(std::memory_order_relaxed) + 1;
-  const auto share = [&](int thread) { return static_cast<std::uint64_t>(static_cast<long long>(thread) * tasks / threads_); };
+  const auto share = [&](int thread) {
+    return static_cast<std::uint64_t>(static_cast<long long>(thread) * tasks / threads_);
+  };
   for (int t = 0; t < threads_; ++t)
-    queues_[static_cast<std::size_t>(t)].word.store(tag_of(next) | share(t + 1) << task_bits | share(t), std::memory_order_release);
+    queues_[static_cast<std::size_t>(t)].word.store(tag_of(next) | share(t + 1) << task_bits | share(t),
+                                                    std::memory_order_release);
   phase_.store(next, std::memory_order_release);
   if (threads_ > 1) phase_.notify_all();
 }
@@ -110,15 +116,16 @@ int Phases::claim(int thread, std::uint32_t phase) {
       if (value >> (2 * task_bits) != tag_of(phase) >> (2 * task_bits)) return -1;
       const std::uint64_t next = value & task_mask, end = (value >> task_bits) & task_mask;
       if (next >= end) break;
-      if (word.compare_exchange_weak(value, value + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return static_cast<int>(next);
+      if (word.compare_exchange_weak(value, value + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+        return static_cast<int>(next);
     }
   }
   return -1;
 }
 
 void Phases::wait_while(std::uint32_t phase) {
-  // About 10 microseconds: longer than the threads of a team are apart, far shorter than a scheduler's slice. Who
-  // sleeps leaves the core to a thread that was pushed off another one.
+  // About 10 microseconds: longer than the threads of a team are apart, far shorter than a scheduler's slice.
+  // Who sleeps leaves the core to a thread that was pushed off another one.
   for (int i = 0; i < 300; ++i) {
     if (phase_.load(std::memory_order_acquire) != phase) return;
     pause();

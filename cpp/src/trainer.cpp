@@ -1,12 +1,12 @@
-#include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <deltarule/engine/philox.h>
 #include <deltarule/engine/team.h>
 #include <deltarule/metrics.h>
 #include <deltarule/schedules.h>
 #include <deltarule/session.h>
 #include <deltarule/trainer.h>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include "training_run.h"
@@ -15,32 +15,45 @@ namespace deltarule {
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
-    : network_(network), loss_(catalog::choose(Family::loss, spec.loss)), optimizer_(catalog::choose(Family::optimizer, spec.optimizer)),
-      clip_norm_(spec.clip_norm), clip_value_(spec.clip_value), seed_(spec.seed) {
-  if (!network.built()) throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
+    : network_(network),
+      loss_(catalog::choose(Family::loss, spec.loss)),
+      optimizer_(catalog::choose(Family::optimizer, spec.optimizer)),
+      clip_norm_(spec.clip_norm),
+      clip_value_(spec.clip_value),
+      seed_(spec.seed) {
+  if (!network.built())
+    throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
   for (const Spec& s : spec.schedule) schedule_.push_back(catalog::choose(Family::schedule, s));
   for (const Spec& s : spec.metrics) {
     metrics_.push_back(catalog::choose(Family::metric, s));
     // A logit is on the right side of the decision at 0, not at one half.
-    const bool given = std::any_of(s.settings.begin(), s.settings.end(), [](const Setting& x) { return x.name == "threshold"; });
-    if (metrics_.back().entry->name == "accuracy" && !given && loss_kernel<T>(loss_.index).from_logits) metrics_.back().values[0] = 0;
+    const bool given = std::any_of(s.settings.begin(), s.settings.end(),
+                                   [](const Setting& x) { return x.name == "threshold"; });
+    if (metrics_.back().entry->name == "accuracy" && !given && loss_kernel<T>(loss_.index).from_logits)
+      metrics_.back().values[0] = 0;
     const Target wants = metrics_.back().entry->target;
     if (wants == Target::values && loss_.entry->target == Target::label)
-      throw std::invalid_argument("metric '" + s.name + "' compares values, but the loss '" + std::string(loss_.entry->name) + "' takes class labels");
+      throw std::invalid_argument("metric '" + s.name + "' compares values, but the loss '" +
+                                  std::string(loss_.entry->name) + "' takes class labels");
   }
   for (const auto& [name, clip] : {std::pair{"clip_norm", clip_norm_}, std::pair{"clip_value", clip_value_}})
     if (clip && !(*clip > 0 && std::isfinite(*clip)))
-      throw std::invalid_argument("trainer: " + std::string(name) + " = " + std::to_string(*clip) + " is not allowed; allowed: a finite number > 0");
+      throw std::invalid_argument("trainer: " + std::string(name) + " = " + std::to_string(*clip) +
+                                  " is not allowed; allowed: a finite number > 0");
   if (loss_.entry->target != Target::values && network.output_width() < 2)
-    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' needs one output per class, at least 2; the network has " +
-                                std::to_string(network.output_width()) + " (for two classes with one output: sigmoid_cross_entropy)");
+    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) +
+                                "' needs one output per class, at least 2; the network has " +
+                                std::to_string(network.output_width()) +
+                                " (for two classes with one output: sigmoid_cross_entropy)");
   base_rate_ = optimizer_.values[0];
-  for (int i = 0; i < update_kernel<T>(optimizer_.index).states_used(optimizer_.values); ++i) states_.emplace_back(network.parameters().size());
+  for (int i = 0; i < update_kernel<T>(optimizer_.index).states_used(optimizer_.values); ++i)
+    states_.emplace_back(network.parameters().size());
 }
 
 template <class T>
 TrainerSpec Trainer<T>::spec() const {
-  TrainerSpec spec{catalog::spec_of(loss_), catalog::spec_of(optimizer_), {}, {}, clip_norm_, clip_value_, seed_};
+  TrainerSpec spec{
+      catalog::spec_of(loss_), catalog::spec_of(optimizer_), {}, {}, clip_norm_, clip_value_, seed_};
   spec.optimizer.settings[0].value = base_rate_;
   for (const Choice& c : schedule_) spec.schedule.push_back(catalog::spec_of(c));
   for (const Choice& c : metrics_) spec.metrics.push_back(catalog::spec_of(c));
@@ -48,7 +61,9 @@ TrainerSpec Trainer<T>::spec() const {
 }
 
 template <class T>
-double Trainer<T>::learning_rate() const { return scheduled_rate(schedule_, base_rate_, static_cast<double>(step_)); }
+double Trainer<T>::learning_rate() const {
+  return scheduled_rate(schedule_, base_rate_, static_cast<double>(step_));
+}
 
 template <class T>
 void Trainer<T>::set_learning_rate(double rate) {
@@ -61,13 +76,16 @@ void Trainer<T>::check(const Data<T>& data) const {
   if (data.rows < 1) throw std::invalid_argument("trainer: no rows of data given");
   const bool labels = loss_.entry->target == Target::label;
   if (labels ? data.label == nullptr : data.target == nullptr)
-    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " + (labels ? "integer class labels" : "one target per output") +
-                                ", but " + (labels ? "target values" : "labels") + " were given");
+    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " +
+                                (labels ? "integer class labels" : "one target per output") + ", but " +
+                                (labels ? "target values" : "labels") + " were given");
   if (data.label)
     for (std::ptrdiff_t i = 0; i < data.rows; ++i)
       if (data.label[i] < 0 || data.label[i] >= network_.output_width())
-        throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': label " + std::to_string(data.label[i]) + " in row " +
-                                    std::to_string(i) + " is not allowed; allowed: 0 to " + std::to_string(network_.output_width() - 1));
+        throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': label " +
+                                    std::to_string(data.label[i]) + " in row " + std::to_string(i) +
+                                    " is not allowed; allowed: 0 to " +
+                                    std::to_string(network_.output_width() - 1));
 }
 
 template <class T>
@@ -76,7 +94,8 @@ const std::vector<std::uint32_t>& Trainer<T>::order(std::ptrdiff_t rows, std::in
   if (order_epoch_ == epoch && order_.size() == n) return order_;
   order_.resize(n);
   std::iota(order_.begin(), order_.end(), 0u);
-  engine::PhiloxSequence random(engine::philox_key(seed_, engine::Stream::shuffle, 0), static_cast<std::uint64_t>(epoch));
+  engine::PhiloxSequence random(engine::philox_key(seed_, engine::Stream::shuffle, 0),
+                                static_cast<std::uint64_t>(epoch));
   for (std::uint32_t i = n; i > 1; --i) std::swap(order_[i - 1], order_[random.below(i)]);
   order_epoch_ = epoch;
   return order_;
@@ -102,7 +121,8 @@ typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
 template <class T>
 std::size_t Trainer<T>::sum_count() const {
   std::size_t count = 2;
-  for (const Choice& m : metrics_) count += metric_kernel<T>(m.index).sums(static_cast<std::size_t>(network_.output_width()));
+  for (const Choice& m : metrics_)
+    count += metric_kernel<T>(m.index).sums(static_cast<std::size_t>(network_.output_width()));
   return count;
 }
 
@@ -174,7 +194,8 @@ Figures Trainer<T>::step(const Data<T>& data) {
 }
 
 template <class T>
-Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size, const std::function<bool()>& poll) const {
+Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size,
+                             const std::function<bool()>& poll) const {
   check(data);
   const auto outputs = network_.output_width();
   const std::ptrdiff_t block = batch_size > 0 ? batch_size : 256;
@@ -191,8 +212,13 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size, con
   }
   std::atomic<bool> stop{false};
   const auto rows_of = [&](std::ptrdiff_t begin, std::ptrdiff_t count) {
-    return LossRows<T>{static_cast<std::size_t>(count), static_cast<std::size_t>(outputs), predictions.data() + begin * outputs, outputs,
-                       data.target ? data.target + begin * outputs : nullptr, outputs, data.label ? data.label + begin : nullptr,
+    return LossRows<T>{static_cast<std::size_t>(count),
+                       static_cast<std::size_t>(outputs),
+                       predictions.data() + begin * outputs,
+                       outputs,
+                       data.target ? data.target + begin * outputs : nullptr,
+                       outputs,
+                       data.label ? data.label + begin : nullptr,
                        data.weight ? data.weight + begin : nullptr};
   };
   engine::parallel_for(threads, blocks, [&](int t, int b) {
@@ -201,7 +227,8 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size, con
     const std::ptrdiff_t begin = b * block, count = std::min(block, data.rows - begin);
     const auto ti = static_cast<std::size_t>(t);
     sessions[ti]->run(data.x + begin * network_.input_width(), predictions.data() + begin * outputs, count);
-    loss_kernel<T>(loss_.index).run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
+    loss_kernel<T>(loss_.index)
+        .run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
   });
   std::vector<double> sums(sum_count(), 0.0);
   add_up(rows_of(0, data.rows), losses.data(), sums);
@@ -210,10 +237,13 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size, con
 
 template <class T>
 std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
-  if (batch_size < 1) throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) + " is not allowed; allowed: 1 or more");
+  if (batch_size < 1)
+    throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) +
+                                " is not allowed; allowed: 1 or more");
   const engine::Plan<T> plan(network_, {.max_rows = batch_size, .training = true});
   const bool fused = !clip_norm_ && !clip_value_;
-  return plan.explain(plan.useful_threads(batch_size, engine::threads()), states_.size(), optimizer_.entry->class_name, fused);
+  return plan.explain(plan.useful_threads(batch_size, engine::threads()), states_.size(),
+                      optimizer_.entry->class_name, fused);
 }
 
 template class Trainer<float>;

@@ -1,9 +1,9 @@
 #include "training_run.h"
 
-#include <algorithm>
-#include <cmath>
 #include <deltarule/metrics.h>
 #include <deltarule/schedules.h>
+#include <algorithm>
+#include <cmath>
 
 namespace deltarule {
 namespace {
@@ -15,8 +15,13 @@ constexpr std::ptrdiff_t chunk = 16384;  // elements of a task of a separate upd
 
 template <class T>
 Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
-    : trainer_(trainer), machine_(trainer.network_, {.max_rows = batch, .training = true}, threads), batch_(batch),
-      width_(trainer.network_.input_width()), outputs_(trainer.network_.output_width()), phases_(threads), losses_(static_cast<std::size_t>(batch)) {
+    : trainer_(trainer),
+      machine_(trainer.network_, {.max_rows = batch, .training = true}, threads),
+      batch_(batch),
+      width_(trainer.network_.input_width()),
+      outputs_(trainer.network_.output_width()),
+      phases_(threads),
+      losses_(static_cast<std::size_t>(batch)) {
   labels_.resize(static_cast<std::size_t>(batch));
   weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
   update_.kernel = &update_kernel<T>(trainer.optimizer_.index);
@@ -45,7 +50,8 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
   scale_ = weight > 0 ? 1 / weight : 0;
   step_number_ = static_cast<std::uint64_t>(trainer_.step_);
   rate_ = scheduled_rate(trainer_.schedule_, trainer_.base_rate_, static_cast<double>(trainer_.step_));
-  update_.constants = update_.kernel->prepare(trainer_.optimizer_.values, rate_, static_cast<double>(trainer_.step_ + 1));
+  update_.constants =
+      update_.kernel->prepare(trainer_.optimizer_.values, rate_, static_cast<double>(trainer_.step_ + 1));
   failed_op_.store(no_op, std::memory_order_relaxed);
 }
 
@@ -61,11 +67,17 @@ void Trainer<T>::Run::load(engine::Tile tile, engine::View<T> input) {
 
 template <class T>
 bool Trainer<T>::Run::loss(engine::Tile tile, engine::View<const T> prediction, engine::View<T> gradient) {
-  const LossRows<T> rows{static_cast<std::size_t>(tile.rows()), static_cast<std::size_t>(outputs_), prediction.at(tile.begin), prediction.row,
-                         data_.target ? targets_.data() + tile.begin * outputs_ : nullptr, outputs_,
-                         data_.label ? labels_.data() + tile.begin : nullptr, data_.weight ? weights_.data() + tile.begin : nullptr};
+  const LossRows<T> rows{static_cast<std::size_t>(tile.rows()),
+                         static_cast<std::size_t>(outputs_),
+                         prediction.at(tile.begin),
+                         prediction.row,
+                         data_.target ? targets_.data() + tile.begin * outputs_ : nullptr,
+                         outputs_,
+                         data_.label ? labels_.data() + tile.begin : nullptr,
+                         data_.weight ? weights_.data() + tile.begin : nullptr};
   double* losses = losses_.data() + tile.begin;
-  loss_kernel<T>(trainer_.loss_.index).run(trainer_.loss_.values, rows, scale_, losses, gradient.at(tile.begin), gradient.row);
+  loss_kernel<T>(trainer_.loss_.index)
+      .run(trainer_.loss_.values, rows, scale_, losses, gradient.at(tile.begin), gradient.row);
   double sum = 0;
   for (std::ptrdiff_t i = 0; i < tile.rows(); ++i) sum += losses[i];
   return std::isfinite(sum);
@@ -73,25 +85,37 @@ bool Trainer<T>::Run::loss(engine::Tile tile, engine::View<const T> prediction, 
 
 template <class T>
 void Trainer<T>::Run::count_in(engine::View<const T> prediction) {
-  const LossRows<T> rows{static_cast<std::size_t>(rows_), static_cast<std::size_t>(outputs_), prediction.data, prediction.row,
-                         data_.target ? targets_.data() : nullptr, outputs_, data_.label ? labels_.data() : nullptr,
+  const LossRows<T> rows{static_cast<std::size_t>(rows_),
+                         static_cast<std::size_t>(outputs_),
+                         prediction.data,
+                         prediction.row,
+                         data_.target ? targets_.data() : nullptr,
+                         outputs_,
+                         data_.label ? labels_.data() : nullptr,
                          data_.weight ? weights_.data() : nullptr};
   trainer_.add_up(rows, losses_.data(), trainer_.sums_);
 }
 
 template <class T>
-int Trainer<T>::Run::chunks() const { return static_cast<int>((static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size()) + chunk - 1) / chunk); }
+int Trainer<T>::Run::chunks() const {
+  return static_cast<int>((static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size()) + chunk - 1) /
+                          chunk);
+}
 
 template <class T>
 int Trainer<T>::Run::tasks_of_stage() const {
   switch (stage_) {
     case Stage::first_refresh:
-    case Stage::refresh: return machine_.refresh_tasks();
-    case Stage::tiles: return machine_.tasks(machine_.plan().step_phases()[phase_], rows_);
-    case Stage::weights: return 1 + machine_.weight_tasks();
+    case Stage::refresh:
+      return machine_.refresh_tasks();
+    case Stage::tiles:
+      return machine_.tasks(machine_.plan().step_phases()[phase_], rows_);
+    case Stage::weights:
+      return 1 + machine_.weight_tasks();
     case Stage::clip_values:
     case Stage::norms:
-    case Stage::apply: return chunks();
+    case Stage::apply:
+      return chunks();
   }
   return 0;
 }
@@ -113,17 +137,24 @@ void Trainer<T>::Run::run_task(int thread, int task) {
   T* gradients = update_.gradients;
   switch (stage_) {
     case Stage::first_refresh:
-    case Stage::refresh: machine_.run_refresh_task(task); break;
+    case Stage::refresh:
+      machine_.run_refresh_task(task);
+      break;
     case Stage::tiles:
       // Before the weights change a step can still be dropped: what is left of it is skipped.
       if (asked_.load(std::memory_order_relaxed)) break;
-      if (!machine_.run_task(machine_.plan().step_phases()[phase_], machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task, *this))
+      if (!machine_.run_task(machine_.plan().step_phases()[phase_],
+                             machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_),
+                             task, *this))
         bad_loss_.store(true, std::memory_order_relaxed);
       break;
     case Stage::weights: {
       const auto prediction = machine_.value(machine_.plan().output_slot().value);
-      if (task == 0) count_in({prediction.data, prediction.row});
-      else machine_.run_weight_task(machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task - 1);
+      if (task == 0)
+        count_in({prediction.data, prediction.row});
+      else
+        machine_.run_weight_task(
+            machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task - 1);
       break;
     }
     case Stage::clip_values: {
@@ -133,11 +164,14 @@ void Trainer<T>::Run::run_task(int thread, int task) {
     }
     case Stage::norms: {
       double sum = 0;
-      for (std::ptrdiff_t i = begin; i < end; ++i) sum += static_cast<double>(gradients[i]) * static_cast<double>(gradients[i]);
+      for (std::ptrdiff_t i = begin; i < end; ++i)
+        sum += static_cast<double>(gradients[i]) * static_cast<double>(gradients[i]);
       norms_[static_cast<std::size_t>(task)] = sum;
       break;
     }
-    case Stage::apply: apply_chunk(task); break;
+    case Stage::apply:
+      apply_chunk(task);
+      break;
   }
 }
 
@@ -147,7 +181,8 @@ void Trainer<T>::Run::apply_chunk(int task) {
   const std::ptrdiff_t begin = task * chunk, end = std::min(size, begin + chunk);
   T* gradients = update_.gradients;
   if (factor_ != 1)
-    for (std::ptrdiff_t i = begin; i < end; ++i) gradients[i] = static_cast<T>(static_cast<double>(gradients[i]) * factor_);
+    for (std::ptrdiff_t i = begin; i < end; ++i)
+      gradients[i] = static_cast<T>(static_cast<double>(gradients[i]) * factor_);
   if (update_.apply(begin, 1, end - begin, end - begin, gradients + begin, end - begin)) return;
   for (const Tensor& t : trainer_.network_.tensors()) {  // the layer of the first bad number
     if (!t.trained() || t.offset + t.size() <= begin || t.offset >= end) continue;
@@ -170,9 +205,12 @@ template <class T>
 void Trainer<T>::Run::enter(Stage stage) {
   stage_ = stage;
   if (stage == Stage::tiles)
-    machine_.combine(machine_.plan().step_phases()[phase_], machine_.context(0, true, rows_, trainer_.seed_, step_number_, &update_));
-  if (const int tasks = tasks_of_stage(); tasks > 0) phases_.open(tasks);
-  else complete();
+    machine_.combine(machine_.plan().step_phases()[phase_],
+                     machine_.context(0, true, rows_, trainer_.seed_, step_number_, &update_));
+  if (const int tasks = tasks_of_stage(); tasks > 0)
+    phases_.open(tasks);
+  else
+    complete();
 }
 
 template <class T>
@@ -201,8 +239,10 @@ void Trainer<T>::Run::complete() {
       if (norm > *trainer_.clip_norm_) factor_ = *trainer_.clip_norm_ / norm;
       return enter(Stage::apply);
     }
-    case Stage::apply: return enter(Stage::refresh);
-    case Stage::refresh: return end_step();
+    case Stage::apply:
+      return enter(Stage::refresh);
+    case Stage::refresh:
+      return end_step();
   }
 }
 
@@ -232,7 +272,8 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   stage_ = machine_.refresh_tasks() > 0 ? Stage::first_refresh : Stage::tiles;
   const int threads = std::min(machine_.threads(), machine_.plan().useful_threads(batch_, engine::threads()));
   phases_.start(threads, tasks_of_stage());
-  engine::run_team(threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
+  engine::run_team(
+      threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
   return end_;
 }
 
@@ -245,7 +286,8 @@ void Trainer<T>::Run::take_snapshot() {
   copy(trainer_.network_.parameters(), snapshot_.parameters);
   copy(trainer_.network_.statistics(), snapshot_.statistics);
   snapshot_.states.resize(trainer_.states_.size());
-  for (std::size_t i = 0; i < trainer_.states_.size(); ++i) copy(trainer_.states_[i].span(), snapshot_.states[i]);
+  for (std::size_t i = 0; i < trainer_.states_.size(); ++i)
+    copy(trainer_.states_[i].span(), snapshot_.states[i]);
   snapshot_.sums = trainer_.sums_;
   snapshot_.step = trainer_.step_;
 }
@@ -254,7 +296,8 @@ template <class T>
 void Trainer<T>::Run::restore_snapshot() {
   std::ranges::copy(snapshot_.parameters.span(), trainer_.network_.parameters().begin());
   std::ranges::copy(snapshot_.statistics.span(), trainer_.network_.statistics().begin());
-  for (std::size_t i = 0; i < snapshot_.states.size(); ++i) std::ranges::copy(snapshot_.states[i].span(), trainer_.states_[i].data());
+  for (std::size_t i = 0; i < snapshot_.states.size(); ++i)
+    std::ranges::copy(snapshot_.states[i].span(), trainer_.states_[i].data());
   trainer_.sums_ = snapshot_.sums;
   trainer_.step_ = snapshot_.step;
 }
@@ -272,14 +315,17 @@ std::string Trainer<T>::Run::first_bad_layer() {
 }
 
 template <class T>
-bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order, const std::function<bool()>* poll, std::ptrdiff_t first, std::ptrdiff_t last,
+bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
+                            const std::function<bool()>* poll, std::ptrdiff_t first, std::ptrdiff_t last,
                             std::int64_t epoch) {
   data_ = data;
   order_ = order;
   poll_ = poll;
   done_ = 0;
-  if (data.target && targets_.size() == 0) targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch_ * outputs_));
-  // Training gives the same bits every time, so the state before a bad step is had by going through the steps again.
+  if (data.target && targets_.size() == 0)
+    targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch_ * outputs_));
+  // Training gives the same bits every time, so the state before a bad step is had by going through the steps
+  // again.
   take_snapshot();
   const End end = run(first, last, true);
   if (end == End::finished || end == End::stopped) return end == End::stopped;
@@ -296,10 +342,15 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order, con
     done_ = 0;
     run(first, bad, false);
   }
-  const std::string what = end == End::bad_loss ? "the loss is not finite" : "a weight is not finite any more";
-  const std::string where = layer.empty() ? "" : end == End::bad_loss ? "; first seen in the output of layer '" + layer + "'" : "; in layer '" + layer + "'";
-  throw NonFiniteError("training stopped: " + what + " in epoch " + std::to_string(epoch + 1) + ", step " + std::to_string(bad + 1) + where +
-                           ". The weights are those of the last finite step. Try a lower learning_rate, clip_norm, or standardised inputs.",
+  const std::string what =
+      end == End::bad_loss ? "the loss is not finite" : "a weight is not finite any more";
+  const std::string where = layer.empty()          ? ""
+                            : end == End::bad_loss ? "; first seen in the output of layer '" + layer + "'"
+                                                   : "; in layer '" + layer + "'";
+  throw NonFiniteError("training stopped: " + what + " in epoch " + std::to_string(epoch + 1) + ", step " +
+                           std::to_string(bad + 1) + where +
+                           ". The weights are those of the last finite step. Try a lower learning_rate, "
+                           "clip_norm, or standardised inputs.",
                        epoch, bad, layer);
 }
 

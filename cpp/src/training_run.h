@@ -1,9 +1,9 @@
 // The loop over batches that a team of threads goes through together. Its memory is kept from call to call.
 #pragma once
 
-#include <chrono>
 #include <deltarule/engine/team.h>
 #include <deltarule/trainer.h>
+#include <chrono>
 
 namespace deltarule {
 
@@ -13,10 +13,10 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   Run(Trainer& trainer, std::ptrdiff_t batch, int threads);
 
   engine::Machine<T>& machine() { return machine_; }
-  // Steps first .. last - 1 of an epoch over these rows, in this order (null: as they lie). True when poll asked to
-  // stop. Throws NonFiniteError.
-  bool steps(const Data<T>& data, const std::uint32_t* order, const std::function<bool()>* poll, std::ptrdiff_t first, std::ptrdiff_t last,
-             std::int64_t epoch);
+  // Steps first .. last - 1 of an epoch over these rows, in this order (null: as they lie). True when poll
+  // asked to stop. Throws NonFiniteError.
+  bool steps(const Data<T>& data, const std::uint32_t* order, const std::function<bool()>* poll,
+             std::ptrdiff_t first, std::ptrdiff_t last, std::int64_t epoch);
   std::ptrdiff_t done() const { return done_; }
   double last_rate() const { return rate_; }
 
@@ -41,7 +41,9 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void count_in(engine::View<const T> prediction);
   std::string first_bad_layer();
   const T* row(std::ptrdiff_t i) const {
-    return data_.x + static_cast<std::ptrdiff_t>(order_ ? order_[begin_ + i] : static_cast<std::uint32_t>(begin_ + i)) * width_;
+    return data_.x +
+           static_cast<std::ptrdiff_t>(order_ ? order_[begin_ + i] : static_cast<std::uint32_t>(begin_ + i)) *
+               width_;
   }
 
   struct Snapshot {

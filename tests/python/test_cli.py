@@ -184,6 +184,25 @@ def test_options_reach_the_network(ok, tmp_path, blobs):
     assert "network 6 → 3" in out
 
 
+def test_ctrl_c_keeps_the_best_weights(tmp_path):
+    from deltarule.cli.recipe import recipe_for, with_overrides
+    from deltarule.cli.training import train
+    from deltarule.data import open_source, prepare
+
+    def interrupt(epoch, logs):
+        if epoch == 6:
+            raise KeyboardInterrupt
+
+    prepared = prepare(open_source(str(mixed(tmp_path / "homes.csv"))).table, "price")
+    recipe = with_overrides(recipe_for(prepared), learning_rate=0.5, epochs=50)
+    trained = train(prepared, recipe, 0, [dr.LambdaCallback(on_epoch_end=interrupt)])
+    assert trained.interrupted
+    losses = trained.history["val_loss"]
+    assert trained.best_epoch == int(np.argmin(losses)) + 1
+    kept = trained.network.evaluate(prepared.validation.X, prepared.fitted(prepared.validation))["loss"]
+    assert kept == pytest.approx(min(losses), rel=1e-5)
+
+
 def test_compare(ok, tmp_path, blobs):
     X, y = blobs
     np.savez(tmp_path / "d.npz", X=X, y=y)

@@ -22,9 +22,9 @@ def trials(parameter, most=3):
     bounded["low"] = -np.inf if parameter["low"] is None else parameter["low"]
     bounded["high"] = np.inf if parameter["high"] is None else parameter["high"]
     if parameter["kind"] == "choice":
-        return list(parameter["choices"])
+        return sorted(parameter["choices"], key=lambda choice: choice != parameter["default"])
     if parameter["kind"] == "boolean":
-        return [False, True]
+        return [parameter["default"], not parameter["default"]]
     values = WHOLE_TRIALS if parameter["kind"] == "integer" else REAL_TRIALS
     others = [v for v in values if legal(bounded, v) and v != parameter["default"]]
     return [parameter["default"], *others[:most]]

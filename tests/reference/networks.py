@@ -1,5 +1,6 @@
 """Whole networks in long double, from the library's own description of them."""
 
+import functools
 import json
 
 import numpy as np
@@ -12,6 +13,7 @@ DROPOUT = 3  # deltarule::engine::Stream::dropout
 _32 = (1 << 32) - 1
 
 
+@functools.lru_cache(maxsize=64)
 def dropout_mask(seed, layer, step, rows, width, rate):
     """1 where a value is kept. 128 columns share 16 Philox blocks; a word's halves serve 16 columns each."""
     key = philox_key(seed, DROPOUT, layer)
@@ -29,8 +31,8 @@ def dropout_mask(seed, layer, step, rows, width, rate):
 class Reference:
     """The network that `core.Network.description()` describes, in training mode.
 
-    `kinked` holds, after forward, where every value with a kink in its activation lies: another pattern means that
-    a kink was crossed.
+    `kinked` holds, after forward, where every value with a kink in its activation lies: another pattern means
+    that a kink was crossed.
     """
 
     def __init__(self, description, kinks):

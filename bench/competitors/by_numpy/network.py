@@ -71,5 +71,3 @@ def _views(workload: Workload, flat: Array) -> list[Array]:
         views.append(flat[at : at + size].reshape(shape))
         at += size
     return views
-
-

@@ -50,9 +50,7 @@ def _model(workload: Workload) -> bytes:
             scale = [parameters.pop(0), parameters.pop(0)]
             fresh = [np.zeros_like(scale[0]), np.ones_like(scale[0])]
             arrays = [constant(a) for a in (*scale, *fresh)]
-            nodes.append(
-                helper.make_node("BatchNormalization", [at, *arrays], [following], epsilon=EPSILON)
-            )
+            nodes.append(helper.make_node("BatchNormalization", [at, *arrays], [following], epsilon=EPSILON))
         else:
             nodes.append(helper.make_node(_OPERATORS[values[0]], [at], [following]))
         at = following

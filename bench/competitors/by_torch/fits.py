@@ -39,8 +39,6 @@ def _fit(task: Task, seed: int, variant: str) -> tuple[float, int]:
     return reached, epoch
 
 
-def _shuffled(
-    X: torch.Tensor, y: torch.Tensor, batch: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _shuffled(X: torch.Tensor, y: torch.Tensor, batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     order = torch.randperm(len(X))
     return zip(X[order].split(batch), y[order].split(batch), strict=True)

@@ -41,7 +41,5 @@ def _layer(x: Any, dy: Any, gain: Any, shift: Any) -> tuple[Callable[[], Any], C
     shape = [x.shape[1]]
     forward = partial(torch.native_layer_norm, x, shape, gain, shift, EPSILON)
     _, mean, inverse = forward()
-    backward = partial(
-        _aten.native_layer_norm_backward, dy, x, shape, mean, inverse, gain, shift, [True] * 3
-    )
+    backward = partial(_aten.native_layer_norm_backward, dy, x, shape, mean, inverse, gain, shift, [True] * 3)
     return forward, backward

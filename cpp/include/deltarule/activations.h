@@ -1,8 +1,8 @@
 // EVERY elementwise activation: entry, value and derivative side by side; the list is the last line.
 //
-// forward(p, x) gives f(x); backward(p, x, y, dy) gives dy * f'(x), where y = f(x). `p` holds the hyper-parameters
-// in the order of `parameters`. An entry that reads only the output gets no valid x in backward, and vice versa.
-// At a kink the derivative is the left-hand branch's.
+// forward(p, x) gives f(x); backward(p, x, y, dy) gives dy * f'(x), where y = f(x). `p` holds the
+// hyper-parameters in the order of `parameters`. An entry that reads only the output gets no valid x in
+// backward, and vice versa. At a kink the derivative is the left-hand branch's.
 #pragma once
 
 #include <deltarule/catalog.h>
@@ -23,14 +23,22 @@ struct Identity {
       .reads = Reads::nothing,
   };
   template <class V>
-  static V forward(const Broadcast<V>&, V x) { return x; }
+  static V forward(const Broadcast<V>&, V x) {
+    return x;
+  }
   template <class V>
-  static V backward(const Broadcast<V>&, V, V, V dy) { return dy; }
+  static V backward(const Broadcast<V>&, V, V, V dy) {
+    return dy;
+  }
 };
 
 struct Sigmoid {
-  static constexpr Param parameters[] = {
-      {.name = "slope", .value = 1, .low = 0, .low_open = true, .high_open = true, .meaning = "steepness a at 0, where f' = a/4"}};
+  static constexpr Param parameters[] = {{.name = "slope",
+                                          .value = 1,
+                                          .low = 0,
+                                          .low_open = true,
+                                          .high_open = true,
+                                          .meaning = "steepness a at 0, where f' = a/4"}};
   static constexpr Entry entry{
       .name = "sigmoid",
       .aliases = "logistic",
@@ -42,7 +50,9 @@ struct Sigmoid {
       .source = "Rumelhart, Hinton & Williams 1986",
   };
   template <class V>
-  static V forward(const Broadcast<V>& p, V x) { return simd::logistic(p[0] * x); }
+  static V forward(const Broadcast<V>& p, V x) {
+    return simd::logistic(p[0] * x);
+  }
   // From x, not y: 1 - y has no correct digits left once y rounds to 1.
   template <class V>
   static V backward(const Broadcast<V>& p, V x, V, V dy) {
@@ -61,9 +71,13 @@ struct Tanh {
       .source = "LeCun et al. 1998, Efficient BackProp",
   };
   template <class V>
-  static V forward(const Broadcast<V>&, V x) { return simd::tanh(x); }
+  static V forward(const Broadcast<V>&, V x) {
+    return simd::tanh(x);
+  }
   template <class V>
-  static V backward(const Broadcast<V>&, V, V y, V dy) { return dy * ((V(1) - y) * (V(1) + y)); }
+  static V backward(const Broadcast<V>&, V, V y, V dy) {
+    return dy * ((V(1) - y) * (V(1) + y));
+  }
 };
 
 struct Relu {
@@ -78,13 +92,18 @@ struct Relu {
       .source = "Nair & Hinton 2010",
   };
   template <class V>
-  static V forward(const Broadcast<V>&, V x) { return simd::max(x, V(0)); }
+  static V forward(const Broadcast<V>&, V x) {
+    return simd::max(x, V(0));
+  }
   template <class V>
-  static V backward(const Broadcast<V>&, V, V y, V dy) { return simd::apply_mask(~(y <= V(0)), dy); }
+  static V backward(const Broadcast<V>&, V, V y, V dy) {
+    return simd::apply_mask(~(y <= V(0)), dy);
+  }
 };
 
 struct LeakyRelu {
-  static constexpr Param parameters[] = {{.name = "alpha", .value = 0.01, .low_open = true, .high_open = true, .meaning = "slope for x <= 0"}};
+  static constexpr Param parameters[] = {
+      {.name = "alpha", .value = 0.01, .low_open = true, .high_open = true, .meaning = "slope for x <= 0"}};
   static constexpr double kinks[] = {0};
   static constexpr Entry entry{
       .name = "leaky_relu",
@@ -97,14 +116,21 @@ struct LeakyRelu {
       .source = "Maas, Hannun & Ng 2013",
   };
   template <class V>
-  static V forward(const Broadcast<V>& p, V x) { return simd::select(x > V(0), x, p[0] * x); }
+  static V forward(const Broadcast<V>& p, V x) {
+    return simd::select(x > V(0), x, p[0] * x);
+  }
   template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) { return simd::select(x > V(0), dy, p[0] * dy); }
+  static V backward(const Broadcast<V>& p, V x, V, V dy) {
+    return simd::select(x > V(0), dy, p[0] * dy);
+  }
 };
 
 struct Elu {
-  static constexpr Param parameters[] = {
-      {.name = "alpha", .value = 1, .low = 0, .high_open = true, .meaning = "-alpha is the limit for x -> -infinity"}};
+  static constexpr Param parameters[] = {{.name = "alpha",
+                                          .value = 1,
+                                          .low = 0,
+                                          .high_open = true,
+                                          .meaning = "-alpha is the limit for x -> -infinity"}};
   static constexpr Entry entry{
       .name = "elu",
       .summary = "Exponential linear unit.",
@@ -115,7 +141,9 @@ struct Elu {
       .source = "Clevert, Unterthiner & Hochreiter 2016",
   };
   template <class V>
-  static V forward(const Broadcast<V>& p, V x) { return simd::select(x > V(0), x, p[0] * simd::expm1(simd::min(x, V(0)))); }
+  static V forward(const Broadcast<V>& p, V x) {
+    return simd::select(x > V(0), x, p[0] * simd::expm1(simd::min(x, V(0))));
+  }
   template <class V>
   static V backward(const Broadcast<V>& p, V x, V, V dy) {
     return dy * simd::select(x > V(0), V(1), p[0] * simd::exp(simd::min(x, V(0))));
@@ -123,13 +151,17 @@ struct Elu {
 };
 
 struct Gelu {
-  static constexpr Param parameters[] = {
-      {.name = "approximate", .kind = Kind::choice, .choices = "none|tanh|sigmoid", .meaning = "exact, or one of the two approximations of the paper"}};
+  static constexpr Param parameters[] = {{.name = "approximate",
+                                          .kind = Kind::choice,
+                                          .choices = "none|tanh|sigmoid",
+                                          .meaning = "exact, or one of the two approximations of the paper"}};
   static constexpr Entry entry{
       .name = "gelu",
       .summary = "Gaussian error linear unit.",
-      .formula = "f(x) = x\\,\\Phi(x),\\quad \\text{tanh: } \\tfrac{x}{2}\\left(1 + \\tanh\\left(\\sqrt{2/\\pi}\\,(x + 0.044715 x^3)\\right)\\right),"
-                 "\\quad \\text{sigmoid: } x\\,\\sigma(1.702 x)",
+      .formula =
+          "f(x) = x\\,\\Phi(x),\\quad \\text{tanh: } \\tfrac{x}{2}\\left(1 + "
+          "\\tanh\\left(\\sqrt{2/\\pi}\\,(x + 0.044715 x^3)\\right)\\right),"
+          "\\quad \\text{sigmoid: } x\\,\\sigma(1.702 x)",
       .derivative = "f'(x) = \\Phi(x) + x\\,\\varphi(x)",
       .parameters = parameters,
       .reads = Reads::input,
@@ -137,10 +169,14 @@ struct Gelu {
   };
   // 1 + tanh(u) = 2 sigma(2u): one form serves both approximations and keeps the digits of the left tail.
   template <class V>
-  static V argument(V x) { return V(typename V::Scalar(1.5957691216057308)) * (x * simd::fma(V(typename V::Scalar(0.044715)), x * x, V(1))); }
+  static V argument(V x) {
+    return V(typename V::Scalar(1.5957691216057308)) *
+           (x * simd::fma(V(typename V::Scalar(0.044715)), x * x, V(1)));
+  }
   template <class V>
   static V argument_slope(V x) {
-    return V(typename V::Scalar(1.5957691216057308)) * simd::fma(V(typename V::Scalar(3 * 0.044715)), x * x, V(1));
+    return V(typename V::Scalar(1.5957691216057308)) *
+           simd::fma(V(typename V::Scalar(3 * 0.044715)), x * x, V(1));
   }
   template <class V>
   static V forward(const Broadcast<V>& p, V x) {
@@ -158,11 +194,17 @@ struct Gelu {
   }
   // x * weight, where weight = 0 wins over an infinite x
   template <class V>
-  static V product(V x, V weight) { return simd::select(weight == V(0), V(0), x * weight); }
+  static V product(V x, V weight) {
+    return simd::select(weight == V(0), V(0), x * weight);
+  }
 };
 
 struct Swish {
-  static constexpr Param parameters[] = {{.name = "beta", .value = 1, .low_open = true, .high_open = true, .meaning = "steepness; 0 gives x/2, infinity ReLU"}};
+  static constexpr Param parameters[] = {{.name = "beta",
+                                          .value = 1,
+                                          .low_open = true,
+                                          .high_open = true,
+                                          .meaning = "steepness; 0 gives x/2, infinity ReLU"}};
   static constexpr Entry entry{
       .name = "swish",
       .aliases = "silu",
@@ -174,7 +216,9 @@ struct Swish {
       .source = "Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018",
   };
   template <class V>
-  static V forward(const Broadcast<V>& p, V x) { return Gelu::product(x, simd::logistic(p[0] * x)); }
+  static V forward(const Broadcast<V>& p, V x) {
+    return Gelu::product(x, simd::logistic(p[0] * x));
+  }
   template <class V>
   static V backward(const Broadcast<V>& p, V x, V, V dy) {
     const V z = p[0] * x, s = simd::logistic(z), c = simd::logistic(-z);
@@ -183,7 +227,8 @@ struct Swish {
 };
 
 struct Softplus {
-  static constexpr Param parameters[] = {{.name = "k", .value = 1, .low = 0, .low_open = true, .high_open = true, .meaning = "sharpness"}};
+  static constexpr Param parameters[] = {
+      {.name = "k", .value = 1, .low = 0, .low_open = true, .high_open = true, .meaning = "sharpness"}};
   static constexpr Entry entry{
       .name = "softplus",
       .summary = "Smooth ReLU.",
@@ -194,9 +239,13 @@ struct Softplus {
       .source = "Dugas et al. 2001",
   };
   template <class V>
-  static V forward(const Broadcast<V>& p, V x) { return simd::softplus(p[0] * x) / p[0]; }
+  static V forward(const Broadcast<V>& p, V x) {
+    return simd::softplus(p[0] * x) / p[0];
+  }
   template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) { return dy * simd::logistic(p[0] * x); }
+  static V backward(const Broadcast<V>& p, V x, V, V dy) {
+    return dy * simd::logistic(p[0] * x);
+  }
 };
 
 using Activations = List<Identity, Sigmoid, Tanh, Relu, LeakyRelu, Elu, Gelu, Swish, Softplus>;

@@ -63,8 +63,8 @@ struct Entry {
   double max_ulp = 4;                          // accuracy promise, elementwise, float32
   double target_low = -infinity;               // losses: legal targets
   double target_high = infinity;
-  bool higher_is_better = false;               // metrics
-  bool wraps = false;                          // schedules: goes on with another one
+  bool higher_is_better = false;  // metrics
+  bool wraps = false;             // schedules: goes on with another one
   std::string_view source{};
 };
 
@@ -75,8 +75,9 @@ struct List {
   // Calls f.operator()<T>(index) for every member.
   template <class F>
   static constexpr void each(F&& f) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (f.template operator()<Ts>(I), ...); }(
-        std::index_sequence_for<Ts...>{});
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (f.template operator()<Ts>(I), ...);
+    }(std::index_sequence_for<Ts...>{});
   }
 };
 
@@ -119,8 +120,8 @@ std::span<const Entry* const> entries(Family family);
 // Index of `name` or one of its aliases; throws std::invalid_argument with a suggestion when there is none.
 int find(Family family, std::string_view name);
 
-// Defaults overridden by `settings`, checked; throws std::invalid_argument naming operation, argument, what was
-// given and what is allowed.
+// Defaults overridden by `settings`, checked; throws std::invalid_argument naming operation, argument, what
+// was given and what is allowed.
 Values resolve(const Entry& entry, std::span<const Setting> settings);
 
 Choice choose(Family family, const Spec& spec);

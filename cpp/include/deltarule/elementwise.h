@@ -2,12 +2,13 @@
 // No declaration headers are needed to use this one.
 #pragma once
 
-#include <cstddef>
 #include <deltarule/catalog.h>
+#include <cstddef>
 
 namespace deltarule {
 
-// y may be x. dx may be dy, but neither x nor y. Every element's bits depend on its value alone, not on its place.
+// y may be x. dx may be dy, but neither x nor y. Every element's bits depend on its value alone, not on its
+// place.
 template <class T>
 struct ActivationKernel {
   void (*forward)(const Values& values, std::size_t n, const T* x, T* y);

@@ -4,9 +4,9 @@
 // every platform.
 #pragma once
 
-#include <cmath>
 #include <deltarule/catalog.h>
 #include <deltarule/engine/philox.h>
+#include <cmath>
 
 namespace deltarule {
 
@@ -18,7 +18,8 @@ struct Fans {
 // One counter-based number per element.
 class Draws {
  public:
-  Draws(std::uint64_t seed, std::uint32_t tensor) : key_(engine::philox_key(seed, engine::Stream::initialize, tensor)) {}
+  Draws(std::uint64_t seed, std::uint32_t tensor)
+      : key_(engine::philox_key(seed, engine::Stream::initialize, tensor)) {}
   double uniform(std::uint64_t element) const;  // on (0, 1)
   double normal(std::uint64_t element) const;   // mean 0, variance 1, by the inverse distribution function
 
@@ -43,14 +44,16 @@ struct NormalRule {
 };
 
 struct Zeros {
-  static constexpr Entry entry{.name = "zeros", .class_name = "Zeros", .summary = "All zero.", .formula = "w = 0"};
+  static constexpr Entry entry{
+      .name = "zeros", .class_name = "Zeros", .summary = "All zero.", .formula = "w = 0"};
   static void fill(const Values&, Fans, const Draws&, std::span<double> w) {
     for (double& x : w) x = 0;
   }
 };
 
 struct Ones {
-  static constexpr Entry entry{.name = "ones", .class_name = "Ones", .summary = "All one.", .formula = "w = 1"};
+  static constexpr Entry entry{
+      .name = "ones", .class_name = "Ones", .summary = "All one.", .formula = "w = 1"};
   static void fill(const Values&, Fans, const Draws&, std::span<double> w) {
     for (double& x : w) x = 1;
   }
@@ -122,10 +125,12 @@ struct LecunNormal : NormalRule<LecunNormal> {
   static double deviation(const Values&, Fans f) { return std::sqrt(1 / f.in); }
 };
 
-using Initializers = List<Zeros, Ones, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal>;
+using Initializers =
+    List<Zeros, Ones, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal>;
 
 // Fills w by initializer `choice`; `tensor` tells parameters of one network apart.
-void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor, std::span<double> w);
+void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor,
+                std::span<double> w);
 
 // What "auto" means before this activation ("" for none).
 std::string_view automatic_initializer(std::string_view activation);

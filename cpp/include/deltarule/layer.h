@@ -80,9 +80,15 @@ template <class Self>
 class LayerOf : public Layer {
  public:
   explicit LayerOf(const LayerSpec& spec) : Layer(Self::entry, spec) {}
-  std::unique_ptr<Layer> clone() const override { return std::make_unique<Self>(static_cast<const Self&>(*this)); }
-  void lower(engine::Lowering<float>& lowering) const override { static_cast<const Self*>(this)->template lower_to<float>(lowering); }
-  void lower(engine::Lowering<double>& lowering) const override { static_cast<const Self*>(this)->template lower_to<double>(lowering); }
+  std::unique_ptr<Layer> clone() const override {
+    return std::make_unique<Self>(static_cast<const Self&>(*this));
+  }
+  void lower(engine::Lowering<float>& lowering) const override {
+    static_cast<const Self*>(this)->template lower_to<float>(lowering);
+  }
+  void lower(engine::Lowering<double>& lowering) const override {
+    static_cast<const Self*>(this)->template lower_to<double>(lowering);
+  }
 };
 
 // Makes the layer of this type; throws std::invalid_argument for an unknown type or setting.

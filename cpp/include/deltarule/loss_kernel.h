@@ -1,9 +1,9 @@
 // Losses by number on plain pointers.
 #pragma once
 
+#include <deltarule/catalog.h>
 #include <cstddef>
 #include <cstdint>
-#include <deltarule/catalog.h>
 
 namespace deltarule {
 

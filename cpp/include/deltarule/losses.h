@@ -4,10 +4,11 @@
 // outputs. A loss of whole rows is a row(...) that writes scale * gradient and returns the value.
 #pragma once
 
-#include <cmath>
-#include <cstdint>
 #include <deltarule/activations.h>
 #include <deltarule/simd/span.h>
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 
 namespace deltarule {
 
@@ -47,8 +48,11 @@ struct Quadratic {
 };
 
 struct SigmoidCrossEntropy {
-  static constexpr Param parameters[] = {
-      {.name = "pos_weight", .value = 1, .low = 0, .high_open = true, .meaning = "factor on the loss of positive targets"}};
+  static constexpr Param parameters[] = {{.name = "pos_weight",
+                                          .value = 1,
+                                          .low = 0,
+                                          .high_open = true,
+                                          .meaning = "factor on the loss of positive targets"}};
   static constexpr Entry entry{
       .name = "sigmoid_cross_entropy",
       .class_name = "SigmoidCrossEntropy",
@@ -72,19 +76,22 @@ struct SigmoidCrossEntropy {
   }
 };
 
-// The shared part of the softmax losses. e_k = exp(z_k - m) goes to `e`.
+// The shared part of the softmax losses: e_k = exp(z_k - m) goes to `e`, but 0 in place `left_out`. What is
+// left out is added last, so that neither p - 1 nor a loss near zero loses its digits.
 template <class T>
 struct SoftmaxSums {
-  T maximum, sum;
-  SoftmaxSums(std::size_t n, const T* z, T* e) : maximum(simd::maximum(n, z)) {
+  T maximum, own;
+  double rest, total;
+  SoftmaxSums(std::size_t n, const T* z, T* e, std::size_t left_out) : maximum(simd::maximum(n, z)) {
     using P = simd::Pack<T>;
-    sum = simd::sum<T>(n, [&](auto span) {
-      const P v = simd::exp(span.load(z) - P(maximum));
-      span.store(e, v);
-      return v;
-    });
+    simd::each<T>(n, [&](auto span) { span.store(e, simd::exp(span.load(z) - P(maximum))); });
+    own = e[left_out];
+    e[left_out] = 0;
+    rest = static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(e); }));
+    total = rest + static_cast<double>(own);
   }
-  double log_sum() const { return std::log(static_cast<double>(sum)); }
+  // ln of the sum of all e
+  double log_total() const { return own == T(1) ? std::log1p(rest) : std::log(total); }
 };
 
 struct SoftmaxCrossEntropy {
@@ -107,35 +114,45 @@ struct SoftmaxCrossEntropy {
   };
   static constexpr bool from_logits = true;
   template <class T>
-  static double row(const Values& values, std::size_t n, const T* z, const T* target, double scale, T* gradient) {
+  static double row(const Values& values, std::size_t n, const T* z, const T* target, double scale,
+                    T* gradient) {
     using P = simd::Pack<T>;
     const T keep = static_cast<T>(1 - values[0]), spread = static_cast<T>(values[0] / static_cast<double>(n));
-    const SoftmaxSums<T> s(n, z, gradient);
-    const auto smooth = [&](auto span) { return span.only(simd::fma(P(keep), span.load(target), P(spread)), T(0)); };
-    const T mass = simd::sum<T>(n, smooth);
+    const auto first = static_cast<std::size_t>(std::max_element(z, z + n) - z);
+    const SoftmaxSums<T> s(n, z, gradient, first);
+    const auto smooth = [&](auto span) {
+      return span.only(simd::fma(P(keep), span.load(target), P(spread)), T(0));
+    };
+    const double mass = static_cast<double>(simd::sum<T>(n, smooth));
     // Sum of t (m - z): both factors are non-negative, so nothing cancels.
     const T distance = simd::sum<T>(n, [&](auto span) {
       const P t = smooth(span);
       return simd::select(t == P(0), P(0), t * (P(s.maximum) - span.load(z)));
     });
-    const P factor(static_cast<T>(scale * static_cast<double>(mass) / static_cast<double>(s.sum)));
+    const double share = scale * mass / s.total;
+    const T first_target = keep * target[first] + spread;
     simd::each<T>(n, [&](auto span) {
-      span.store(gradient, simd::fma(factor, span.load(gradient), -(P(static_cast<T>(scale)) * smooth(span))));
+      span.store(gradient, simd::fma(P(static_cast<T>(share)), span.load(gradient),
+                                     -(P(static_cast<T>(scale)) * smooth(span))));
     });
-    return static_cast<double>(distance) + static_cast<double>(mass) * s.log_sum();
+    // mass * own / total - t, where most of it may cancel
+    gradient[first] = static_cast<T>(scale * (mass - static_cast<double>(first_target)) - share * s.rest);
+    return static_cast<double>(distance) + mass * s.log_total();
   }
 };
 
 struct SparseSoftmaxCrossEntropy {
-  static constexpr Param parameters[] = {{.name = "label_smoothing",
-                                          .low = 0,
-                                          .high = 1,
-                                          .high_open = true,
-                                          .meaning = "the label gets 1 - s + s / C, every other class s / C"}};
+  static constexpr Param parameters[] = {
+      {.name = "label_smoothing",
+       .low = 0,
+       .high = 1,
+       .high_open = true,
+       .meaning = "the label gets 1 - s + s / C, every other class s / C"}};
   static constexpr Entry entry{
       .name = "sparse_softmax_cross_entropy",
       .class_name = "SparseSoftmaxCrossEntropy",
-      .summary = "Cross-entropy of a softmax, from logits, with integer labels; the one-hot matrix is never built.",
+      .summary =
+          "Cross-entropy of a softmax, from logits, with integer labels; the one-hot matrix is never built.",
       .formula = "L = \\ln \\sum_k e^{z_k} - z_t",
       .derivative = "\\partial L / \\partial z_c = p_c - [c = t],\\quad p = \\mathrm{softmax}(z)",
       .parameters = parameters,
@@ -144,32 +161,30 @@ struct SparseSoftmaxCrossEntropy {
   };
   static constexpr bool from_logits = true;
   template <class T>
-  static double row(const Values& values, std::size_t n, const T* z, std::int32_t label, double scale, T* gradient) {
+  static double row(const Values& values, std::size_t n, const T* z, std::int32_t label, double scale,
+                    T* gradient) {
     using P = simd::Pack<T>;
     const auto t = static_cast<std::size_t>(label);
-    const SoftmaxSums<T> s(n, z, gradient);
-    // Everything but the label's own term: keeps the digits of p_t - 1 and of a loss near zero.
-    const T own = gradient[t];
-    gradient[t] = 0;
-    const double rest = static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(gradient); }));
-    const double total = rest + static_cast<double>(own);
-    const P factor(static_cast<T>(scale / total));
+    const SoftmaxSums<T> s(n, z, gradient, t);
+    const P factor(static_cast<T>(scale / s.total));
     simd::each<T>(n, [&](auto span) { span.store(gradient, factor * span.load(gradient)); });
-    gradient[t] = static_cast<T>(-scale * rest / total);
+    gradient[t] = static_cast<T>(-scale * s.rest / s.total);
     const double nearest = static_cast<double>(s.maximum) - static_cast<double>(z[t]);
-    double loss = z[t] == s.maximum ? std::log1p(rest) : nearest + std::log(total);
+    double loss = nearest + s.log_total();
     if (const double smoothing = values[0]; smoothing > 0) {
       const double each = smoothing / static_cast<double>(n);
       const T shift = static_cast<T>(scale * each);
-      const double gap = static_cast<double>(simd::sum<T>(n, [&](auto span) { return P(s.maximum) - span.load(z); }));
+      const double gap =
+          static_cast<double>(simd::sum<T>(n, [&](auto span) { return P(s.maximum) - span.load(z); }));
       simd::each<T>(n, [&](auto span) { span.store(gradient, span.load(gradient) - P(shift)); });
       gradient[t] += static_cast<T>(scale * smoothing);
-      loss = (1 - smoothing) * loss + smoothing * std::log(total) + each * gap;
+      loss = (1 - smoothing) * loss + smoothing * s.log_total() + each * gap;
     }
     return loss;
   }
 };
 
-using Losses = List<MeanSquaredError, Quadratic, SigmoidCrossEntropy, SoftmaxCrossEntropy, SparseSoftmaxCrossEntropy>;
+using Losses =
+    List<MeanSquaredError, Quadratic, SigmoidCrossEntropy, SoftmaxCrossEntropy, SparseSoftmaxCrossEntropy>;
 
 }  // namespace deltarule

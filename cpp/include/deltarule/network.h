@@ -14,11 +14,12 @@ struct NetworkSpec {
 template <class T>
 class Network {
  public:
-  // Throws std::invalid_argument for unknown layers, names and settings; builds when the spec has an input width.
+  // Throws std::invalid_argument for unknown layers, names and settings; builds when the spec has an input
+  // width.
   explicit Network(const NetworkSpec& spec);
   Network(const Network& other);
-  // A network whose arrays are about to be filled from a file: nothing is drawn, and no more than `most` numbers are
-  // allocated (throws std::length_error).
+  // A network whose arrays are about to be filled from a file: nothing is drawn, and no more than `most`
+  // numbers are allocated (throws std::length_error).
   static Network for_loading(const NetworkSpec& spec, std::ptrdiff_t most);
   Network(Network&&) noexcept = default;
   Network& operator=(Network&&) noexcept = default;

@@ -1,24 +1,32 @@
 // EVERY update rule: entry (parameters, state arrays) and update; the list is the last line.
 //
 // prepare(values, learning_rate, step) works out, once a step and in double, the constants c that
-// update<N>(c, g, w, s) needs for every element. N = states_used(values) is how many of the entry's state arrays this
-// choice of parameters keeps. The engine owns the step count (1 for the first) and the arrays.
+// update<N>(c, g, w, s) needs for every element. N = states_used(values) is how many of the entry's state
+// arrays this choice of parameters keeps. The engine owns the step count (1 for the first) and the arrays.
 #pragma once
 
-#include <cmath>
 #include <deltarule/activations.h>
+#include <cmath>
 
 namespace deltarule {
 
 namespace param {
 inline constexpr Param learning_rate(double value) {
-  return {.name = "learning_rate", .value = value, .low = 0, .high_open = true, .meaning = "step size; a schedule multiplies or replaces it"};
+  return {.name = "learning_rate",
+          .value = value,
+          .low = 0,
+          .high_open = true,
+          .meaning = "step size; a schedule multiplies or replaces it"};
 }
 inline constexpr Param beta(std::string_view name, double value, std::string_view meaning) {
   return {.name = name, .value = value, .low = 0, .high = 1, .high_open = true, .meaning = meaning};
 }
 inline constexpr Param epsilon(double value) {
-  return {.name = "epsilon", .value = value, .low = 0, .high_open = true, .meaning = "keeps the denominator from zero"};
+  return {.name = "epsilon",
+          .value = value,
+          .low = 0,
+          .high_open = true,
+          .meaning = "keeps the denominator from zero"};
 }
 inline constexpr Param weight_decay(double value, std::string_view meaning) {
   return {.name = "weight_decay", .value = value, .low = 0, .high_open = true, .meaning = meaning};
@@ -39,8 +47,9 @@ struct Sgd {
       .name = "sgd",
       .class_name = "SGD",
       .summary = "Stochastic gradient descent with momentum.",
-      .formula = "g \\leftarrow g + \\lambda\\theta,\\; v \\leftarrow \\mu v + (1 - \\tau) g,\\; "
-                 "\\theta \\leftarrow \\theta - \\eta\\, v \\;\\text{(Nesterov: } \\theta - \\eta (g + \\mu v))",
+      .formula =
+          "g \\leftarrow g + \\lambda\\theta,\\; v \\leftarrow \\mu v + (1 - \\tau) g,\\; "
+          "\\theta \\leftarrow \\theta - \\eta\\, v \\;\\text{(Nesterov: } \\theta - \\eta (g + \\mu v))",
       .parameters = parameters,
       .states = states,
       .source = "Robbins & Monro 1951; Polyak 1964; Nesterov 1983",
@@ -62,11 +71,19 @@ struct Sgd {
   }
 };
 
-// The part that Adam and AdamW share; c: beta1, 1-beta1, beta2, 1-beta2, rate/(1-beta1^t), 1/(1-beta2^t), epsilon, ...
+// The part that Adam and AdamW share; c: beta1, 1-beta1, beta2, 1-beta2, rate/(1-beta1^t), 1/(1-beta2^t),
+// epsilon, ...
 struct AdamMoments {
   static Values prepare(const Values& p, double learning_rate, double step, double coupled, double shrink) {
-    return {p[1], 1 - p[1], p[2], 1 - p[2], learning_rate / (1 - std::pow(p[1], step)), 1 / (1 - std::pow(p[2], step)),
-            p[3], coupled,  shrink};
+    return {p[1],
+            1 - p[1],
+            p[2],
+            1 - p[2],
+            learning_rate / (1 - std::pow(p[1], step)),
+            1 / (1 - std::pow(p[2], step)),
+            p[3],
+            coupled,
+            shrink};
   }
   template <int N, class V>
   static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
@@ -94,9 +111,10 @@ struct Adam {
       .name = "adam",
       .class_name = "Adam",
       .summary = "Adaptive moment estimation.",
-      .formula = "m \\leftarrow \\beta_1 m + (1-\\beta_1) g,\\; v \\leftarrow \\beta_2 v + (1-\\beta_2) g^2,\\; "
-                 "\\theta \\leftarrow \\theta - \\eta \\frac{\\hat m}{\\sqrt{\\hat v} + \\varepsilon},\\; "
-                 "\\hat m = \\frac{m}{1-\\beta_1^t},\\; \\hat v = \\frac{v}{1-\\beta_2^t}",
+      .formula =
+          "m \\leftarrow \\beta_1 m + (1-\\beta_1) g,\\; v \\leftarrow \\beta_2 v + (1-\\beta_2) g^2,\\; "
+          "\\theta \\leftarrow \\theta - \\eta \\frac{\\hat m}{\\sqrt{\\hat v} + \\varepsilon},\\; "
+          "\\hat m = \\frac{m}{1-\\beta_1^t},\\; \\hat v = \\frac{v}{1-\\beta_2^t}",
       .parameters = parameters,
       .states = states,
       .source = "Kingma & Ba 2015; amsgrad: Reddi, Kale & Kumar 2018",
@@ -107,7 +125,9 @@ struct Adam {
     return AdamMoments::prepare(p, learning_rate, step, p[5], 1);
   }
   template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) { AdamMoments::update<N>(c, g, w, s); }
+  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
+    AdamMoments::update<N>(c, g, w, s);
+  }
 };
 
 struct AdamW {
@@ -124,7 +144,9 @@ struct AdamW {
       .name = "adamw",
       .class_name = "AdamW",
       .summary = "Adam with decoupled weight decay.",
-      .formula = "\\theta \\leftarrow (1 - \\eta\\lambda)\\,\\theta - \\eta \\frac{\\hat m}{\\sqrt{\\hat v} + \\varepsilon}",
+      .formula =
+          "\\theta \\leftarrow (1 - \\eta\\lambda)\\,\\theta - \\eta \\frac{\\hat m}{\\sqrt{\\hat v} + "
+          "\\varepsilon}",
       .parameters = parameters,
       .states = states,
       .source = "Loshchilov & Hutter 2019",
@@ -135,7 +157,9 @@ struct AdamW {
     return AdamMoments::prepare(p, learning_rate, step, 0, 1 - learning_rate * p[5]);
   }
   template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) { AdamMoments::update<N>(c, g, w, s); }
+  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
+    AdamMoments::update<N>(c, g, w, s);
+  }
 };
 
 struct RmsProp {
@@ -153,7 +177,9 @@ struct RmsProp {
       .name = "rmsprop",
       .class_name = "RMSProp",
       .summary = "Gradient divided by a running root mean square.",
-      .formula = "v \\leftarrow \\beta v + (1-\\beta) g^2,\\; \\theta \\leftarrow \\theta - \\eta \\frac{g}{\\sqrt v + \\varepsilon}",
+      .formula =
+          "v \\leftarrow \\beta v + (1-\\beta) g^2,\\; \\theta \\leftarrow \\theta - \\eta \\frac{g}{\\sqrt "
+          "v + \\varepsilon}",
       .parameters = parameters,
       .states = states,
       .source = "Tieleman & Hinton 2012, lecture 6.5; centered: Graves 2013",

@@ -1,22 +1,27 @@
 // EVERY learning-rate schedule: entry and value; the list is the last line.
 //
-// value(p, rate, step, next) is the rate of step 0, 1, 2, ...; `rate` is the optimizer's learning_rate and next(step)
-// the schedule that a wrapping one wraps (the plain rate when there is none).
+// value(p, rate, step, next) is the rate of step 0, 1, 2, ...; `rate` is the optimizer's learning_rate and
+// next(step) the schedule that a wrapping one wraps (the plain rate when there is none).
 #pragma once
 
+#include <deltarule/catalog.h>
 #include <algorithm>
 #include <cmath>
-#include <deltarule/catalog.h>
 #include <numbers>
 
 namespace deltarule {
 
 namespace param {
 inline constexpr Param steps(std::string_view name, double value, std::string_view meaning) {
-  return {.name = name, .value = value, .low = 1, .high_open = true, .kind = Kind::integer, .meaning = meaning};
+  return {
+      .name = name, .value = value, .low = 1, .high_open = true, .kind = Kind::integer, .meaning = meaning};
 }
 inline constexpr Param final_rate() {
-  return {.name = "final_learning_rate", .value = 0, .low = 0, .high_open = true, .meaning = "rate from total_steps on"};
+  return {.name = "final_learning_rate",
+          .value = 0,
+          .low = 0,
+          .high_open = true,
+          .meaning = "rate from total_steps on"};
 }
 }  // namespace param
 
@@ -28,11 +33,14 @@ struct ConstantRate {
       .formula = "\\eta_\\tau = \\eta_0",
   };
   template <class Next>
-  static double value(const Values&, double, double step, Next next) { return next(step); }
+  static double value(const Values&, double, double step, Next next) {
+    return next(step);
+  }
 };
 
 struct LinearRate {
-  static constexpr Param parameters[] = {param::steps("total_steps", 1000, "steps K of the descent"), param::final_rate()};
+  static constexpr Param parameters[] = {param::steps("total_steps", 1000, "steps K of the descent"),
+                                         param::final_rate()};
   static constexpr Entry entry{
       .name = "linear",
       .class_name = "Linear",
@@ -48,7 +56,8 @@ struct LinearRate {
 };
 
 struct CosineRate {
-  static constexpr Param parameters[] = {param::steps("total_steps", 1000, "steps K of the half wave"), param::final_rate()};
+  static constexpr Param parameters[] = {param::steps("total_steps", 1000, "steps K of the half wave"),
+                                         param::final_rate()};
   static constexpr Entry entry{
       .name = "cosine",
       .class_name = "Cosine",
@@ -66,7 +75,12 @@ struct CosineRate {
 
 struct ExponentialRate {
   static constexpr Param parameters[] = {
-      {.name = "factor", .value = 0.9, .low = 0, .low_open = true, .high_open = true, .meaning = "factor c per decay_steps steps"},
+      {.name = "factor",
+       .value = 0.9,
+       .low = 0,
+       .low_open = true,
+       .high_open = true,
+       .meaning = "factor c per decay_steps steps"},
       param::steps("decay_steps", 1000, "steps s in which the rate is multiplied by factor once")};
   static constexpr Entry entry{
       .name = "exponential",
@@ -76,7 +90,9 @@ struct ExponentialRate {
       .parameters = parameters,
   };
   template <class Next>
-  static double value(const Values& p, double rate, double step, Next) { return rate * std::pow(p[0], step / p[1]); }
+  static double value(const Values& p, double rate, double step, Next) {
+    return rate * std::pow(p[0], step / p[1]);
+  }
 };
 
 struct WarmupRate {
@@ -85,7 +101,9 @@ struct WarmupRate {
       .name = "warmup",
       .class_name = "Warmup",
       .summary = "Linear rise, then the schedule it wraps, counted from the end of the rise.",
-      .formula = "\\eta_\\tau = \\eta_0 (\\tau + 1)/W \\text{ for } \\tau < W, \\text{ then } \\mathrm{after}(\\tau - W)",
+      .formula =
+          "\\eta_\\tau = \\eta_0 (\\tau + 1)/W \\text{ for } \\tau < W, \\text{ then } \\mathrm{after}(\\tau "
+          "- W)",
       .parameters = parameters,
       .wraps = true,
       .source = "Goyal et al. 2017",

@@ -27,7 +27,8 @@ struct Model {
 
 // Atomic: `path` is the old file or the whole new one, never a part. Throws std::system_error.
 template <class T>
-void save(const std::string& path, const Network<T>& network, const Trainer<T>* trainer = nullptr, std::string_view extra = {});
+void save(const std::string& path, const Network<T>& network, const Trainer<T>* trainer = nullptr,
+          std::string_view extra = {});
 
 // Throws FormatError, std::system_error when the file cannot be read.
 template <class T>
@@ -38,6 +39,8 @@ std::string stored_type(const std::string& path);
 
 // The network alone.
 template <class T>
-Network<T> load(const std::string& path) { return std::move(*load_model<T>(path).network); }
+Network<T> load(const std::string& path) {
+  return std::move(*load_model<T>(path).network);
+}
 
 }  // namespace deltarule

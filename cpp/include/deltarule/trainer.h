@@ -19,11 +19,12 @@ struct TrainerSpec {
   std::uint64_t seed = 0;
 };
 
-// Rows of data; target for losses of values and distributions, label for losses of classes. Nothing is copied.
+// Rows of data; target for losses of values and distributions, label for losses of classes. Nothing is
+// copied.
 template <class T>
 struct Data {
   std::ptrdiff_t rows = 0;
-  const T* x = nullptr;  // rows x input width, contiguous
+  const T* x = nullptr;       // rows x input width, contiguous
   const T* target = nullptr;  // rows x output width, contiguous
   const std::int32_t* label = nullptr;
   const T* weight = nullptr;  // per row; none: all one
@@ -35,12 +36,12 @@ struct Figures {
 };
 
 struct EpochOptions {
-  std::int64_t epoch = 0;            // decides the order of the rows
-  std::ptrdiff_t batch_size = 32;    // 0: all rows
+  std::int64_t epoch = 0;          // decides the order of the rows
+  std::ptrdiff_t batch_size = 32;  // 0: all rows
   bool shuffle = true;
-  std::ptrdiff_t first_step = 0;     // continue in the middle of the epoch; figures go on too
-  std::ptrdiff_t max_steps = 0;      // 0: to the end
-  std::function<bool()> poll = {};   // called every few milliseconds; true stops after the current step
+  std::ptrdiff_t first_step = 0;    // continue in the middle of the epoch; figures go on too
+  std::ptrdiff_t max_steps = 0;     // 0: to the end
+  std::function<bool()> poll = {};  // called every few milliseconds; true stops after the current step
 };
 
 struct EpochResult {
@@ -63,15 +64,16 @@ struct NonFiniteError : Error {
 template <class T>
 class Trainer {
  public:
-  // The network must be built and outlive the trainer. Throws std::invalid_argument for unknown names and settings,
-  // and where the loss does not fit the output width.
+  // The network must be built and outlive the trainer. Throws std::invalid_argument for unknown names and
+  // settings, and where the loss does not fit the output width.
   Trainer(Network<T>& network, const TrainerSpec& spec);
   ~Trainer();
 
   EpochResult run_epoch(const Data<T>& data, const EpochOptions& options);
   // One step on these rows; loss and metrics are those before the step.
   Figures step(const Data<T>& data);
-  Figures evaluate(const Data<T>& data, std::ptrdiff_t batch_size = 0, const std::function<bool()>& poll = {}) const;
+  Figures evaluate(const Data<T>& data, std::ptrdiff_t batch_size = 0,
+                   const std::function<bool()>& poll = {}) const;
 
   TrainerSpec spec() const;
   std::int64_t steps_done() const { return step_; }

@@ -1,8 +1,8 @@
 // Update rules by number on plain pointers.
 #pragma once
 
-#include <cstddef>
 #include <deltarule/catalog.h>
+#include <cstddef>
 
 namespace deltarule {
 

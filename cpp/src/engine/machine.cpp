@@ -3,7 +3,8 @@
 namespace deltarule::engine {
 
 template <class T>
-Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int threads) : plan_(network, options), threads_(std::max(1, threads)) {
+Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int threads)
+    : plan_(network, options), threads_(std::max(1, threads)) {
   plan_.reserve();
   std::size_t size = 0;
   const auto place = [&](std::ptrdiff_t columns) {
@@ -17,7 +18,8 @@ Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int t
   for (const auto columns : plan_.value_columns()) value_places.push_back(place(columns));
   for (const auto columns : plan_.gradient_columns()) gradient_places.push_back(place(columns));
   arena_ = Buffer<T>(size);
-  for (std::size_t i = 0; i < value_places.size(); ++i) values_.push_back({arena_.data() + value_places[i], padded<T>(plan_.value_columns()[i])});
+  for (std::size_t i = 0; i < value_places.size(); ++i)
+    values_.push_back({arena_.data() + value_places[i], padded<T>(plan_.value_columns()[i])});
   for (std::size_t i = 0; i < gradient_places.size(); ++i)
     gradients_.push_back({arena_.data() + gradient_places[i], padded<T>(plan_.gradient_columns()[i])});
   for (int t = 0; t < threads_; ++t) scratch_.emplace_back(plan_.scratch_size());
@@ -28,9 +30,18 @@ Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int t
 }
 
 template <class T>
-Context<T> Machine<T>::context(int thread, bool training, std::ptrdiff_t rows, std::uint64_t seed, std::uint64_t step, const Update<T>* update) {
-  return {.values = values_, .gradients = gradients_, .training = training, .rows = rows, .tile_rows = plan_.tile_rows(), .seed = seed, .step = step,
-          .thread = thread, .scratch = scratch_[static_cast<std::size_t>(thread)].data(), .update = update};
+Context<T> Machine<T>::context(int thread, bool training, std::ptrdiff_t rows, std::uint64_t seed,
+                               std::uint64_t step, const Update<T>* update) {
+  return {.values = values_,
+          .gradients = gradients_,
+          .training = training,
+          .rows = rows,
+          .tile_rows = plan_.tile_rows(),
+          .seed = seed,
+          .step = step,
+          .thread = thread,
+          .scratch = scratch_[static_cast<std::size_t>(thread)].data(),
+          .update = update};
 }
 
 template <class T>
@@ -42,8 +53,10 @@ int Machine<T>::tasks(const Phase<T>& phase, std::ptrdiff_t rows) const {
 template <class T>
 bool Machine<T>::run_task(const Phase<T>& phase, const Context<T>& context, int task, BatchHooks<T>& hooks) {
   if (phase.tasks_of) {
-    if (phase.backward_tasks) phase.tasks_of->backward_task(context, task);
-    else phase.tasks_of->forward_task(context, task);
+    if (phase.backward_tasks)
+      phase.tasks_of->backward_task(context, task);
+    else
+      phase.tasks_of->forward_task(context, task);
     return true;
   }
   const std::ptrdiff_t begin = task * plan_.tile_rows();
@@ -51,18 +64,33 @@ bool Machine<T>::run_task(const Phase<T>& phase, const Context<T>& context, int 
   const Slot in = plan_.input_slot(), out = plan_.output_slot();
   bool finite = true;
   for (const Call<T>& call : phase.calls) switch (call.action) {
-      case Action::load: hooks.load(tile, value(in.value)); break;
-      case Action::forward: call.op->forward(context, tile); break;
-      case Action::finish_forward: call.op->finish_forward(context, tile); break;
-      case Action::collect: call.op->collect(context, tile); break;
+      case Action::load:
+        hooks.load(tile, value(in.value));
+        break;
+      case Action::forward:
+        call.op->forward(context, tile);
+        break;
+      case Action::finish_forward:
+        call.op->finish_forward(context, tile);
+        break;
+      case Action::collect:
+        call.op->collect(context, tile);
+        break;
       case Action::loss: {
         const View<T> prediction = value(out.value);
-        finite = hooks.loss(tile, {prediction.data, prediction.row}, out.has_gradient() ? gradient(out.gradient) : View<T>{});
+        finite = hooks.loss(tile, {prediction.data, prediction.row},
+                            out.has_gradient() ? gradient(out.gradient) : View<T>{});
         break;
       }
-      case Action::start_backward: call.op->start_backward(context, tile); break;
-      case Action::collect_backward: call.op->collect_backward(context, tile); break;
-      case Action::backward: call.op->backward(context, tile); break;
+      case Action::start_backward:
+        call.op->start_backward(context, tile);
+        break;
+      case Action::collect_backward:
+        call.op->collect_backward(context, tile);
+        break;
+      case Action::backward:
+        call.op->backward(context, tile);
+        break;
     }
   return finite;
 }

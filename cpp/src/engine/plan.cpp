@@ -1,6 +1,6 @@
+#include <deltarule/engine/plan.h>
 #include <algorithm>
 #include <cstdio>
-#include <deltarule/engine/plan.h>
 
 namespace deltarule::engine {
 namespace {
@@ -8,7 +8,8 @@ namespace {
 // A meeting of the team costs about a microsecond; below this much arithmetic per thread it is not worth it.
 constexpr double flops_per_thread = 1.5e6;
 
-// Depends on the batch alone, never on the threads: the tiles decide in which order batch statistics are summed.
+// Depends on the batch alone, never on the threads: the tiles decide in which order batch statistics are
+// summed.
 std::ptrdiff_t choose_tile_rows(std::ptrdiff_t rows) {
   if (rows <= 32) return std::max<std::ptrdiff_t>(1, rows);
   return rows <= 512 ? 32 : 64;
@@ -18,7 +19,9 @@ std::ptrdiff_t choose_tile_rows(std::ptrdiff_t rows) {
 
 template <class T>
 Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
-    : network_(const_cast<Network<T>&>(network)), options_(options), tile_rows_(choose_tile_rows(options.max_rows)) {
+    : network_(const_cast<Network<T>&>(network)),
+      options_(options),
+      tile_rows_(choose_tile_rows(options.max_rows)) {
   this->training = options.training;
   trainable_ = options.input_gradient;
   this->input = first_ = new_slot(network.input_width());
@@ -45,7 +48,9 @@ Parameter<T> Plan<T>::parameter(std::string_view tensor) {
 }
 
 template <class T>
-T* Plan<T>::statistic(std::string_view tensor) { return network_.tensor(layer_->name() + "." + std::string(tensor)).data(); }
+T* Plan<T>::statistic(std::string_view tensor) {
+  return network_.tensor(layer_->name() + "." + std::string(tensor)).data();
+}
 
 template <class T>
 Slot Plan<T>::new_slot(std::ptrdiff_t columns) {
@@ -60,7 +65,8 @@ Slot Plan<T>::new_slot(std::ptrdiff_t columns) {
 
 template <class T>
 Slot Plan<T>::new_value(Slot like) {
-  if (!this->training && like.value != first_.value) return like;  // inference works in place, but not on the caller's data
+  if (!this->training && like.value != first_.value)
+    return like;  // inference works in place, but not on the caller's data
   const Slot slot{like.columns, static_cast<int>(values_.size()), like.gradient};
   values_.push_back(like.columns);
   return slot;
@@ -122,7 +128,8 @@ void Plan<T>::make_phases() {
   auto& join = step_.back().calls;
   join.insert(join.end(), backward_.front().calls.begin(), backward_.front().calls.end());
   step_.insert(step_.end(), backward_.begin() + 1, backward_.end());
-  std::erase_if(step_, [](const Phase<T>& p) { return p.empty() && p.combine.empty() && p.combine_backward.empty(); });
+  std::erase_if(
+      step_, [](const Phase<T>& p) { return p.empty() && p.combine.empty() && p.combine_backward.empty(); });
 }
 
 template <class T>
@@ -148,32 +155,40 @@ std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_
     text += '\n';
   };
   const int tiles = static_cast<int>((options_.max_rows + tile_rows_ - 1) / tile_rows_);
-  line("plan for %td rows, %s, %td inputs, %td outputs", options_.max_rows, sizeof(T) == 4 ? "float32" : "float64", first_.columns,
-       this->input.columns);
+  line("plan for %td rows, %s, %td inputs, %td outputs", options_.max_rows,
+       sizeof(T) == 4 ? "float32" : "float64", first_.columns, this->input.columns);
   int number = 1;
   for (const Phase<T>& phase : step_) {
     if (phase.tasks_of)
       line("  phase %d: %d tasks of %s: %s%s", number++,
-           phase.backward_tasks ? phase.tasks_of->backward_tasks(options_.max_rows) : phase.tasks_of->forward_tasks(options_.max_rows),
-           phase.tasks_of->layer.c_str(), phase.tasks_of->describe().c_str(), phase.backward_tasks ? ", gradient of the input" : "");
+           phase.backward_tasks ? phase.tasks_of->backward_tasks(options_.max_rows)
+                                : phase.tasks_of->forward_tasks(options_.max_rows),
+           phase.tasks_of->layer.c_str(), phase.tasks_of->describe().c_str(),
+           phase.backward_tasks ? ", gradient of the input" : "");
     else
       line("  phase %d: %d row tiles of %td rows", number++, tiles, tile_rows_);
     for (const Call<T>& call : phase.calls) {
-      static constexpr const char* names[] = {"gather batch", "forward", "forward (activation)", "collect batch sums", "loss and its gradient",
-                                              "backward (activation)", "collect gradient sums", "backward"};
+      static constexpr const char* names[] = {"gather batch",          "forward",
+                                              "forward (activation)",  "collect batch sums",
+                                              "loss and its gradient", "backward (activation)",
+                                              "collect gradient sums", "backward"};
       line("    %-22s %s", names[static_cast<std::size_t>(call.action)],
            call.op ? (call.op->layer + ": " + call.op->describe()).c_str() : "");
     }
   }
   int tasks = 0;
   for (const auto& op : ops_) tasks += op->weight_tasks();
-  line("  phase %d: %d tasks: weight gradients%s%s", number, tasks, fused ? ", updated while in the cache by " : "; then ", std::string(rule).c_str());
+  line("  phase %d: %d tasks: weight gradients%s%s", number, tasks,
+       fused ? ", updated while in the cache by " : "; then ", std::string(rule).c_str());
   std::size_t elements = scratch_ * static_cast<std::size_t>(threads);
-  for (const auto columns : values_) elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
-  for (const auto columns : gradients_) elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
+  for (const auto columns : values_)
+    elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
+  for (const auto columns : gradients_)
+    elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
   const std::size_t parameters = network_.parameters().size();
-  line("  parameters %zu (%zu bytes), optimizer state %zu arrays (%zu bytes), workspace %zu bytes", parameters, parameters * sizeof(T), state_arrays,
-       state_arrays * parameters * sizeof(T), elements * sizeof(T));
+  line("  parameters %zu (%zu bytes), optimizer state %zu arrays (%zu bytes), workspace %zu bytes",
+       parameters, parameters * sizeof(T), state_arrays, state_arrays * parameters * sizeof(T),
+       elements * sizeof(T));
   line("  %.3g MFLOP a step; threads: %d (one for every %.3g MFLOP, at most as many as available)",
        flops_ * static_cast<double>(options_.max_rows) / 1e6, threads, flops_per_thread / 1e6);
   return text;

@@ -9,31 +9,39 @@ template <class T>
 void AppliedActivation<T>::forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> y) const {
   if (choice_.family == Family::row_op) {
     const auto& kernel = row_op_kernel<T>(choice_.index);
-    for (std::ptrdiff_t i = 0; i < rows; ++i) kernel.forward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i));
+    for (std::ptrdiff_t i = 0; i < rows; ++i)
+      kernel.forward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i));
     return;
   }
   const auto& kernel = activation_kernel<T>(choice_.index);
   if (x.row == y.row && x.row < columns + static_cast<std::ptrdiff_t>(alignment / sizeof(T)))
-    kernel.forward(choice_.values, static_cast<std::size_t>(rows * x.row), x.data, y.data);  // the padding comes along
+    kernel.forward(choice_.values, static_cast<std::size_t>(rows * x.row), x.data,
+                   y.data);  // the padding comes along
   else
-    for (std::ptrdiff_t i = 0; i < rows; ++i) kernel.forward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i));
+    for (std::ptrdiff_t i = 0; i < rows; ++i)
+      kernel.forward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i));
 }
 
 template <class T>
-void AppliedActivation<T>::backward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> y, View<T> gradient) const {
+void AppliedActivation<T>::backward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> y,
+                                    View<T> gradient) const {
   if (none()) return;
   if (choice_.family == Family::row_op) {
     const auto& kernel = row_op_kernel<T>(choice_.index);
     for (std::ptrdiff_t i = 0; i < rows; ++i)
-      kernel.backward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i), gradient.at(i), gradient.at(i));
+      kernel.backward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i), gradient.at(i),
+                      gradient.at(i));
     return;
   }
   const auto& kernel = activation_kernel<T>(choice_.index);
-  if (x.row == gradient.row && y.row == gradient.row && x.row < columns + static_cast<std::ptrdiff_t>(alignment / sizeof(T)))
-    kernel.backward(choice_.values, static_cast<std::size_t>(rows * x.row), x.data, y.data, gradient.data, gradient.data);
+  if (x.row == gradient.row && y.row == gradient.row &&
+      x.row < columns + static_cast<std::ptrdiff_t>(alignment / sizeof(T)))
+    kernel.backward(choice_.values, static_cast<std::size_t>(rows * x.row), x.data, y.data, gradient.data,
+                    gradient.data);
   else
     for (std::ptrdiff_t i = 0; i < rows; ++i)
-      kernel.backward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i), gradient.at(i), gradient.at(i));
+      kernel.backward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i), gradient.at(i),
+                      gradient.at(i));
 }
 
 template class AppliedActivation<float>;
@@ -47,14 +55,17 @@ class ActivationOp final : public Op<T> {
   ActivationOp(const Choice& choice, Slot in, Slot out) : activation_(choice), in_(in), out_(out) {}
   std::string describe() const override { return activation_.name() + " " + std::to_string(in_.columns); }
   void forward(const Context<T>& c, Tile tile) override {
-    const auto x = c.values[static_cast<std::size_t>(in_.value)], y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto x = c.values[static_cast<std::size_t>(in_.value)],
+               y = c.values[static_cast<std::size_t>(out_.value)];
     activation_.forward(tile.rows(), in_.columns, {x.at(tile.begin), x.row}, {y.at(tile.begin), y.row});
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!out_.has_gradient()) return;
-    const auto x = c.values[static_cast<std::size_t>(in_.value)], y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto x = c.values[static_cast<std::size_t>(in_.value)],
+               y = c.values[static_cast<std::size_t>(out_.value)];
     const auto g = c.gradients[static_cast<std::size_t>(out_.gradient)];
-    activation_.backward(tile.rows(), in_.columns, {x.at(tile.begin), x.row}, {y.at(tile.begin), y.row}, {g.at(tile.begin), g.row});
+    activation_.backward(tile.rows(), in_.columns, {x.at(tile.begin), x.row}, {y.at(tile.begin), y.row},
+                         {g.at(tile.begin), g.row});
   }
 
  private:
@@ -65,7 +76,9 @@ class ActivationOp final : public Op<T> {
 }  // namespace
 }  // namespace engine
 
-std::string_view Activation::activation() const { return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name; }
+std::string_view Activation::activation() const {
+  return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name;
+}
 
 template <class T>
 void Activation::lower_to(engine::Lowering<T>& lowering) const {

@@ -17,14 +17,23 @@ std::ptrdiff_t pieces(std::ptrdiff_t n, std::ptrdiff_t size) { return (n + size 
 template <class T>
 class DenseOp final : public Op<T> {
  public:
-  DenseOp(Slot in, Slot pre, Slot out, const Choice& activation, Parameter<T> w, Parameter<T> b, bool training)
-      : in_(in), pre_(pre), out_(out), activation_(activation), w_(w), b_(b), inputs_(in.columns), outputs_(out.columns),
+  DenseOp(Slot in, Slot pre, Slot out, const Choice& activation, Parameter<T> w, Parameter<T> b,
+          bool training)
+      : in_(in),
+        pre_(pre),
+        out_(out),
+        activation_(activation),
+        w_(w),
+        b_(b),
+        inputs_(in.columns),
+        outputs_(out.columns),
         by_tasks_(inputs_ * outputs_ * static_cast<std::ptrdiff_t>(sizeof(T)) > large_weights) {
     // A piece of about 32 KB: its gradient stays in the first two caches until the update is done.
     piece_columns_ = std::min<std::ptrdiff_t>(outputs_, 512);
     const std::ptrdiff_t rows = static_cast<std::ptrdiff_t>(32768 / sizeof(T)) / piece_columns_;
     piece_rows_ = std::min(inputs_, std::max<std::ptrdiff_t>(16, rows / 16 * 16));
-    if (training && in_.has_gradient() && !by_tasks_) transposed_ = Buffer<T>(static_cast<std::size_t>(outputs_ * padded<T>(inputs_)));
+    if (training && in_.has_gradient() && !by_tasks_)
+      transposed_ = Buffer<T>(static_cast<std::size_t>(outputs_ * padded<T>(inputs_)));
   }
 
   std::string describe() const override {
@@ -43,8 +52,15 @@ class DenseOp final : public Op<T> {
     undo_activation(c, tile);
     if (!in_.has_gradient()) return;
     const auto g = gradient(c, out_), d = gradient(c, in_);
-    multiply<T>({.m = tile.rows(), .n = inputs_, .k = outputs_, .a = g.at(tile.begin), .a_row = g.row, .b = transposed_.data(),
-                 .b_step = padded<T>(inputs_), .c = d.at(tile.begin), .c_row = d.row},
+    multiply<T>({.m = tile.rows(),
+                 .n = inputs_,
+                 .k = outputs_,
+                 .a = g.at(tile.begin),
+                 .a_row = g.row,
+                 .b = transposed_.data(),
+                 .b_step = padded<T>(inputs_),
+                 .c = d.at(tile.begin),
+                 .c_row = d.row},
                 c.scratch);
   }
 
@@ -64,31 +80,52 @@ class DenseOp final : public Op<T> {
   void backward_task(const Context<T>& c, int task) override {
     const auto [i, rows, j, columns] = area(task, c.rows, inputs_);
     const auto g = gradient(c, out_), d = gradient(c, in_);
-    multiply<T>({.m = rows, .n = columns, .k = outputs_, .a = g.at(i), .a_row = g.row, .b = w_.data + j * outputs_, .b_step = 1,
-                 .b_column = outputs_, .c = d.at(i) + j, .c_row = d.row},
+    multiply<T>({.m = rows,
+                 .n = columns,
+                 .k = outputs_,
+                 .a = g.at(i),
+                 .a_row = g.row,
+                 .b = w_.data + j * outputs_,
+                 .b_step = 1,
+                 .b_column = outputs_,
+                 .c = d.at(i) + j,
+                 .c_row = d.row},
                 c.scratch);
   }
 
   int weight_tasks() const override { return static_cast<int>(row_pieces() * column_pieces()); }
   void weight_task(const Context<T>& c, int task) override {
-    const std::ptrdiff_t i = task / column_pieces() * piece_rows_, j = task % column_pieces() * piece_columns_;
-    const std::ptrdiff_t rows = std::min(piece_rows_, inputs_ - i), columns = std::min(piece_columns_, outputs_ - j);
+    const std::ptrdiff_t i = task / column_pieces() * piece_rows_,
+                         j = task % column_pieces() * piece_columns_;
+    const std::ptrdiff_t rows = std::min(piece_rows_, inputs_ - i),
+                         columns = std::min(piece_columns_, outputs_ - j);
     const auto x = value(c, in_), g = gradient(c, out_);
     const Update<T>& update = *c.update;
     T* target = update.fused ? c.scratch : update.gradients + w_.offset + i * outputs_ + j;
     const std::ptrdiff_t target_row = update.fused ? columns : outputs_;
     T* workspace = c.scratch + (update.fused ? piece_size() : 0);
-    multiply<T>({.m = rows, .n = columns, .k = c.rows, .a = x.data + i, .a_row = 1, .a_step = x.row, .b = g.data + j, .b_step = g.row,
-                 .c = target, .c_row = target_row},
+    multiply<T>({.m = rows,
+                 .n = columns,
+                 .k = c.rows,
+                 .a = x.data + i,
+                 .a_row = 1,
+                 .a_step = x.row,
+                 .b = g.data + j,
+                 .b_step = g.row,
+                 .c = target,
+                 .c_row = target_row},
                 workspace);
     if (update.fused) {
-      if (!update.apply(w_.offset + i * outputs_ + j, rows, columns, outputs_, target, target_row)) update.fail(this->number);
+      if (!update.apply(w_.offset + i * outputs_ + j, rows, columns, outputs_, target, target_row))
+        update.fail(this->number);
       transpose_piece(i, rows, j, columns);
     }
     if (i == 0 && b_.data) {
       T* sums = update.fused ? c.scratch : update.gradients + b_.offset + j;
-      column_sums<T>(c.rows, columns, sums, [&](std::ptrdiff_t r, auto span) { return span.load(g.at(r) + j); });
-      if (update.fused && !update.apply(b_.offset + j, 1, columns, columns, sums, columns)) update.fail(this->number);
+      column_sums<T>(c.rows, columns, sums,
+                     [&](std::ptrdiff_t r, auto span) { return span.load(g.at(r) + j); });
+      if (update.fused && !update.apply(b_.offset + j, 1, columns, columns, sums, columns))
+        update.fail(this->number);
     }
   }
 
@@ -99,7 +136,8 @@ class DenseOp final : public Op<T> {
   }
 
   std::size_t scratch_size(std::ptrdiff_t rows) const override {
-    return piece_size() + std::max({workspace_size<T>(rows, outputs_, inputs_, true), workspace_size<T>(rows, inputs_, outputs_, !by_tasks_),
+    return piece_size() + std::max({workspace_size<T>(rows, outputs_, inputs_, true),
+                                    workspace_size<T>(rows, inputs_, outputs_, !by_tasks_),
                                     workspace_size<T>(piece_rows_, piece_columns_, rows, true)});
   }
   double flops_per_row() const override {
@@ -115,16 +153,35 @@ class DenseOp final : public Op<T> {
     const std::ptrdiff_t i = task % down * task_rows, j = task / down * task_columns;
     return {i, std::min(task_rows, rows - i), j, std::min(task_columns, columns - j)};
   }
-  static View<T> value(const Context<T>& c, const Slot& s) { return c.values[static_cast<std::size_t>(s.value)]; }
-  static View<T> gradient(const Context<T>& c, const Slot& s) { return c.gradients[static_cast<std::size_t>(s.gradient)]; }
+  static View<T> value(const Context<T>& c, const Slot& s) {
+    return c.values[static_cast<std::size_t>(s.value)];
+  }
+  static View<T> gradient(const Context<T>& c, const Slot& s) {
+    return c.gradients[static_cast<std::size_t>(s.gradient)];
+  }
   std::ptrdiff_t row_pieces() const { return pieces(inputs_, piece_rows_); }
   std::ptrdiff_t column_pieces() const { return pieces(outputs_, piece_columns_); }
-  std::size_t piece_size() const { return static_cast<std::size_t>(piece_rows_ * piece_columns_ + static_cast<std::ptrdiff_t>(alignment / sizeof(T))) / 16 * 16 + 16; }
+  std::size_t piece_size() const {
+    return static_cast<std::size_t>(piece_rows_ * piece_columns_ +
+                                    static_cast<std::ptrdiff_t>(alignment / sizeof(T))) /
+               16 * 16 +
+           16;
+  }
 
-  void product_forward(const Context<T>& c, std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j, std::ptrdiff_t columns) const {
+  void product_forward(const Context<T>& c, std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j,
+                       std::ptrdiff_t columns) const {
     const auto x = value(c, in_), z = value(c, pre_);
-    multiply<T>({.m = rows, .n = columns, .k = inputs_, .a = x.at(i), .a_row = x.row, .b = w_.data + j, .b_step = outputs_, .c = z.at(i) + j,
-                 .c_row = z.row, .start = b_.data ? Start::bias : Start::zero, .bias = b_.data ? b_.data + j : nullptr,
+    multiply<T>({.m = rows,
+                 .n = columns,
+                 .k = inputs_,
+                 .a = x.at(i),
+                 .a_row = x.row,
+                 .b = w_.data + j,
+                 .b_step = outputs_,
+                 .c = z.at(i) + j,
+                 .c_row = z.row,
+                 .start = b_.data ? Start::bias : Start::zero,
+                 .bias = b_.data ? b_.data + j : nullptr,
                  .relu = activation_.is_relu()},
                 c.scratch);
   }
@@ -136,11 +193,13 @@ class DenseOp final : public Op<T> {
   void undo_activation(const Context<T>& c, Tile tile) const {
     if (activation_.none()) return;
     const auto z = value(c, pre_), y = value(c, out_), g = gradient(c, out_);
-    activation_.backward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row}, {g.at(tile.begin), g.row});
+    activation_.backward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row},
+                         {g.at(tile.begin), g.row});
   }
   void transpose_piece(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j, std::ptrdiff_t columns) {
     if (transposed_.size() == 0) return;
-    transpose<T>(rows, columns, w_.data + i * outputs_ + j, outputs_, transposed_.data() + j * padded<T>(inputs_) + i, padded<T>(inputs_));
+    transpose<T>(rows, columns, w_.data + i * outputs_ + j, outputs_,
+                 transposed_.data() + j * padded<T>(inputs_) + i, padded<T>(inputs_));
   }
   Slot in_, pre_, out_;
   AppliedActivation<T> activation_;
@@ -156,14 +215,26 @@ class DenseOp final : public Op<T> {
 
 std::ptrdiff_t Dense::build(std::ptrdiff_t) { return static_cast<std::ptrdiff_t>(value("units")); }
 
-std::string_view Dense::activation() const { return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name; }
+std::string_view Dense::activation() const {
+  return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name;
+}
 
 std::vector<Tensor> Dense::tensors() const {
   const Fans fans{static_cast<double>(input_width()), static_cast<double>(output_width())};
   std::vector<Tensor> list;
-  list.push_back({.name = "weight", .rows = input_width(), .columns = output_width(), .initializer = initializer("initializer"), .fans = fans});
+  list.push_back({.name = "weight",
+                  .rows = input_width(),
+                  .columns = output_width(),
+                  .initializer = initializer("initializer"),
+                  .fans = fans});
   if (value("use_bias") != 0)
-    list.push_back({.name = "bias", .rows = 1, .columns = output_width(), .vector = true, .role = Role::bias, .initializer = initializer("bias_initializer"), .fans = fans});
+    list.push_back({.name = "bias",
+                    .rows = 1,
+                    .columns = output_width(),
+                    .vector = true,
+                    .role = Role::bias,
+                    .initializer = initializer("bias_initializer"),
+                    .fans = fans});
   return list;
 }
 
@@ -177,7 +248,8 @@ void Dense::lower_to(engine::Lowering<T>& lowering) const {
   const engine::AppliedActivation<T> activation(part("activation"));
   engine::Slot pre = out;
   if (lowering.training && activation.backward_reads_input()) pre = lowering.new_value(out);
-  lowering.add(std::make_unique<engine::DenseOp<T>>(in, pre, out, part("activation"), weight, bias, lowering.training));
+  lowering.add(std::make_unique<engine::DenseOp<T>>(in, pre, out, part("activation"), weight, bias,
+                                                    lowering.training));
   lowering.input = out;
 }
 template void Dense::lower_to(engine::Lowering<float>&) const;

@@ -1,8 +1,8 @@
-#include <algorithm>
-#include <cmath>
 #include <deltarule/engine/philox.h>
 #include <deltarule/layers/dropout.h>
 #include <deltarule/simd/span.h>
+#include <algorithm>
+#include <cmath>
 
 namespace deltarule {
 namespace engine {
@@ -10,8 +10,8 @@ namespace {
 
 constexpr int lanes = 16, block = 8 * lanes;
 
-// 128 sixteen-bit numbers from sixteen Philox counters at once. Which number goes where does not depend on the
-// instruction set.
+// 128 sixteen-bit numbers from sixteen Philox counters at once. Which number goes where does not depend on
+// the instruction set.
 void philox_block(PhiloxKey key, std::uint64_t high, std::uint64_t first, std::uint16_t* out) {
   std::uint32_t x0[lanes], x1[lanes], x2[lanes], x3[lanes];
   for (int i = 0; i < lanes; ++i) {
@@ -45,13 +45,22 @@ template <class T>
 class DropoutOp final : public Op<T> {
  public:
   DropoutOp(Slot in, Slot out, double rate)
-      : in_(in), out_(out), rate_(rate), threshold_(static_cast<std::uint32_t>(std::lround(rate * 65536))), width_(in.columns),
+      : in_(in),
+        out_(out),
+        rate_(rate),
+        threshold_(static_cast<std::uint32_t>(std::lround(rate * 65536))),
+        width_(in.columns),
         blocks_((in.columns + block - 1) / block) {}
-  std::string describe() const override { return "dropout " + std::to_string(width_) + ", rate " + std::to_string(rate_).substr(0, 5); }
-  void reserve(std::ptrdiff_t max_rows, int) override { keep_ = Buffer<T>(static_cast<std::size_t>(max_rows * blocks_ * block)); }
+  std::string describe() const override {
+    return "dropout " + std::to_string(width_) + ", rate " + std::to_string(rate_).substr(0, 5);
+  }
+  void reserve(std::ptrdiff_t max_rows, int) override {
+    keep_ = Buffer<T>(static_cast<std::size_t>(max_rows * blocks_ * block));
+  }
 
   void forward(const Context<T>& c, Tile tile) override {
-    const View<T> x = c.values[static_cast<std::size_t>(in_.value)], y = c.values[static_cast<std::size_t>(out_.value)];
+    const View<T> x = c.values[static_cast<std::size_t>(in_.value)],
+                  y = c.values[static_cast<std::size_t>(out_.value)];
     const PhiloxKey key = philox_key(c.seed, Stream::dropout, static_cast<std::uint32_t>(this->layer_number));
     // Scaled by the probability that 16 bits can give, so that the expectation is exact.
     const T scale = static_cast<T>(65536.0 / (65536.0 - threshold_));
@@ -66,19 +75,24 @@ class DropoutOp final : public Op<T> {
         philox_block(key, c.step, static_cast<std::uint64_t>((i * blocks_ + b) * lanes), random);
         for (int j = 0; j < block; ++j) keep[b * block + j] = random[j] < threshold_ ? T(0) : scale;
       }
-      simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) { span.store(y.at(i), times(span.load(x.at(i)), span.load(keep))); });
+      simd::each<T>(static_cast<std::size_t>(width_),
+                    [&](auto span) { span.store(y.at(i), times(span.load(x.at(i)), span.load(keep))); });
     }
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!out_.has_gradient()) return;
     const View<T> g = c.gradients[static_cast<std::size_t>(out_.gradient)];
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
-      simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) { span.store(g.at(i), times(span.load(g.at(i)), span.load(factors(i)))); });
+      simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) {
+        span.store(g.at(i), times(span.load(g.at(i)), span.load(factors(i))));
+      });
   }
 
  private:
   // A dropped value is zero even when it was not finite.
-  static simd::Pack<T> times(simd::Pack<T> x, simd::Pack<T> keep) { return simd::apply_mask(keep != simd::Pack<T>(T(0)), x * keep); }
+  static simd::Pack<T> times(simd::Pack<T> x, simd::Pack<T> keep) {
+    return simd::apply_mask(keep != simd::Pack<T>(T(0)), x * keep);
+  }
   T* factors(std::ptrdiff_t row) { return keep_.data() + row * blocks_ * block; }
 
   Slot in_, out_;

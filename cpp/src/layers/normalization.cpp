@@ -1,21 +1,34 @@
-#include <cmath>
 #include <deltarule/layers/normalization.h>
 #include <deltarule/norm_kernel.h>
 #include <deltarule/simd/span.h>
+#include <cmath>
 
 namespace deltarule {
 namespace engine {
 namespace {
 
 template <class T>
-View<const T> rows_of(View<T> v, std::ptrdiff_t begin) { return {v.at(begin), v.row}; }
+View<const T> rows_of(View<T> v, std::ptrdiff_t begin) {
+  return {v.at(begin), v.row};
+}
 
 template <class T>
 class BatchNormOp final : public Op<T> {
  public:
-  BatchNormOp(Slot in, Slot out, Parameter<T> gain, Parameter<T> shift, T* mean, T* variance, double momentum, double epsilon, bool unbiased, bool training)
-      : in_(in), out_(out), gain_(gain), shift_(shift), running_mean_(mean), running_variance_(variance), momentum_(momentum), epsilon_(epsilon),
-        unbiased_(unbiased), training_(training), width_(in.columns), row_(padded<T>(in.columns) + static_cast<std::ptrdiff_t>(alignment / sizeof(T))) {}
+  BatchNormOp(Slot in, Slot out, Parameter<T> gain, Parameter<T> shift, T* mean, T* variance, double momentum,
+              double epsilon, bool unbiased, bool training)
+      : in_(in),
+        out_(out),
+        gain_(gain),
+        shift_(shift),
+        running_mean_(mean),
+        running_variance_(variance),
+        momentum_(momentum),
+        epsilon_(epsilon),
+        unbiased_(unbiased),
+        training_(training),
+        width_(in.columns),
+        row_(padded<T>(in.columns) + static_cast<std::ptrdiff_t>(alignment / sizeof(T))) {}
   std::string describe() const override { return "batch_norm " + std::to_string(width_); }
 
   bool needs_batch() const override { return training_; }
@@ -27,7 +40,8 @@ class BatchNormOp final : public Op<T> {
 
   void collect(const Context<T>& c, Tile tile) override {
     counts_[static_cast<std::size_t>(tile.index)] = static_cast<double>(tile.rows());
-    column_moments<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), part(tile.index, 0), part(tile.index, 1));
+    column_moments<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), part(tile.index, 0),
+                      part(tile.index, 1));
   }
   void combine(const Context<T>& c) override {
     T *mean = whole(0), *deviations = whole(1), *inverse = whole(2);
@@ -36,7 +50,8 @@ class BatchNormOp final : public Op<T> {
     std::copy_n(part(0, 1), width_, deviations);
     double count = counts_[0];
     for (int i = 1; i < tiles; ++i) {
-      merge_moments<T>(width_, count, mean, deviations, counts_[static_cast<std::size_t>(i)], part(i, 0), part(i, 1));
+      merge_moments<T>(width_, count, mean, deviations, counts_[static_cast<std::size_t>(i)], part(i, 0),
+                       part(i, 1));
       count += counts_[static_cast<std::size_t>(i)];
     }
     for (std::ptrdiff_t j = 0; j < width_; ++j)
@@ -46,17 +61,21 @@ class BatchNormOp final : public Op<T> {
     const View<T> y = value(c, out_);
     const View<const T> x = rows_of(value(c, in_), tile.begin);
     if (c.training) {
-      normalize_columns<T>(tile.rows(), width_, x, whole(0), whole(2), gain_.data, shift_.data, {y.at(tile.begin), y.row});
+      normalize_columns<T>(tile.rows(), width_, x, whole(0), whole(2), gain_.data, shift_.data,
+                           {y.at(tile.begin), y.row});
     } else {
       T* inverse = c.scratch;
-      for (std::ptrdiff_t j = 0; j < width_; ++j) inverse[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(running_variance_[j]) + epsilon_));
-      normalize_columns<T>(tile.rows(), width_, x, running_mean_, inverse, gain_.data, shift_.data, {y.at(tile.begin), y.row});
+      for (std::ptrdiff_t j = 0; j < width_; ++j)
+        inverse[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(running_variance_[j]) + epsilon_));
+      normalize_columns<T>(tile.rows(), width_, x, running_mean_, inverse, gain_.data, shift_.data,
+                           {y.at(tile.begin), y.row});
     }
   }
 
   void collect_backward(const Context<T>& c, Tile tile) override {
-    batch_norm_sums<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), rows_of(gradient(c, out_), tile.begin), whole(0),
-                       whole(2), part(tile.index, 2), part(tile.index, 3));
+    batch_norm_sums<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin),
+                       rows_of(gradient(c, out_), tile.begin), whole(0), whole(2), part(tile.index, 2),
+                       part(tile.index, 3));
   }
   void combine_backward(const Context<T>& c) override {
     const int tiles = tile_count(c);
@@ -70,8 +89,9 @@ class BatchNormOp final : public Op<T> {
   void backward(const Context<T>& c, Tile tile) override {
     if (!in_.has_gradient()) return;
     const View<T> dx = gradient(c, in_);
-    batch_norm_input<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), rows_of(gradient(c, out_), tile.begin), whole(0),
-                        whole(2), gain_.data, whole(3), whole(4), static_cast<double>(c.rows), {dx.at(tile.begin), dx.row});
+    batch_norm_input<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin),
+                        rows_of(gradient(c, out_), tile.begin), whole(0), whole(2), gain_.data, whole(3),
+                        whole(4), static_cast<double>(c.rows), {dx.at(tile.begin), dx.row});
   }
 
   int weight_tasks() const override { return 1; }
@@ -81,8 +101,10 @@ class BatchNormOp final : public Op<T> {
     if (update.keep_statistics)
       for (std::ptrdiff_t j = 0; j < width_; ++j) {
         const double variance = static_cast<double>(whole(1)[j]) / divisor;
-        running_mean_[j] = static_cast<T>(momentum_ * static_cast<double>(running_mean_[j]) + (1 - momentum_) * static_cast<double>(whole(0)[j]));
-        running_variance_[j] = static_cast<T>(momentum_ * static_cast<double>(running_variance_[j]) + (1 - momentum_) * variance);
+        running_mean_[j] = static_cast<T>(momentum_ * static_cast<double>(running_mean_[j]) +
+                                          (1 - momentum_) * static_cast<double>(whole(0)[j]));
+        running_variance_[j] = static_cast<T>(momentum_ * static_cast<double>(running_variance_[j]) +
+                                              (1 - momentum_) * variance);
       }
     finish(update, gain_.offset, whole(4));
     finish(update, shift_.offset, whole(3));
@@ -91,12 +113,20 @@ class BatchNormOp final : public Op<T> {
 
  private:
   void finish(const Update<T>& update, std::ptrdiff_t offset, const T* gradient) {
-    if (!update.fused) std::copy_n(gradient, width_, update.gradients + offset);
-    else if (!update.apply(offset, 1, width_, width_, gradient, width_)) update.fail(this->number);
+    if (!update.fused)
+      std::copy_n(gradient, width_, update.gradients + offset);
+    else if (!update.apply(offset, 1, width_, width_, gradient, width_))
+      update.fail(this->number);
   }
-  static View<T> value(const Context<T>& c, const Slot& s) { return c.values[static_cast<std::size_t>(s.value)]; }
-  static View<T> gradient(const Context<T>& c, const Slot& s) { return c.gradients[static_cast<std::size_t>(s.gradient)]; }
-  int tile_count(const Context<T>& c) const { return static_cast<int>((c.rows + c.tile_rows - 1) / c.tile_rows); }
+  static View<T> value(const Context<T>& c, const Slot& s) {
+    return c.values[static_cast<std::size_t>(s.value)];
+  }
+  static View<T> gradient(const Context<T>& c, const Slot& s) {
+    return c.gradients[static_cast<std::size_t>(s.gradient)];
+  }
+  int tile_count(const Context<T>& c) const {
+    return static_cast<int>((c.rows + c.tile_rows - 1) / c.tile_rows);
+  }
   T* part(int tile, int which) { return tiles_.data() + (4 * tile + which) * row_; }
   T* whole(int which) { return combined_.data() + which * row_; }
 
@@ -126,15 +156,17 @@ class LayerNormOp final : public Op<T> {
     // Inference goes tile by tile on several threads: the statistics of a row are then of no further use.
     T* mean = c.training ? mean_.data() + tile.begin : c.scratch;
     T* inverse = c.training ? inverse_.data() + tile.begin : c.scratch + tile.rows();
-    layer_norm_forward<T>(tile.rows(), width_, rows_of(c.values[static_cast<std::size_t>(in_.value)], tile.begin), gain_.data, shift_.data, epsilon_,
-                          {y.at(tile.begin), y.row}, mean, inverse);
+    layer_norm_forward<T>(tile.rows(), width_,
+                          rows_of(c.values[static_cast<std::size_t>(in_.value)], tile.begin), gain_.data,
+                          shift_.data, epsilon_, {y.at(tile.begin), y.row}, mean, inverse);
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!in_.has_gradient()) return;
     const View<T> dx = c.gradients[static_cast<std::size_t>(in_.gradient)];
-    layer_norm_input<T>(tile.rows(), width_, rows_of(c.values[static_cast<std::size_t>(in_.value)], tile.begin),
-                        rows_of(c.gradients[static_cast<std::size_t>(out_.gradient)], tile.begin), gain_.data, mean_.data() + tile.begin,
-                        inverse_.data() + tile.begin, {dx.at(tile.begin), dx.row});
+    layer_norm_input<T>(tile.rows(), width_,
+                        rows_of(c.values[static_cast<std::size_t>(in_.value)], tile.begin),
+                        rows_of(c.gradients[static_cast<std::size_t>(out_.gradient)], tile.begin), gain_.data,
+                        mean_.data() + tile.begin, inverse_.data() + tile.begin, {dx.at(tile.begin), dx.row});
   }
   int weight_tasks() const override { return 1; }
   void weight_task(const Context<T>& c, int) override {
@@ -142,12 +174,16 @@ class LayerNormOp final : public Op<T> {
     T* dgain = update.fused ? c.scratch : update.gradients + gain_.offset;
     T* dshift = update.fused ? c.scratch + padded<T>(width_) : update.gradients + shift_.offset;
     layer_norm_parameters<T>(c.rows, width_, rows_of(c.values[static_cast<std::size_t>(in_.value)], 0),
-                             rows_of(c.gradients[static_cast<std::size_t>(out_.gradient)], 0), mean_.data(), inverse_.data(), dgain, dshift);
+                             rows_of(c.gradients[static_cast<std::size_t>(out_.gradient)], 0), mean_.data(),
+                             inverse_.data(), dgain, dshift);
     if (!update.fused) return;
-    if (!update.apply(gain_.offset, 1, width_, width_, dgain, width_) || !update.apply(shift_.offset, 1, width_, width_, dshift, width_))
+    if (!update.apply(gain_.offset, 1, width_, width_, dgain, width_) ||
+        !update.apply(shift_.offset, 1, width_, width_, dshift, width_))
       update.fail(this->number);
   }
-  std::size_t scratch_size(std::ptrdiff_t rows) const override { return static_cast<std::size_t>(2 * std::max(padded<T>(width_), rows)) + 16; }
+  std::size_t scratch_size(std::ptrdiff_t rows) const override {
+    return static_cast<std::size_t>(2 * std::max(padded<T>(width_), rows)) + 16;
+  }
 
  private:
   Slot in_, out_;
@@ -160,10 +196,12 @@ class LayerNormOp final : public Op<T> {
 template <class T>
 class StandardizeOp final : public Op<T> {
  public:
-  StandardizeOp(Slot in, Slot out, const T* mean, const T* deviation) : in_(in), out_(out), mean_(mean), deviation_(deviation), width_(in.columns) {}
+  StandardizeOp(Slot in, Slot out, const T* mean, const T* deviation)
+      : in_(in), out_(out), mean_(mean), deviation_(deviation), width_(in.columns) {}
   std::string describe() const override { return "standardize " + std::to_string(width_); }
   void forward(const Context<T>& c, Tile tile) override {
-    const View<T> x = c.values[static_cast<std::size_t>(in_.value)], y = c.values[static_cast<std::size_t>(out_.value)];
+    const View<T> x = c.values[static_cast<std::size_t>(in_.value)],
+                  y = c.values[static_cast<std::size_t>(out_.value)];
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) {
         span.store(y.at(i), (span.load(x.at(i)) - span.load(mean_)) / span.load(deviation_));
@@ -173,7 +211,8 @@ class StandardizeOp final : public Op<T> {
     if (!out_.has_gradient()) return;
     const View<T> g = c.gradients[static_cast<std::size_t>(out_.gradient)];
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
-      simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) { span.store(g.at(i), span.load(g.at(i)) / span.load(deviation_)); });
+      simd::each<T>(static_cast<std::size_t>(width_),
+                    [&](auto span) { span.store(g.at(i), span.load(g.at(i)) / span.load(deviation_)); });
   }
 
  private:
@@ -183,7 +222,11 @@ class StandardizeOp final : public Op<T> {
 };
 
 Tensor vector_tensor(std::string name, std::ptrdiff_t width, Role role, std::string_view initializer) {
-  return {.name = std::move(name), .rows = 1, .columns = width, .vector = true, .role = role,
+  return {.name = std::move(name),
+          .rows = 1,
+          .columns = width,
+          .vector = true,
+          .role = role,
           .initializer = catalog::choose(Family::initializer, {std::string(initializer)})};
 }
 
@@ -191,7 +234,8 @@ Tensor vector_tensor(std::string name, std::ptrdiff_t width, Role role, std::str
 }  // namespace engine
 
 std::vector<Tensor> BatchNorm::tensors() const {
-  return {engine::vector_tensor("gain", input_width(), Role::gain, "ones"), engine::vector_tensor("shift", input_width(), Role::shift, "zeros"),
+  return {engine::vector_tensor("gain", input_width(), Role::gain, "ones"),
+          engine::vector_tensor("shift", input_width(), Role::shift, "zeros"),
           engine::vector_tensor("running_mean", input_width(), Role::statistic, "zeros"),
           engine::vector_tensor("running_variance", input_width(), Role::statistic, "ones")};
 }
@@ -202,16 +246,18 @@ void BatchNorm::lower_to(engine::Lowering<T>& lowering) const {
   lowering.now_trainable();
   // In place on the gradient, except where the input has none.
   const engine::Slot out = in.has_gradient() ? lowering.new_value(in) : lowering.new_slot(in.columns);
-  lowering.add(std::make_unique<engine::BatchNormOp<T>>(in, out, lowering.parameter("gain"), lowering.parameter("shift"), lowering.statistic("running_mean"),
-                                                        lowering.statistic("running_variance"), value("momentum"), value("epsilon"),
-                                                        value("unbiased") != 0, lowering.training));
+  lowering.add(std::make_unique<engine::BatchNormOp<T>>(
+      in, out, lowering.parameter("gain"), lowering.parameter("shift"), lowering.statistic("running_mean"),
+      lowering.statistic("running_variance"), value("momentum"), value("epsilon"), value("unbiased") != 0,
+      lowering.training));
   lowering.input = out;
 }
 template void BatchNorm::lower_to(engine::Lowering<float>&) const;
 template void BatchNorm::lower_to(engine::Lowering<double>&) const;
 
 std::vector<Tensor> LayerNorm::tensors() const {
-  return {engine::vector_tensor("gain", input_width(), Role::gain, "ones"), engine::vector_tensor("shift", input_width(), Role::shift, "zeros")};
+  return {engine::vector_tensor("gain", input_width(), Role::gain, "ones"),
+          engine::vector_tensor("shift", input_width(), Role::shift, "zeros")};
 }
 
 template <class T>
@@ -219,20 +265,23 @@ void LayerNorm::lower_to(engine::Lowering<T>& lowering) const {
   const engine::Slot in = lowering.input;
   lowering.now_trainable();
   const engine::Slot out = lowering.new_slot(in.columns);  // dy is needed again, for gain and shift
-  lowering.add(std::make_unique<engine::LayerNormOp<T>>(in, out, lowering.parameter("gain"), lowering.parameter("shift"), value("epsilon")));
+  lowering.add(std::make_unique<engine::LayerNormOp<T>>(in, out, lowering.parameter("gain"),
+                                                        lowering.parameter("shift"), value("epsilon")));
   lowering.input = out;
 }
 template void LayerNorm::lower_to(engine::Lowering<float>&) const;
 template void LayerNorm::lower_to(engine::Lowering<double>&) const;
 
 std::vector<Tensor> Standardize::tensors() const {
-  return {engine::vector_tensor("mean", input_width(), Role::statistic, "zeros"), engine::vector_tensor("deviation", input_width(), Role::statistic, "ones")};
+  return {engine::vector_tensor("mean", input_width(), Role::statistic, "zeros"),
+          engine::vector_tensor("deviation", input_width(), Role::statistic, "ones")};
 }
 
 template <class T>
 void Standardize::lower_to(engine::Lowering<T>& lowering) const {
   const engine::Slot in = lowering.input, out = lowering.new_value(in);
-  lowering.add(std::make_unique<engine::StandardizeOp<T>>(in, out, lowering.statistic("mean"), lowering.statistic("deviation")));
+  lowering.add(std::make_unique<engine::StandardizeOp<T>>(in, out, lowering.statistic("mean"),
+                                                          lowering.statistic("deviation")));
   lowering.input = out;
 }
 template void Standardize::lower_to(engine::Lowering<float>&) const;

@@ -69,12 +69,22 @@ def compiled(network: dr.Sequential, recipe: Recipe, task: str, steps: int) -> N
     )
 
 
+class _Stopping(dr.EarlyStopping):
+    """Goes back to the best weights even where Ctrl-C ends training."""
+
+    def close(self) -> None:
+        """Take the best weights, if there are some, however training ended."""
+        if self._weights is not None:
+            self.model.set_weights(self._weights)
+        super().close()
+
+
 def train(data: Prepared, recipe: Recipe, seed: int, callbacks: Sequence[Any] = ()) -> Trained:
     """Fit with early stopping on the validation loss; Ctrl-C ends training and keeps the best weights."""
     network = build(recipe, data.target.outputs, seed)
     batch = min(recipe.batch_size, len(data.training))
     compiled(network, recipe, data.target.task, recipe.epochs * -(-len(data.training) // batch))
-    stopping = dr.EarlyStopping("val_loss", patience=recipe.patience)
+    stopping = _Stopping("val_loss", patience=recipe.patience)
     started = time.perf_counter()
     interrupted = False
     try:

@@ -51,7 +51,7 @@ class Features:
         both = set(options.categorical) & set(options.numeric)
         if both:
             raise OptionError(f"--categorical and --numeric: {listed(sorted(both))} cannot be both")
-        ignored = dict.fromkeys(options.drop, "dropped on request")
+        ignored = dict.fromkeys(options.drop, "dropped")
         encoders: list[Encoder] = []
         for name, column in table.columns.items():
             if name in ignored:

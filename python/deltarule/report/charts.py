@@ -22,16 +22,16 @@ class Curve:
     role: str
 
 
-def curves(title: str, lines: list[Curve], best_epoch: int | None = None) -> str:
+def curves(title: str, lines: list[Curve], best_epoch: int | None = None, from_zero: bool = False) -> str:
     """Draw values over epochs; the end of each line carries its name, the best epoch a mark."""
     lines = [line for line in lines if np.isfinite(line.values).any()]
     if not lines:
         return ""
     finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     low, high = float(finite.min()), float(finite.max())
-    logarithmic = low > 0 and high / low > 30
+    logarithmic = low > 0 and high / low > 10 and not from_zero
     pad = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
-    low, high = (low / 1.15, high * 1.15) if logarithmic else (low - pad, high + pad)
+    low, high = (low / 1.15, high * 1.15) if logarithmic else (0 if from_zero else low - pad, high + pad)
     epochs = max(len(line.values) for line in lines)
     frame = Frame(
         Axis(1, max(epochs, 2), _LEFT, WIDTH - _RIGHT), Axis(low, high, HEIGHT - _BOTTOM, _TOP, logarithmic)

@@ -55,7 +55,7 @@ def _cell(x: float, y: float, size: float, count: int, share: float, right: bool
     if size < 20:
         return out
     letter = min(13.0, (size - 4) / (0.62 * len(str(count))))
-    role = "count strong" if shade > 0.55 else "count"
+    role = "count strong" if shade > 0.75 else "count"
     return out + text(
         role,
         x + side / 2,

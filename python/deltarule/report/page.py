@@ -95,7 +95,7 @@ def _curves(story: Story) -> list[str]:
 def _rate(story: Story) -> str:
     if len(set(story.history.get("learning_rate", []))) < 2:
         return ""
-    return curves("learning rate", [Curve("rate", story.curve("learning_rate"), "training")])
+    return curves("learning rate", [Curve("rate", story.curve("learning_rate"), "training")], from_zero=True)
 
 
 def _test(story: Story) -> list[str]:

@@ -31,11 +31,11 @@ section { padding: 18px 20px; margin-bottom: 16px; overflow-x: auto; }
 .stack { display: flex; flex-direction: column; gap: 16px; min-width: 0; }
  .pair section { min-width: 0; margin: 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 5px 10px 5px 0; overflow-wrap: anywhere; }
+th, td { text-align: left; padding: 5px 10px 5px 0; overflow-wrap: break-word; }
 th, td { border-bottom: 1px solid var(--line); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
 th { color: var(--soft); font-weight: 500; font-size: 13px; }
-th.n, td.n { text-align: right; }
+th.n, td.n { text-align: right; white-space: nowrap; }
 tr.chief td { background: var(--tint); font-weight: 600; }
 td.key { color: var(--soft); width: 38%; }
 ul { margin: 0; padding-left: 20px; }

@@ -50,8 +50,8 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
-// Rows of a matrix in the arena are this far apart: whole cache lines, and never a multiple of 1 KB, which would put
-// all rows into the same few sets of the cache.
+// Rows of a matrix in the arena are this far apart: whole cache lines, and never a multiple of 1 KB, which
+// would put all rows into the same few sets of the cache.
 template <class T>
 constexpr std::ptrdiff_t padded(std::ptrdiff_t columns) {
   constexpr std::ptrdiff_t line = alignment / sizeof(T);

@@ -9,8 +9,8 @@ namespace deltarule::engine {
 // A buffer of rows: where a value lives and where its gradient does.
 struct Slot {
   std::ptrdiff_t columns = 0;
-  int value = 0;              // buffer number of the value
-  int gradient = -1;          // buffer number of the gradient; -1 where none is wanted
+  int value = 0;      // buffer number of the value
+  int gradient = -1;  // buffer number of the gradient; -1 where none is wanted
   bool has_gradient() const { return gradient >= 0; }
 };
 

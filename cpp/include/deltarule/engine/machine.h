@@ -28,7 +28,8 @@ class Machine {
   View<T> gradient(int number) const { return gradients_[static_cast<std::size_t>(number)]; }
 
   // The calling thread's view of this machine.
-  Context<T> context(int thread, bool training, std::ptrdiff_t rows, std::uint64_t seed, std::uint64_t step, const Update<T>* update);
+  Context<T> context(int thread, bool training, std::ptrdiff_t rows, std::uint64_t seed, std::uint64_t step,
+                     const Update<T>* update);
 
   int tasks(const Phase<T>& phase, std::ptrdiff_t rows) const;
   // False when a loss is not finite.
@@ -46,7 +47,9 @@ class Machine {
   void run_refresh_task(int task);
 
  private:
-  int tile_count(std::ptrdiff_t rows) const { return static_cast<int>((rows + plan_.tile_rows() - 1) / plan_.tile_rows()); }
+  int tile_count(std::ptrdiff_t rows) const {
+    return static_cast<int>((rows + plan_.tile_rows() - 1) / plan_.tile_rows());
+  }
 
   Plan<T> plan_;
   int threads_;

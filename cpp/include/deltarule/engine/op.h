@@ -1,10 +1,10 @@
 // What a layer lowers to: operations on buffers of rows, run tile by tile.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <deltarule/engine/arena.h>
 #include <deltarule/update_kernel.h>
+#include <atomic>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,8 +26,8 @@ struct Tile {
   std::ptrdiff_t rows() const { return end - begin; }
 };
 
-// The flat buffers of a network and the update rule. With `fused`, a block of the gradient becomes new weights while
-// it is hot and is never stored.
+// The flat buffers of a network and the update rule. With `fused`, a block of the gradient becomes new
+// weights while it is hot and is never stored.
 template <class T>
 struct Update {
   const UpdateKernel<T>* kernel = nullptr;
@@ -45,10 +45,11 @@ struct Update {
     while (op < seen && !failed_op->compare_exchange_weak(seen, op)) {
     }
   }
-  bool apply(std::ptrdiff_t offset, std::ptrdiff_t rows, std::ptrdiff_t columns, std::ptrdiff_t row, const T* gradient,
-             std::ptrdiff_t gradient_row) const {
+  bool apply(std::ptrdiff_t offset, std::ptrdiff_t rows, std::ptrdiff_t columns, std::ptrdiff_t row,
+             const T* gradient, std::ptrdiff_t gradient_row) const {
     UpdateBlock<T> block{rows, columns, gradient, gradient_row, parameters + offset, row, {}};
-    for (int i = 0; i < states; ++i) block.state[static_cast<std::size_t>(i)] = state[static_cast<std::size_t>(i)] + offset;
+    for (int i = 0; i < states; ++i)
+      block.state[static_cast<std::size_t>(i)] = state[static_cast<std::size_t>(i)] + offset;
     return kernel->update(constants, states, block);
   }
 };
@@ -74,8 +75,8 @@ class Op {
   virtual void forward(const Context<T>& context, Tile tile) = 0;
   virtual void backward(const Context<T>& context, Tile tile) = 0;
 
-  // Operations that need the whole batch: collect() sums up a tile, combine() runs once after all tiles are in and
-  // before forward() is called.
+  // Operations that need the whole batch: collect() sums up a tile, combine() runs once after all tiles are
+  // in and before forward() is called.
   virtual bool needs_batch() const { return false; }
   virtual void collect(const Context<T>&, Tile) {}
   virtual void combine(const Context<T>&) {}

@@ -1,5 +1,5 @@
-// Counter-based random numbers (Philox 4x32-10, Salmon et al. 2011): any number of any stream is computed from its
-// place alone, so that results do not depend on threads, tiles or the instruction set.
+// Counter-based random numbers (Philox 4x32-10, Salmon et al. 2011): any number of any stream is computed
+// from its place alone, so that results do not depend on threads, tiles or the instruction set.
 #pragma once
 
 #include <array>
@@ -16,7 +16,8 @@ struct PhiloxKey {
 
 inline PhiloxKey philox_key(std::uint64_t seed, Stream stream, std::uint32_t layer) {
   // splitmix64 finaliser: neighbouring seeds and layers get unrelated keys
-  std::uint64_t z = seed + 0x9e3779b97f4a7c15ull * (1 + static_cast<std::uint64_t>(stream) + (static_cast<std::uint64_t>(layer) << 8));
+  std::uint64_t z = seed + 0x9e3779b97f4a7c15ull * (1 + static_cast<std::uint64_t>(stream) +
+                                                    (static_cast<std::uint64_t>(layer) << 8));
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
   z ^= z >> 31;

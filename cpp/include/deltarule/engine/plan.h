@@ -6,7 +6,16 @@
 
 namespace deltarule::engine {
 
-enum class Action { load, forward, finish_forward, collect, loss, start_backward, collect_backward, backward };
+enum class Action {
+  load,
+  forward,
+  finish_forward,
+  collect,
+  loss,
+  start_backward,
+  collect_backward,
+  backward
+};
 
 // One thing done to a row tile. load and loss have no operation: they belong to whoever runs the plan.
 template <class T>
@@ -44,9 +53,11 @@ class Plan final : public Lowering<T> {
   void now_trainable() override { trainable_ = true; }
 
   const std::vector<std::unique_ptr<Op<T>>>& ops() const { return ops_; }
-  const std::vector<Phase<T>>& forward_phases() const { return forward_; }    // without the loss
-  const std::vector<Phase<T>>& backward_phases() const { return backward_; }  // from the gradient of the output on
-  const std::vector<Phase<T>>& step_phases() const { return step_; }          // load, forward, loss, backward
+  const std::vector<Phase<T>>& forward_phases() const { return forward_; }  // without the loss
+  const std::vector<Phase<T>>& backward_phases() const {
+    return backward_;
+  }                                                                   // from the gradient of the output on
+  const std::vector<Phase<T>>& step_phases() const { return step_; }  // load, forward, loss, backward
   Slot input_slot() const { return first_; }
   Slot output_slot() const { return this->input; }
   std::span<const std::ptrdiff_t> value_columns() const { return values_; }

@@ -1,8 +1,8 @@
 // Threads: how many, and how they share work.
 //
-// Nothing here waits for a thread to turn up. Work is claimed task by task; a phase is over when its tasks are done,
-// whoever did them. So a thread whose core was taken away costs its share of the work and no more, unless it
-// holds a task at that moment.
+// Nothing here waits for a thread to turn up. Work is claimed task by task; a phase is over when its tasks
+// are done, whoever did them. So a thread whose core was taken away costs its share of the work and no more,
+// unless it holds a task at that moment.
 #pragma once
 
 #include <atomic>
@@ -12,16 +12,17 @@
 
 namespace deltarule::engine {
 
-// Threads a large job would use now: set_threads, else OMP_NUM_THREADS / threadpoolctl, but never more than this
-// process may use (affinity mask and cgroup quota). One in a child of fork, which has none of its parent's threads.
+// Threads a large job would use now: set_threads, else OMP_NUM_THREADS / threadpoolctl, but never more than
+// this process may use (affinity mask and cgroup quota). One in a child of fork, which has none of its
+// parent's threads.
 int threads();
 // 0 goes back to the default.
 void set_threads(int count);
 // The OpenMP standard whose settings threads() follows (201511 for 4.5); 0 where there is none.
 int openmp_version();
 
-// Runs body(0) here and body(1) .. body(count - 1) on threads of the pool, those that are free in time. Returns when
-// body(0) and all that began are back. A body must not throw, and must not count on the others.
+// Runs body(0) here and body(1) .. body(count - 1) on threads of the pool, those that are free in time.
+// Returns when body(0) and all that began are back. A body must not throw, and must not count on the others.
 void run_team(int count, const std::function<void(int)>& body);
 
 // Phases of numbered tasks, one phase after the other.
@@ -40,8 +41,8 @@ class Phases {
   // No further phase; only from `complete` below.
   void finish();
 
-  // What every thread of a team calls. run(task) does a task; complete() is called once a phase, by the thread
-  // that finished its last task, and says what comes next.
+  // What every thread of a team calls. run(task) does a task; complete() is called once a phase, by the
+  // thread that finished its last task, and says what comes next.
   template <class Run, class Complete>
   void work(int thread, Run&& run, Complete&& complete) {
     while (true) {
@@ -59,7 +60,8 @@ class Phases {
   int claim(int thread, std::uint32_t phase);
   void wait_while(std::uint32_t phase);
 
-  // A thread's own run of tasks: phase, end and next in one word, so that a claim is valid or fails as a whole.
+  // A thread's own run of tasks: phase, end and next in one word, so that a claim is valid or fails as a
+  // whole.
   struct alignas(64) Queue {
     std::atomic<std::uint64_t> word{0};
   };
@@ -80,7 +82,9 @@ void parallel_for(int threads, int tasks, F&& f) {
   }
   Phases phases(threads);
   phases.start(threads, tasks);
-  run_team(threads, [&](int thread) { phases.work(thread, [&](int task) { f(thread, task); }, [&] { phases.finish(); }); });
+  run_team(threads, [&](int thread) {
+    phases.work(thread, [&](int task) { f(thread, task); }, [&] { phases.finish(); });
+  });
 }
 
 }  // namespace deltarule::engine

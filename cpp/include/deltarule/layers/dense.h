@@ -9,11 +9,15 @@ class Dense : public LayerOf<Dense> {
  public:
   static constexpr Param parameters[] = {
       {.name = "units", .value = 1, .low = 1, .high = 16777216, .kind = Kind::integer, .meaning = "outputs"},
-      {.name = "use_bias", .value = 1, .kind = Kind::boolean, .meaning = "add a learned bias to every output"},
+      {.name = "use_bias",
+       .value = 1,
+       .kind = Kind::boolean,
+       .meaning = "add a learned bias to every output"},
   };
   static constexpr Part parts[] = {
       {"activation", Family::activation, "", "applied to the outputs"},
-      {"initializer", Family::initializer, "auto", "of the weights; auto looks at the activation that follows"},
+      {"initializer", Family::initializer, "auto",
+       "of the weights; auto looks at the activation that follows"},
       {"bias_initializer", Family::initializer, "zeros", "of the bias"},
   };
   static constexpr Entry entry{

@@ -8,17 +8,29 @@ namespace deltarule {
 class BatchNorm : public LayerOf<BatchNorm> {
  public:
   static constexpr Param parameters[] = {
-      {.name = "momentum", .value = 0.9, .low = 0, .high = 1, .meaning = "share of the old running mean and variance that is kept each step"},
-      {.name = "epsilon", .value = 1e-5, .low = 0, .low_open = true, .high_open = true, .meaning = "added to the variance"},
+      {.name = "momentum",
+       .value = 0.9,
+       .low = 0,
+       .high = 1,
+       .meaning = "share of the old running mean and variance that is kept each step"},
+      {.name = "epsilon",
+       .value = 1e-5,
+       .low = 0,
+       .low_open = true,
+       .high_open = true,
+       .meaning = "added to the variance"},
       {.name = "unbiased", .kind = Kind::boolean, .meaning = "running variance with N - 1 instead of N"},
   };
   static constexpr Entry entry{
       .name = "batch_norm",
       .class_name = "BatchNorm",
       .summary = "Normalises every feature over the batch; with running averages at inference.",
-      .formula = "y = \\gamma\\, \\hat x + \\beta,\\; \\hat x = (x - \\mu_B)/\\sqrt{\\sigma_B^2 + \\varepsilon},\\; "
-                 "r \\leftarrow \\alpha r + (1 - \\alpha)\\, \\text{batch}",
-      .derivative = "dx = \\frac{\\gamma}{N \\sqrt{\\sigma_B^2 + \\varepsilon}} (N\\, dy - \\sum dy - \\hat x \\sum dy\\, \\hat x)",
+      .formula =
+          "y = \\gamma\\, \\hat x + \\beta,\\; \\hat x = (x - \\mu_B)/\\sqrt{\\sigma_B^2 + \\varepsilon},\\; "
+          "r \\leftarrow \\alpha r + (1 - \\alpha)\\, \\text{batch}",
+      .derivative =
+          "dx = \\frac{\\gamma}{N \\sqrt{\\sigma_B^2 + \\varepsilon}} (N\\, dy - \\sum dy - \\hat x \\sum "
+          "dy\\, \\hat x)",
       .parameters = parameters,
       .source = "Ioffe & Szegedy 2015",
   };
@@ -32,15 +44,24 @@ class BatchNorm : public LayerOf<BatchNorm> {
 class LayerNorm : public LayerOf<LayerNorm> {
  public:
   static constexpr Param parameters[] = {
-      {.name = "epsilon", .value = 1e-5, .low = 0, .low_open = true, .high_open = true, .meaning = "added to the variance"},
+      {.name = "epsilon",
+       .value = 1e-5,
+       .low = 0,
+       .low_open = true,
+       .high_open = true,
+       .meaning = "added to the variance"},
   };
   static constexpr Entry entry{
       .name = "layer_norm",
       .class_name = "LayerNorm",
       .summary = "Normalises every row over its features.",
-      .formula = "y = \\gamma\\, \\hat x + \\beta,\\; \\hat x = (x - \\mu)/\\sqrt{\\sigma^2 + \\varepsilon}\\; \\text{over each row}",
-      .derivative = "dx = (d\\hat x - \\overline{d\\hat x} - \\hat x\\, \\overline{d\\hat x\\, \\hat x})/\\sqrt{\\sigma^2 + \\varepsilon},\\; "
-                    "d\\hat x = \\gamma\\, dy",
+      .formula =
+          "y = \\gamma\\, \\hat x + \\beta,\\; \\hat x = (x - \\mu)/\\sqrt{\\sigma^2 + \\varepsilon}\\; "
+          "\\text{over each row}",
+      .derivative =
+          "dx = (d\\hat x - \\overline{d\\hat x} - \\hat x\\, \\overline{d\\hat x\\, \\hat "
+          "x})/\\sqrt{\\sigma^2 + \\varepsilon},\\; "
+          "d\\hat x = \\gamma\\, dy",
       .parameters = parameters,
       .source = "Ba, Kiros & Hinton 2016",
   };
@@ -57,7 +78,9 @@ class Standardize : public LayerOf<Standardize> {
   static constexpr Entry entry{
       .name = "standardize",
       .class_name = "Standardize",
-      .summary = "Subtracts every feature's mean and divides by its standard deviation, both learned from the data and saved with the model.",
+      .summary =
+          "Subtracts every feature's mean and divides by its standard deviation, both learned from the data "
+          "and saved with the model.",
       .formula = "y = (x - \\mu)/\\sigma",
       .derivative = "dx = dy/\\sigma",
   };

@@ -1,8 +1,8 @@
 // Loops over n elements by packs. Lanes past the end load as zero, are not stored, and do not count in sums.
 #pragma once
 
-#include <cstddef>
 #include <deltarule/simd/pack.h>
+#include <cstddef>
 
 namespace deltarule::simd {
 
@@ -21,7 +21,9 @@ struct TailSpan {
   Pack<T> load(const T* p) const { return Pack<T>::load_partial(p + i, n); }
   void store(T* p, Pack<T> v) const { v.store_partial(p + i, n); }
   // v in the lanes that exist, `other` in the rest
-  Pack<T> only(Pack<T> v, T other) const { return select(Pack<T>::iota() < Pack<T>(static_cast<T>(n)), v, Pack<T>(other)); }
+  Pack<T> only(Pack<T> v, T other) const {
+    return select(Pack<T>::iota() < Pack<T>(static_cast<T>(n)), v, Pack<T>(other));
+  }
 };
 
 // f(span) for every pack of the n elements

@@ -1,0 +1,29 @@
+"""Copies by `copyto`, products by `matmul`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from ...case import Case, Work, repeat
+from ...probe import normal, probe
+from . import products
+
+
+def prepare(case: Case, variant: str) -> Work:
+    if case.settings["kind"] == "product":
+        return products.prepare(case, variant)
+    x = normal([case.settings["footprint"] // 8], 0)
+    y = np.empty_like(x)
+    copy = repeat(partial(np.copyto, y, x))
+
+    def run(count: int) -> float:
+        copy(count)
+        return float(y[-1])
+
+    def check() -> list[float]:
+        run(1)
+        return probe(y)
+
+    return Work(run, check=check)

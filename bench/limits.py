@@ -1,0 +1,52 @@
+"""What the machine allows: measured rates, and the shortest time a training step could take with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .workloads import WORKLOADS
+
+_STATES = {"sgd": 1, "adam": 2, "adamw": 2}
+
+
+def rates(results: dict[str, Any], threads: int) -> dict[str, float]:
+    """Best GFLOP/s of a product and best GB/s of a copy for each footprint, over all competitors and batches."""
+    found: dict[str, float] = {}
+    for record in results["records"]:
+        if record["group"] in ("limits", "products") and record["threads"] == threads:
+            times = [e["best"] for e in record["competitors"].values() if "best" in e]
+            if not times:
+                continue
+            settings = record["settings"]
+            name, amount = ("GFLOP/s", settings["flops"]) if "flops" in settings else _copied(settings)
+            found[name] = max(found.get(name, 0.0), amount / min(times) / 1e3)
+    return found
+
+
+def _copied(settings: dict[str, Any]) -> tuple[str, float]:
+    return f"GB/s in {settings['footprint'] >> 10} KiB", float(settings["footprint"])
+
+
+def training_step(results: dict[str, Any], record: dict[str, Any]) -> float | None:
+    """Microseconds: products at the best rate, parameters and their states at that of the level that holds them."""
+    found = rates(results, record["threads"])
+    workload = WORKLOADS[record["settings"]["workload"]]
+    count = 4 * workload.parameter_count()
+    footprint = (2 + _STATES[workload.optimizer]) * count  # weights, gradient, states
+    traffic = (2 + 2 * _STATES[workload.optimizer]) * count  # weights and states, read and written
+    speeds = [(int(name.split()[2]) << 10, speed) for name, speed in found.items() if name.startswith("GB/s")]
+    if "GFLOP/s" not in found or not speeds:
+        return None
+    holding = [speed for size, speed in sorted(speeds) if size >= footprint] or [min(s for _, s in speeds)]
+    return workload.product_flops() / found["GFLOP/s"] / 1e3 + traffic / holding[0] / 1e3
+
+
+def report(results: dict[str, Any]) -> str:
+    """Rates as a Markdown table."""
+    threads = sorted({record["threads"] for record in results["records"]})
+    columns = {t: rates(results, t) for t in threads}
+    lines = ["| limit | " + " | ".join(f"{t} thread{'s' * (t > 1)}" for t in threads) + " |"]
+    lines.append("|---|" + "--:|" * len(threads))
+    for name in dict.fromkeys(name for found in columns.values() for name in found):
+        lines.append(f"| {name} | " + " | ".join(f"{columns[t].get(name, 0):.0f}" for t in threads) + " |")
+    return "\n".join(lines)
