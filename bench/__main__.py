@@ -11,7 +11,6 @@ from . import compare, limits, machine, plot, results, runner, tables
 from .cases import select
 from .competitors import COMPETITORS, for_group
 
-
 _BY = "show medians, or what means more on a busy machine: fastest batches, or processor time"
 
 

@@ -69,12 +69,12 @@ def report(found: list[Change], tolerance: float) -> str:
         "| case | threads | competitor | before | after | machine | change | |",
         "|---|--:|---|--:|--:|--:|--:|---|",
     ]
-    for change in sorted(found, key=lambda c: -c.factor):
-        lines.append(
-            f"| {change.case} | {change.threads} | {change.name} | {figure(change.before['time'])} "
-            f"| {figure(change.after['time'])} | {change.machine - 1:+.0%} | {change.factor - 1:+.1%} "
-            f"| {change.verdict(tolerance)} |"
-        )
+    lines += [
+        f"| {change.case} | {change.threads} | {change.name} | {figure(change.before['time'])} "
+        f"| {figure(change.after['time'])} | {change.machine - 1:+.0%} | {change.factor - 1:+.1%} "
+        f"| {change.verdict(tolerance)} |"
+        for change in sorted(found, key=lambda c: -c.factor)
+    ]
     verdicts = [change.verdict(tolerance) for change in found]
     lines.append(
         f"\n{len(found)} compared: {verdicts.count('SLOWER')} slower, {verdicts.count('faster')} faster, "

@@ -34,8 +34,7 @@ class Task:
         outcomes: list[tuple[float, int]] = []
 
         def run(times: int) -> float:
-            for _ in range(times):
-                outcomes.append(fit(next(seeds) % _SEEDS))
+            outcomes.extend(fit(next(seeds) % _SEEDS) for _ in range(times))
             return outcomes[-1][0]
 
         def details() -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the machine allows: measured rates, and the shortest time a training step could take with them."""
+"""What the machine allows: measured rates, and the shortest time of a training step with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STATES = {"sgd": 1, "adam": 2, "adamw": 2}
 
 
 def rates(results: dict[str, Any], threads: int) -> dict[str, float]:
-    """Best GFLOP/s of a product and best GB/s of a copy for each footprint, over all competitors and batches."""
+    """Best GFLOP/s of a product and best GB/s of a copy for each footprint, over all competitors."""
     found: dict[str, float] = {}
     for record in results["records"]:
         if record["group"] in ("limits", "products") and record["threads"] == threads:
@@ -28,7 +28,7 @@ def _copied(settings: dict[str, Any]) -> tuple[str, float]:
 
 
 def training_step(results: dict[str, Any], record: dict[str, Any]) -> float | None:
-    """Microseconds: products at the best rate, parameters and their states at that of the level that holds them."""
+    """Microseconds: products at the best rate, parameters and states at that of the cache that holds them."""
     found = rates(results, record["threads"])
     workload = WORKLOADS[record["settings"]["workload"]]
     count = 4 * workload.parameter_count()
@@ -47,6 +47,9 @@ def report(results: dict[str, Any]) -> str:
     columns = {t: rates(results, t) for t in threads}
     lines = ["| limit | " + " | ".join(f"{t} thread{'s' * (t > 1)}" for t in threads) + " |"]
     lines.append("|---|" + "--:|" * len(threads))
-    for name in dict.fromkeys(name for found in columns.values() for name in found):
-        lines.append(f"| {name} | " + " | ".join(f"{columns[t].get(name, 0):.0f}" for t in threads) + " |")
+    names = dict.fromkeys(name for found in columns.values() for name in found)
+    lines += [
+        f"| {name} | " + " | ".join(f"{columns[t].get(name, 0):.0f}" for t in threads) + " |"
+        for name in names
+    ]
     return "\n".join(lines)

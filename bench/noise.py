@@ -9,8 +9,8 @@ from pathlib import Path
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 _STAT = Path("/proc/stat")
-ALLOWED = 0.1
-"""Processors that others may keep busy."""
+ALLOWED = max(0.1, 0.05 * (os.cpu_count() or 1))
+"""Processors that others may keep busy: a tenth of one, or on large machines a twentieth of all."""
 
 
 class OtherPrograms:

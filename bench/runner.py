@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -40,7 +39,7 @@ class Plan:
 
 
 def run(cases: list[Case], plan: Plan) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Measure all cases; one record for each case and number of threads, and the versions of the libraries."""
+    """Measure all cases: a record for each case and number of threads, and versions of the libraries."""
     records: list[dict[str, Any]] = []
     versions: dict[str, str] = {}
     for threads in plan.threads:
@@ -129,12 +128,12 @@ def _quiet(
         found["others"] = round(others.share(), 3)
         if best is None or found["others"] < best["others"]:
             best = found
-        if best["others"] <= ALLOWED * (os.cpu_count() or 1) / 2 or time.perf_counter() > deadline:
+        if best["others"] <= ALLOWED or time.perf_counter() > deadline:
             return best
 
 
 def _summarise(entry: dict[str, Any]) -> None:
-    """Median and range over the rounds, best and worst batch, processor time, and what other programs took."""
+    """Median and range of the rounds, best and worst batch, processor time, and what others took."""
     rounds = entry.pop("rounds")
     medians = [r["median"] for r in rounds]
     entry |= {
@@ -150,12 +149,12 @@ def _summarise(entry: dict[str, Any]) -> None:
 
 
 def _compare_checks(case: Case, entries: dict[str, dict[str, Any]]) -> None:
-    """Mark who did not compute the same: the figures are compared with NumPy's, or with the first competitor's."""
+    """Mark who computed something else than NumPy, or than the first competitor."""
     with_figures = {name: e["check"] for name, e in entries.items() if e.get("check")}
     if not with_figures:
         return
     reference = with_figures.get("numpy") or next(iter(with_figures.values()))
-    scale = max(max(map(abs, reference)), 1e-30)
+    scale = max(*map(abs, reference), 1e-30)
     for name, figures in with_figures.items():
         pairs = zip(figures, reference, strict=True)
         entries[name]["agrees"] = all(abs(a - b) <= case.tolerance * scale for a, b in pairs)

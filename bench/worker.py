@@ -61,8 +61,13 @@ class Worker:
             self.kept = run(repetitions)
             samples.append((clock() - started) / repetitions / self.work.units / self.work.unit)
         done = repetitions * len(samples)
-        return {"median": median(samples), "best": min(samples), "worst": max(samples), "batches": len(samples),
-                "processor": (_cpu_seconds() - begin) / done / self.work.units / self.work.unit}  # fmt: skip
+        return {
+            "median": median(samples),
+            "best": min(samples),
+            "worst": max(samples),
+            "batches": len(samples),
+            "processor": (_cpu_seconds() - begin) / done / self.work.units / self.work.unit,
+        }
 
     def details(self) -> dict[str, Any]:
         found = self.work.details() if self.work and self.work.details else {}

@@ -148,7 +148,7 @@ WORKLOADS = {workload.name: workload for workload in _LIST}
 
 
 def training_check(workload: Workload, train: Any) -> list[float]:
-    """Loss before and after some steps; `train(workload, X, y, parameters)` gives the parameters after them."""
+    """Loss before and after some steps; `train(workload, X, y, parameters)` gives the new parameters."""
     workload = workload.without_dropout()
     X, y = workload.data(steps=min(workload.steps, 8))
     start = workload.initial_parameters()

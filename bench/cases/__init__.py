@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 
-from ..case import Case
+from bench.case import Case
+
 from . import activations, fits, inference, limits, losses, norms, optimizers, products, startup, training
 
 _MODULES = (training, inference, fits, startup, activations, losses, norms, optimizers, products, limits)

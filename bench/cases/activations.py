@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..case import Case
+from bench.case import Case
+
 from .catalog import entries, variants
 
 _SIZES = {"64K": 1 << 16, "1M": 1 << 20}

@@ -1,4 +1,4 @@
-"""What deltarule's catalogue holds, asked when cases are listed: a new function is measured without being named here."""
+"""What deltarule's catalogue holds: a new function is measured without being named here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def variants(entry: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """A label and parameters for the default, and for every other choice a parameter has."""
     found: list[tuple[str, dict[str, Any]]] = [(entry["name"], {})]
     for parameter in entry["parameters"]:
-        for choice in parameter["choices"]:
-            if choice != parameter["default"]:
-                found.append((f"{entry['name']}[{choice}]", {parameter["name"]: choice}))
+        found += [
+            (f"{entry['name']}[{choice}]", {parameter["name"]: choice})
+            for choice in parameter["choices"]
+            if choice != parameter["default"]
+        ]
     return found

@@ -1,6 +1,6 @@
 """A whole fit from fresh weights until the test accuracy is reached."""
 
-from ..case import Case
+from bench.case import Case
 
 TASKS = {
     "digits": {"sizes": [64, 128, 64, 10], "batch": 64, "target": 0.97, "epochs": 60},

@@ -1,7 +1,7 @@
 """Inference: NumPy array in, NumPy array out, for one row, a batch and a table."""
 
-from ..case import Case
-from ..workloads import WORKLOADS
+from bench.case import Case
+from bench.workloads import WORKLOADS
 
 _NAMES = {"T1": "T1", "T2": "T2", "T3": "T3-adam", "T4": "T4", "T5": "T5", "T6": "T6"}
 _ROWS = (1, 256, 100_000)

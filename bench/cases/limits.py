@@ -1,6 +1,6 @@
 """What the machine allows: large products, and copies within each level of the memory."""
 
-from ..case import Case
+from bench.case import Case
 
 _FOOTPRINTS = {"24 KiB": 24 << 10, "384 KiB": 384 << 10, "6 MiB": 6 << 20, "384 MiB": 384 << 20}
 _PRODUCTS = [(128, 784, 256), (256, 512, 512), (512, 512, 512)]
@@ -18,6 +18,7 @@ def cases() -> list[Case]:
             f"product {rows}x{inner}x{outer}",
             {"kind": "product", "form": "NN", "rows": rows, "inner": inner, "outer": outer,
              "flops": 2 * rows * inner * outer},
+            quick=rows == 128,
         )
         for rows, inner, outer in _PRODUCTS
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Every loss of the catalogue, value and gradient together, on rows of 10 and of 1000."""
 
-from ..case import Case
+from bench.case import Case
+
 from .catalog import entries
 
 _SHAPES = [[8192, 10], [4096, 1000]]

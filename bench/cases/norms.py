@@ -1,6 +1,6 @@
 """Batch and layer normalisation, forward and backward."""
 
-from ..case import Case
+from bench.case import Case
 
 _SHAPE = [4096, 512]
 

@@ -1,6 +1,7 @@
 """Every update rule of the catalogue on 64K and on 10M parameters."""
 
-from ..case import Case
+from bench.case import Case
+
 from .catalog import entries
 
 _SIZES = {"64K": 1 << 16, "10M": 10_000_000}

@@ -1,11 +1,11 @@
-"""Matrix products of dense layers: forward (NN), gradient of the inputs (NT), gradient of the weights (TN)."""
+"""Products of dense layers: forward (NN), gradient of the inputs (NT), gradient of the weights (TN)."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from ..case import Case
-from ..workloads import WORKLOADS
+from bench.case import Case
+from bench.workloads import WORKLOADS
 
 _ROWS = (1, 8, 32, 128, 256)
 _ODD = [(7, 33, 17), (50, 300, 65), (100, 28, 300), (1000, 300, 300)]

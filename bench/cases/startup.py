@@ -1,6 +1,6 @@
 """What happens before the first step: import, a new process up to the first trained step, sizes on disk."""
 
-from ..case import Case
+from bench.case import Case
 
 
 def cases() -> list[Case]:

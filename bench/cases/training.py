@@ -1,7 +1,7 @@
 """Training steps T1 to T6: forward, loss, backward and update, data in memory."""
 
-from ..case import Case
-from ..workloads import WORKLOADS
+from bench.case import Case
+from bench.workloads import WORKLOADS
 
 
 def cases() -> list[Case]:

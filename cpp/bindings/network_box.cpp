@@ -59,6 +59,7 @@ void NetworkBox<T>::forward(const T* x, T* out, std::ptrdiff_t count, bool train
   hooks.width = network.input_width();
   const auto context = machine->context(0, true, count, network.seed(), passes++, nullptr);
   machine->run(machine->plan().forward_phases(), context, hooks);
+  for (const auto& op : machine->plan().ops()) op->learn_statistics(context);
   const auto result = machine->value(machine->plan().output_slot().value);
   for (std::ptrdiff_t i = 0; i < count; ++i)
     std::copy_n(result.at(i), network.output_width(), out + i * network.output_width());
@@ -73,6 +74,7 @@ void NetworkBox<T>::backward(const T* dy, T* dx) {
   for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(dy + i * outputs, outputs, gradient.at(i));
   engine::Update<T> update;
   std::atomic<int> failed{0};
+  update.keep_statistics = false;  // forward() did it
   update.gradients = network.gradients().data();
   update.parameters = network.parameters().data();
   update.failed_op = &failed;

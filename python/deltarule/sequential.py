@@ -43,6 +43,8 @@ class Sequential(Stack):
         Epochs trained so far, over all calls of `fit`.
     stop_training : bool
         Set by callbacks to end `fit` after the current epoch.
+    metadata : dict
+        JSON values of yours, kept in the model file.
 
     Examples
     --------

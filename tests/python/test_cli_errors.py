@@ -118,9 +118,14 @@ def test_a_network_without_preprocessing(tmp_path, capsys):
     import deltarule as dr
 
     dr.Sequential([dr.Dense(2)]).build(3).save(tmp_path / "plain.safetensors")
-    code, _, err = run(capsys, "info", tmp_path / "plain.safetensors")
+    (tmp_path / "d.csv").write_text(GOOD, encoding="utf-8")
+    code, _, err = run(capsys, "predict", tmp_path / "plain.safetensors", tmp_path / "d.csv")
     assert code == 1
     assert "a network without preprocessing" in err
+    code, out, _ = run(capsys, "info", tmp_path / "plain.safetensors")
+    assert code == 0
+    assert "Dense(2)" in out
+    assert "no preprocessing" in out
 
 
 def test_missing_columns_at_predict(tmp_path, monkeypatch, capsys):

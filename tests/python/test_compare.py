@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deltarule.compare.contest import Contest, environment
+from deltarule.compare.contest import Contest, Result, environment, race
 from deltarule.compare.contestants import CONTESTANTS
 from deltarule.compare.numpy_mlp import NumpyMLP
 from deltarule.compare.worker import score, work
@@ -83,3 +83,18 @@ def test_environment_sets_threads_and_removes_hindrances(monkeypatch):
 def test_score_of_regression_is_r2():
     contest = Contest("regression", (), 1, 1, 1, 1.0, 0, 1)
     assert score(contest, np.array([1.0, 2.0, 3.0]), np.array([[1.0], [2.0], [3.0]])) == 1
+
+
+def test_race_tries_all_thread_counts_once_and_goes_on_with_the_fastest(monkeypatch, tmp_path):
+    seen = []
+
+    def run(name, contest, data):
+        seen.append((name, contest.threads, contest.seed))
+        seconds = {("a", 1): 2.0, ("a", 4): 1.0, ("b", 1): 3.0, ("b", 4): 9.0}[name, contest.threads]
+        return Result("1", seconds, 0.5, 1e-6, contest.threads)
+
+    monkeypatch.setattr("deltarule.compare.contest.run", run)
+    contest = Contest("classification", (8,), 2, 1, 32, 0.001, seed=7, threads=1)
+    results = race(["a", "b"], contest, tmp_path, 2, (1, 4), lambda _: None)
+    assert seen == [("a", 1, 7), ("a", 4, 7), ("b", 1, 7), ("b", 4, 7), ("a", 4, 8), ("b", 1, 8)]
+    assert [result.seconds for result in results["a"] + results["b"]] == [1, 1, 3, 3]

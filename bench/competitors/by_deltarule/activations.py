@@ -6,13 +6,12 @@ from functools import partial
 
 import numpy as np
 
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
 from deltarule import kernels
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
 
-
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     name, parameters = case.settings["function"], case.settings["parameters"]
     x, dy = normal(case.settings["shape"], 0), normal(case.settings["shape"], 1)
     y, dx = np.empty_like(x), np.empty_like(x)

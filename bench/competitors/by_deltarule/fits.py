@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import deltarule as dr
+from bench.case import Case, Work
+from bench.fitting import Task, load_task
 
-from ...case import Case, Work
-from ...fitting import Task, load_task
 from .network import build
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     task = load_task(case)
     return task.work(lambda seed: _fit(task, seed))
 

@@ -6,14 +6,13 @@ from functools import partial
 
 import numpy as np
 
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.targets import target_of
 from deltarule import kernels
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...targets import target_of
 
-
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     prediction = normal(case.settings["shape"], 0)
     gradient = np.empty_like(prediction)
     call = partial(

@@ -1,8 +1,7 @@
 """A workload as a `Sequential`."""
 
 import deltarule as dr
-
-from ...workloads import EPSILON, Array, Workload
+from bench.workloads import EPSILON, Array, Workload
 
 _OPTIMIZERS = {"sgd": dr.SGD, "adam": dr.Adam, "adamw": dr.AdamW}
 

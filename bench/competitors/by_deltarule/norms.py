@@ -6,14 +6,13 @@ from functools import partial
 
 import numpy as np
 
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.workloads import EPSILON
 from deltarule import kernels
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...workloads import EPSILON
 
-
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     name, shape = case.settings["function"], case.settings["shape"]
     x, dy = normal(shape, 0), normal(shape, 1)
     gain, shift = normal(shape[1:], 2), normal(shape[1:], 3)

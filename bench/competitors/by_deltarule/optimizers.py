@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.case import Case, Work
+from bench.probe import normal, probe
+from bench.workloads import Array
 from deltarule import kernels
 from deltarule._native import core
 
-from ...case import Case, Work
-from ...probe import normal, probe
-from ...workloads import Array
 
-
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     name, parameters = case.settings["function"], case.settings["parameters"]
     shape = (case.settings["count"],)
     update = getattr(kernels, name + "_update")

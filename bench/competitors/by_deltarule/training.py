@@ -1,7 +1,8 @@
 """Training by `fit`, over data in memory."""
 
-from ...case import Case, Work
-from ...workloads import WORKLOADS, Array, Workload, training_check
+from bench.case import Case, Work
+from bench.workloads import WORKLOADS, Array, Workload, training_check
+
 from .network import build, start_again
 
 

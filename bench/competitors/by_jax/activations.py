@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ...case import Case, Work
-from ...probe import normal
+from bench.case import Case, Work
+from bench.probe import normal
+
 from .kernels import compiled
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -28,7 +29,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     label = "".join([case.settings["function"], *(f"[{v}]" for v in case.settings["parameters"].values())])
     function = FUNCTIONS.get(label)
     if function is None:

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...workloads import WORKLOADS, Array
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.workloads import WORKLOADS, Array
+
 from .network import forward
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     workload = WORKLOADS[case.settings["workload"]].without_dropout()
     parameters = [jnp.asarray(p) for p in workload.initial_parameters()]
     call = jax.jit(lambda parameters, x: forward(workload, parameters, x, training=False))

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...case import Work, repeat
-from ...probe import probe
+from bench.case import Work, repeat
+from bench.probe import probe
 
 
 def compiled(function: Callable[..., Any], *arrays: Any) -> Work:

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ...case import Case, Work
-from ...probe import normal
-from ...targets import target_of
+from bench.case import Case, Work
+from bench.probe import normal
+from bench.targets import target_of
+
 from .kernels import compiled
 
 
@@ -27,7 +28,7 @@ LOSSES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     loss = LOSSES.get(case.settings["function"])
     if loss is None:
         return None

@@ -8,13 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ...case import Case, Work
-from ...probe import normal
-from ...workloads import EPSILON
+from bench.case import Case, Work
+from bench.probe import normal
+from bench.workloads import EPSILON
+
 from .kernels import compiled
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     shape = case.settings["shape"]
     axis = 0 if case.settings["function"] == "batch_norm" else 1
     x, dy = normal(shape, 0), normal(shape, 1)

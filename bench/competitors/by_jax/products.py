@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...case import Case, Work
-from ...cases.products import operands
-from ...probe import normal
+from bench.case import Case, Work
+from bench.cases.products import operands
+from bench.probe import normal
+
 from .kernels import compiled
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     one, two, transpose_a, transpose_b = operands(case.settings)
 
     def product(a: Any, b: Any) -> Any:

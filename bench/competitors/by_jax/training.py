@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...case import Case, Work
-from ...workloads import WORKLOADS, Array, Workload, training_check
+from bench.case import Case, Work
+from bench.workloads import WORKLOADS, Array, Workload, training_check
+
 from .network import loss, update
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     workload = WORKLOADS[case.settings["workload"]]
     epoch = jax.jit(partial(_epoch, workload), donate_argnums=0)
     xs, ys = _batches(workload, *workload.data())

@@ -1,4 +1,4 @@
-"""NumPy written well: arrays are made once, operations work in place, optimizers go through pieces that fit the cache."""
+"""NumPy written well: arrays made once, operations in place, optimizers in pieces that fit the cache."""
 
 import numpy as np
 

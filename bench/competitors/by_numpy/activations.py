@@ -6,12 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+
 from .functions import BACKWARD, FORWARD
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     name = case.settings["function"]
     if name not in FORWARD or case.settings["parameters"]:
         return None

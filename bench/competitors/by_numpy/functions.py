@@ -1,4 +1,5 @@
-"""Activations in NumPy: ``forward(x, y, scratch)`` and ``backward(x, y, dy, dx, scratch)``, into given arrays.
+# ruff: noqa: ARG001 - all functions of a kind take the same arguments
+"""Activations into given arrays: ``forward(x, y, scratch)`` and ``backward(x, y, dy, dx, scratch)``.
 
 `y` may be `x` where the derivative is computed from the output, and `dx` may always be `dy`.
 """
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...workloads import Array
+from bench.workloads import Array
 
 _HAS_ERF = find_spec("scipy") is not None  # NumPy alone has none
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...workloads import WORKLOADS, Array
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.workloads import WORKLOADS, Array
+
 from .network import Network
 
 _BLOCK = 512
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     workload = WORKLOADS[case.settings["workload"]].without_dropout()
     if not Network.can_do(workload):
         return None

@@ -6,14 +6,15 @@ from functools import partial
 
 import numpy as np
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+
 from . import products
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     if case.settings["kind"] == "product":
-        return products.prepare(case, variant)
+        return products.prepare(case, "")
     x = normal([case.settings["footprint"] // 8], 0)
     y = np.empty_like(x)
     copy = repeat(partial(np.copyto, y, x))

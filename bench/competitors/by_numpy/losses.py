@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...targets import target_of
-from ...workloads import Array
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.targets import target_of
+from bench.workloads import Array
 
 Loss = Callable[[Array, Array, Array], float]
 
@@ -81,7 +81,7 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     loss = LOSSES.get(case.settings["function"])
     if loss is None:
         return None

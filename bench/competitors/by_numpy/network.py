@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...workloads import Array, Workload
+from bench.workloads import Array, Workload
+
 from . import functions
 from .rules import Rule
 from .stages import STAGES

@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...workloads import EPSILON, Array
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.workloads import EPSILON, Array
 
 
 class Norm:
@@ -48,7 +48,7 @@ class Norm:
         return dx, dgain, dshift
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     shape = case.settings["shape"]
     axis = 0 if case.settings["function"] == "batch_norm" else 1
     norm = Norm(axis, normal(shape, 0), normal(shape[1:], 2), normal(shape[1:], 3))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+
 from .rules import STATES, Rule
 
 _RATES = {"sgd": 0.01, "rmsprop": 0.01}
 _DECAY = {"adamw": 0.01}
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     name, count = case.settings["function"], case.settings["count"]
     if name not in STATES:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...workloads import Array
+from bench.workloads import Array
 
 PIECE = 16384
 STATES = {"sgd": 1, "adam": 2, "adamw": 2, "rmsprop": 1}

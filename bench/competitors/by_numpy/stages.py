@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - all layers take the same arguments
 """Layers in NumPy, with room for one batch of at most `rows` rows."""
 
 from __future__ import annotations
@@ -6,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...workloads import EPSILON, Array
+from bench.workloads import EPSILON, Array
+
 from . import functions
 
 

@@ -8,15 +8,16 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...workloads import EPSILON, WORKLOADS, Array, Workload
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.workloads import EPSILON, WORKLOADS, Array, Workload
+
 from . import THREADS
 
 _OPERATORS = {"relu": "Relu", "tanh": "Tanh", "gelu": "Gelu"}
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     workload = WORKLOADS[case.settings["workload"]].without_dropout()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1

@@ -6,6 +6,6 @@ import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
 
-def start(threads: int) -> dict[str, str]:
+def start(_threads: int) -> dict[str, str]:
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     return {"sklearn": sklearn.__version__}

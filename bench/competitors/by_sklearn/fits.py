@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from ...case import Case, Work
-from ...fitting import Task, load_task
+from bench.case import Case, Work
+from bench.fitting import Task, load_task
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     task = load_task(case)
     return task.work(lambda seed: _fit(task, seed))
 

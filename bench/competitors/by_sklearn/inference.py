@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ...case import Case, Work, repeat
-from ...probe import normal
-from ...workloads import WORKLOADS
+from bench.case import Case, Work, repeat
+from bench.probe import normal
+from bench.workloads import WORKLOADS
+
 from .network import build
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     workload = WORKLOADS[case.settings["workload"]]
     model = build(workload, workload.initial_parameters(), *workload.data())
     if model is None:

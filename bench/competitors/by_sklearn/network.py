@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from ...workloads import Array, Workload
+from bench.workloads import Array, Workload
 
 _UNLIMITED = 10**9
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ...case import Case, Work
-from ...workloads import WORKLOADS, Array, Workload, training_check
+from bench.case import Case, Work
+from bench.workloads import WORKLOADS, Array, Workload, training_check
+
 from .network import build, start_again, target
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     workload = WORKLOADS[case.settings["workload"]]
     X, values = workload.data()
     parameters = workload.initial_parameters()

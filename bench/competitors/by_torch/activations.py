@@ -7,8 +7,9 @@ from functools import partial
 
 import torch
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+
 from . import functions
 
 _DONE_ELSEWHERE = {"identity", "threshold", "sin"}

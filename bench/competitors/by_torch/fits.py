@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from ...case import Case, Work
-from ...fitting import Task, load_task
+from bench.case import Case, Work
+from bench.fitting import Task, load_task
+
 from .network import build, loss_of, optimizer, tensors
 
 

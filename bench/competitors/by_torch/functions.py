@@ -1,4 +1,5 @@
-"""Activations of PyTorch by deltarule's names, and the kernels behind them that take an array for the result."""
+# ruff: noqa: ARG005 - all functions of a kind take the same arguments
+"""Activations of PyTorch by deltarule's names, and the kernels that take a tensor for the result."""
 
 from __future__ import annotations
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...workloads import WORKLOADS, Array
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.workloads import WORKLOADS, Array
+
 from .network import build
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     workload = WORKLOADS[case.settings["workload"]]
     net = build(workload, workload.initial_parameters()).eval()
     x = normal((case.settings["rows"], workload.inputs), 0)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...targets import target_of
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.targets import target_of
 
 LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "mse": functional.mse_loss,
@@ -23,7 +23,7 @@ LOSSES: dict[str, Callable[..., torch.Tensor]] = {
 }
 
 
-def prepare(case: Case, variant: str) -> Work | None:
+def prepare(case: Case, _variant: str) -> Work | None:
     loss = LOSSES.get(case.settings["function"])
     if loss is None:
         return None

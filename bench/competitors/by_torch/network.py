@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...workloads import EPSILON, Array, Workload
+from bench.workloads import EPSILON, Array, Workload
 
 _ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 _OPTIMIZERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
-from ...workloads import EPSILON
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
+from bench.workloads import EPSILON
 
 _aten: Any = torch.ops.aten
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     shape = case.settings["shape"]
     x, dy = (torch.from_numpy(normal(shape, seed)) for seed in (0, 1))
     gain, shift = (torch.from_numpy(normal(shape[1:], seed)) for seed in (2, 3))

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from ...case import Case, Work, repeat
-from ...probe import normal, probe
+from bench.case import Case, Work, repeat
+from bench.probe import normal, probe
 
 RULES: dict[str, tuple[Any, dict[str, float]]] = {
     "sgd": (torch.optim.SGD, {"lr": 0.01}),

@@ -6,12 +6,12 @@ from functools import partial
 
 import torch
 
-from ...case import Case, Work, repeat
-from ...cases.products import operands
-from ...probe import normal, probe
+from bench.case import Case, Work, repeat
+from bench.cases.products import operands
+from bench.probe import normal, probe
 
 
-def prepare(case: Case, variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work:
     one, two, transpose_a, transpose_b = operands(case.settings)
     a, b = torch.from_numpy(normal(one, 0)), torch.from_numpy(normal(two, 1))
     out = torch.empty(one[transpose_a], two[not transpose_b])

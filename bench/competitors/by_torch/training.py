@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from ...case import Case, Work
-from ...workloads import WORKLOADS, Array, Workload, training_check
+from bench.case import Case, Work
+from bench.workloads import WORKLOADS, Array, Workload, training_check
+
 from .network import build, loss_of, optimizer, start_again, tensors
 
 

@@ -135,8 +135,10 @@ struct SoftmaxCrossEntropy {
       span.store(gradient, simd::fma(P(static_cast<T>(share)), span.load(gradient),
                                      -(P(static_cast<T>(scale)) * smooth(span))));
     });
-    // mass * own / total - t, where most of it may cancel
-    gradient[first] = static_cast<T>(scale * (mass - static_cast<double>(first_target)) - share * s.rest);
+    // p - t of the largest logit, in the form of which less cancels
+    const double own = static_cast<double>(s.own), target_first = static_cast<double>(first_target);
+    gradient[first] = static_cast<T>(own > s.rest ? scale * (mass - target_first) - share * s.rest
+                                                  : share * own - scale * target_first);
     return static_cast<double>(distance) + mass * s.log_total();
   }
 };

@@ -94,18 +94,20 @@ class BatchNormOp final : public Op<T> {
                         whole(4), static_cast<double>(c.rows), {dx.at(tile.begin), dx.row});
   }
 
+  void learn_statistics(const Context<T>& c) override {
+    const double count = static_cast<double>(c.rows), divisor = unbiased_ && count > 1 ? count - 1 : count;
+    const auto blend = [&](T old, double batch) {
+      return static_cast<T>(momentum_ * static_cast<double>(old) + (1 - momentum_) * batch);
+    };
+    for (std::ptrdiff_t j = 0; j < width_; ++j) {
+      running_mean_[j] = blend(running_mean_[j], static_cast<double>(whole(0)[j]));
+      running_variance_[j] = blend(running_variance_[j], static_cast<double>(whole(1)[j]) / divisor);
+    }
+  }
   int weight_tasks() const override { return 1; }
   void weight_task(const Context<T>& c, int) override {
-    const double count = static_cast<double>(c.rows), divisor = unbiased_ && count > 1 ? count - 1 : count;
     const Update<T>& update = *c.update;
-    if (update.keep_statistics)
-      for (std::ptrdiff_t j = 0; j < width_; ++j) {
-        const double variance = static_cast<double>(whole(1)[j]) / divisor;
-        running_mean_[j] = static_cast<T>(momentum_ * static_cast<double>(running_mean_[j]) +
-                                          (1 - momentum_) * static_cast<double>(whole(0)[j]));
-        running_variance_[j] = static_cast<T>(momentum_ * static_cast<double>(running_variance_[j]) +
-                                              (1 - momentum_) * variance);
-      }
+    if (update.keep_statistics) learn_statistics(c);
     finish(update, gain_.offset, whole(4));
     finish(update, shift_.offset, whole(3));
   }

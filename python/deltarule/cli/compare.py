@@ -26,7 +26,10 @@ def compare(
     learning_rate: Annotated[float, typer.Option(help="Adam's learning rate.")] = 1e-3,
     test_fraction: o.TestFraction = 0.15,
     seed: o.Seed = 0,
-    threads: o.Threads = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads for every library.", show_default="1 or all, whichever is faster"),
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each library; the medians are shown.")] = 3,
     only: Annotated[
         str,
@@ -79,10 +82,11 @@ def compare(
         batch_size=min(batch_size or recipe.batch_size, rows),
         learning_rate=learning_rate,
         seed=seed,
-        threads=threads or dr.get_num_threads(),
+        threads=threads or 1,
     )
-    _announce(prepared, contest, repeats)
-    results = _race(names, contest, prepared, repeats)
+    counts = (threads,) if threads else tuple(sorted({1, dr.get_num_threads()}))
+    _announce(prepared, contest, repeats, counts)
+    results = _race(names, contest, prepared, repeats, counts)
     _show(results, contest, rows)
     missing = [name for name in c.REQUIRES if name not in c.available()]
     if missing and not only:
@@ -113,10 +117,11 @@ def _contestants(only: str) -> list[str]:
     return names
 
 
-def _announce(prepared: Prepared, contest: c.Contest, repeats: int) -> None:
+def _announce(prepared: Prepared, contest: c.Contest, repeats: int, counts: tuple[int, ...]) -> None:
     rows, inputs = prepared.training.X.shape
     widths = " → ".join(map(str, (inputs, *contest.hidden, contest.outputs)))
-    threads = f"{contest.threads} thread{'s' * (contest.threads > 1)}"
+    threads = " or ".join(map(str, counts)) + f" thread{'s' * (counts[-1] > 1)}"
+    threads += ", whichever is faster" * (len(counts) > 1)
     say(
         (prepared.source, "bold"),
         f": {rows:,} rows to train, {len(prepared.test):,} to test, network {widths}, ReLU",
@@ -128,21 +133,13 @@ def _announce(prepared: Prepared, contest: c.Contest, repeats: int) -> None:
 
 
 def _race(
-    names: list[str], contest: c.Contest, prepared: Prepared, repeats: int
+    names: list[str], contest: c.Contest, prepared: Prepared, repeats: int, threads: tuple[int, ...]
 ) -> dict[str, list[c.Result]]:
-    """Let the contestants take turns; each turn has its own seed."""
-    results: dict[str, list[c.Result]] = {name: [] for name in names}
     with c.temporary() as folder:
         training, test = prepared.training, prepared.test
         path = c.store(Path(folder), training.X, prepared.fitted(training), test.X, prepared.fitted(test))
-        shown = console()
-        with shown.status("", spinner="dots") as status:
-            for turn in range(repeats):
-                for name in names:
-                    status.update(f"run {turn + 1} of {repeats}: {name}")
-                    contest.seed += 1 if name == names[0] and turn else 0
-                    results[name].append(c.run(name, contest, path))
-    return results
+        with console().status("", spinner="dots") as status:
+            return c.race(names, contest, path, repeats, threads, status.update)
 
 
 def _show(results: dict[str, list[c.Result]], contest: c.Contest, rows: int) -> None:
@@ -154,10 +151,10 @@ def _show(results: dict[str, list[c.Result]], contest: c.Contest, rows: int) -> 
     for name, runs in results.items():
         seconds, per_row = c.middle(runs, "seconds"), c.middle(runs, "seconds_per_row")
         lines.append([
-            name, runs[0].version, f"{c.middle(runs, 'score'):.4f}", duration(seconds),
+            name, runs[0].version, str(runs[-1].threads), f"{c.middle(runs, 'score'):.4f}", duration(seconds),
             duration(seconds / steps), f"{seconds / base:.2f}", rate(1, per_row), f"{per_row / base_row:.2f}",
         ])  # fmt: skip
     score = "test accuracy" if contest.task == "classification" else "test R²"
-    head = ["library", "version", score, "training", "per step", "ratio", "predicting", "ratio"]
+    head = ["library", "version", "threads", score, "training", "per step", "ratio", "predicting", "ratio"]
     table(head, lines, left=2, chief=first)
     say((f"  ratio: time against {first}; above 1 is slower", "dim"))

@@ -39,13 +39,18 @@ def save(path: Path, network: dr.Sequential, description: dict[str, Any]) -> Non
     plain.save(path)
 
 
-def load(path: Path) -> Model:
-    """Read a model that `save` wrote; a network without preprocessing is refused."""
+def load_network(path: Path) -> dr.Sequential:
+    """Read any network."""
     if path.is_dir():
         raise DataError(f"{path}: this is a directory, not a model file")
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
-    network = dr.load(path)
+    return dr.load(path)
+
+
+def load(path: Path) -> Model:
+    """Read a model that `save` wrote; a network without preprocessing is refused."""
+    network = load_network(path)
     description = network.metadata.get(KEY)
     if not isinstance(description, dict):
         raise DataError(

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -44,6 +45,7 @@ class Result:
     seconds: float
     score: float
     seconds_per_row: float
+    threads: int
 
 
 def available() -> list[str]:
@@ -68,6 +70,29 @@ def run(name: str, contest: Contest, data: Path) -> Result:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise DataError(f"{name} failed: {reason}")
     return Result(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def race(
+    names: list[str],
+    contest: Contest,
+    data: Path,
+    repeats: int,
+    threads: tuple[int, ...],
+    tell: Callable[[str], None],
+) -> dict[str, list[Result]]:
+    """Let the contestants take turns, each turn with its own seed.
+
+    In the first turn each tries all thread counts; it goes on with the fastest.
+    """
+    results: dict[str, list[Result]] = {name: [] for name in names}
+    for turn in range(repeats):
+        for name in names:
+            tried = []
+            for count in (results[name][0].threads,) if turn else threads:
+                tell(f"run {turn + 1} of {repeats}: {name}, threads: {count}")
+                tried.append(run(name, replace(contest, seed=contest.seed + turn, threads=count), data))
+            results[name].append(min(tried, key=lambda result: result.seconds))
+    return results
 
 
 def store(folder: Path, X: Array, y: Array, X_test: Array, y_test: Array) -> Path:

@@ -33,7 +33,13 @@ def work(name: str, contest: Contest, X: Array, y: Array, X_test: Array, y_test:
         started = perf_counter()
         contestant.predict(model, X_test)
         times.append(perf_counter() - started)
-    return Result(contestant.version, seconds, score(contest, predicted, y_test), median(times) / len(X_test))
+    return Result(
+        contestant.version,
+        seconds,
+        score(contest, predicted, y_test),
+        median(times) / len(X_test),
+        contest.threads,
+    )
 
 
 def score(contest: Contest, predicted: Array, truth: Array) -> float:

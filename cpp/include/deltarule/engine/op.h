@@ -97,6 +97,8 @@ class Op {
   // Gradients of the parameters over the whole batch, and their update.
   virtual int weight_tasks() const { return 0; }
   virtual void weight_task(const Context<T>&, int) {}
+  // Running averages take in the batch that went forward last.
+  virtual void learn_statistics(const Context<T>&) {}
   // Parameters were written to from outside or by a separate update: renew what is derived from them.
   virtual int refresh_tasks() const { return 0; }
   virtual void refresh_task(int) {}

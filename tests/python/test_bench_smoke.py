@@ -1,0 +1,93 @@
+"""The benchmarks run: one small case of each kind, its shape checked and never its times."""
+
+import copy
+import json
+
+import pytest
+from bench import compare, limits, tables
+from bench.__main__ import main
+from bench.cases import all_cases, select
+
+KINDS = {case.group for case in all_cases() if case.quick}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "smoke.json"
+    code = main(["run", "--quick", "--output", str(path)])
+    return code, json.loads(path.read_text())
+
+
+@pytest.mark.slow
+def test_every_kind_of_case_gives_times_that_agree(results):
+    code, found = results
+    failures = [e["error"] for r in found["records"] for e in r["competitors"].values() if "error" in e]
+    assert failures == []
+    assert {record["group"] for record in found["records"]} == KINDS
+    for record in found["records"]:
+        entry = record["competitors"]["deltarule"]
+        assert 0 < entry["best"] <= entry["time"]
+        assert entry["low"] <= entry["time"] <= entry["high"]
+        assert all(e.get("agrees", True) for e in record["competitors"].values()), record["case"]
+    assert code == 0
+
+
+@pytest.mark.slow
+def test_results_name_the_machine_and_versions(results):
+    _, found = results
+    assert {"date", "commit", "processor", "processors", "python", "core"} <= found["machine"].keys()
+    assert {"deltarule", "numpy"} <= found["versions"].keys()
+
+
+@pytest.mark.slow
+def test_a_result_is_shown_and_compared_with_itself(results):
+    _, found = results
+    text = tables.tables(found)
+    assert "### training, 1 thread" in text
+    assert "| T2 |" in text
+    changes = compare.changes(found, found)
+    assert len(changes) == len(found["records"])
+    assert {change.verdict(0.05) for change in changes} == {""}
+    assert limits.rates(found, 1).keys() >= {"GFLOP/s", "GB/s in 24 KiB"}
+
+
+def _result(own, peer, others=0.0):
+    def entry(time):
+        return {"time": time, "low": 0.98 * time, "high": 1.02 * time, "others": others}
+
+    record = {"case": "training/T2", "group": "training", "threads": 1, "name": "T2"}
+    return {"records": [{**record, "competitors": {"deltarule": entry(own), "numpy": entry(peer)}}]}
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [
+        (_result(10.2, 100), ""),  # within the tolerance
+        (_result(15, 100), "SLOWER"),
+        (_result(15, 150), ""),  # the whole machine was slower
+        (_result(7, 100), "faster"),
+        (_result(15, 100, others=0.5), "slower?"),
+    ],
+)
+def test_compare_takes_out_noise(after, verdict):
+    (change,) = compare.changes(_result(10, 100), after)
+    assert change.verdict(0.05) == verdict
+
+
+def test_compare_fails_if_slower(tmp_path, capsys):
+    machine = {"machine": {"processor": {}, "processors": 2}, "versions": {}, "format": 1}
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    before.write_text(json.dumps(_result(10, 100) | machine))
+    after.write_text(json.dumps(_result(15, 100) | copy.deepcopy(machine)))
+    assert main(["compare", str(before), str(after)]) == 1
+    assert main(["compare", str(after), str(before)]) == 0
+    assert "SLOWER" in capsys.readouterr().out
+
+
+def test_cases_are_found_by_group_name_and_wildcard():
+    assert {case.group for case in select(["norms"])} == {"norms"}
+    assert [case.name for case in select(["training/T3"])] == ["T3-sgdm", "T3-adam"]
+    assert all("gelu" in case.name for case in select(["*gelu*"]))
+    assert len({case.key for case in all_cases()}) == len(all_cases())
+    with pytest.raises(SystemExit, match="no case matches"):
+        select(["nonsense"])
