@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import compare, limits, machine, plot, results, runner, tables
 from .cases import select
@@ -43,9 +44,15 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.quick:
         plan.rounds, plan.seconds, plan.patience = 2, 0.02, 0.0
-    records, versions = runner.run(cases, plan)
-    found = {"machine": machine.describe(), "versions": versions, "records": records}
-    path = results.save(found, options.output)
+    found: dict[str, Any] = {"machine": machine.describe(), "versions": {}, "records": []}
+
+    def keep(records: list[dict[str, Any]], versions: dict[str, str]) -> None:
+        found.update(versions=versions, records=records)
+        results.save(found, options.output)
+
+    plan.keep = keep
+    records, _ = runner.run(cases, plan)
+    path = results.path_of(options.output)
     print(tables.tables(found, options.against, options.by))
     print(tables.LEGEND)
     print(f"kept in {path}")

@@ -86,7 +86,9 @@ class Folder(FreshProcess):
     def _prepare(self, case: dict[str, Any]) -> dict[str, Any]:
         if case["name"] == "wheel" and self.name != "deltarule":
             return {"supported": False}
-        self._size = self._wheel() if case["name"] == "wheel" else sum(p.stat().st_size for p in self._files()) / 1e6
+        self._size = (
+            self._wheel() if case["name"] == "wheel" else sum(p.stat().st_size for p in self._files()) / 1e6
+        )
         return {"supported": True, "check": [], "first_call": 0.0}
 
     def _measure(self, seconds: float) -> dict[str, Any]:  # noqa: ARG002 - a size takes no time

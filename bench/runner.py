@@ -35,6 +35,8 @@ class Plan:
     patience: float = 30.0
     """Seconds per case for repeating measurements that other programs disturbed."""
     competitors: list[str] = field(default_factory=list)
+    keep: Callable[[list[dict[str, Any]], dict[str, str]], Any] = lambda records, versions: None
+    """Called after every case, so that an interrupted run leaves what it has."""
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)
 
 
@@ -49,11 +51,15 @@ def run(cases: list[Case], plan: Plan) -> tuple[list[dict[str, Any]], dict[str, 
                 contestants = _contestants(case, threads, plan, known, stack)
                 record = _measure_case(case, threads, contestants, plan)
                 records.append(record)
+                versions.update(_versions(known))
+                plan.keep(records, versions)
                 plan.say(_line(record))
-            for workers in known.values():
-                for worker in filter(None, workers.values()):
-                    versions.update(worker.versions)
     return records, versions
+
+
+def _versions(known: dict[Maker, dict[str, WorkerProcess | None]]) -> dict[str, str]:
+    workers = [worker for by_name in known.values() for worker in by_name.values() if worker is not None]
+    return {name: version for worker in workers for name, version in worker.versions.items()}
 
 
 def _contestants(

@@ -186,6 +186,9 @@ Model<T> load_model(const std::string& path) {
       model.trainer = std::make_unique<Trainer<T>>(*model.network, trainer_spec_from(t));
       model.trainer->set_steps_done(steps);
     }
+  } catch (const FormatError& e) {
+    if (std::string_view(e.what()).starts_with(what)) throw;
+    throw FormatError(what + ": " + e.what());
   } catch (const std::invalid_argument& e) {
     throw FormatError(what + ": " + e.what());
   } catch (const std::length_error& e) {

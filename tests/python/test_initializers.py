@@ -45,8 +45,8 @@ def test_numbers_are_the_oracles(entry, chosen, seed):
         assert_near(got, wanted, 1e-15 if normal else 3e-16, f"{entry['name']} {chosen}")
 
 
-# The uniform ones are the oracle's bits; the normal ones, of an approximate quantile (Wichura's AS 241), lie within
-# 3 units in the last place of the oracle's.
+# The uniform ones are the oracle's bits; the normal ones, of an approximate quantile (Wichura's AS 241),
+# lie within 3 units in the last place of the oracle's.
 GOLDEN = {  # float.hex of elements 0, 1, 2 and 10**6 - 1 for seed 7, tensor 2, fans 30 and 50
     "glorot_uniform": "0x1.699c6d0aef7c7p-5 0x1.7a865321ad5b0p-4 0x1.579726248295fp-3 0x1.ee460286a4913p-4",
     "glorot_normal": "0x1.0777c1b395256p-5 0x1.1a9ede555bd2bp-4 0x1.17e449e3d2be7p-3 0x1.7a13b95c7b100p-4",

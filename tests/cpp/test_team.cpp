@@ -1,0 +1,114 @@
+// Threads: every task once, phases in order, for any number of threads and with cores taken away.
+#include <deltarule/engine/team.h>
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+using namespace deltarule::engine;
+
+TEST_CASE("parallel_for does every task once") {
+  for (int threads = 1; threads <= 4; ++threads)
+    for (const int tasks : {0, 1, 2, 3, 7, 64, 1000}) {
+      CAPTURE(threads);
+      CAPTURE(tasks);
+      std::vector<std::atomic<int>> done(static_cast<std::size_t>(tasks));
+      std::atomic<bool> bad_thread{false};
+      parallel_for(threads, tasks, [&](int thread, int task) {
+        if (thread < 0 || thread >= threads) bad_thread = true;
+        ++done[static_cast<std::size_t>(task)];
+      });
+      CHECK(!bad_thread.load());
+      for (const auto& count : done) REQUIRE(count.load() == 1);
+    }
+}
+
+TEST_CASE("run_team calls body 0 here and no body twice") {
+  for (int threads = 1; threads <= 4; ++threads) {
+    std::vector<std::atomic<int>> calls(static_cast<std::size_t>(threads));
+    const auto here = std::this_thread::get_id();
+    std::atomic<bool> zero_is_here{false};
+    run_team(threads, [&](int thread) {
+      if (thread == 0) zero_is_here = std::this_thread::get_id() == here;
+      ++calls[static_cast<std::size_t>(thread)];
+    });
+    CHECK(zero_is_here.load());
+    CHECK(calls[0].load() == 1);
+    for (const auto& count : calls) CHECK(count.load() <= 1);
+  }
+}
+
+TEST_CASE("phases come one after the other, and what one wrote the next sees") {
+  for (int threads = 1; threads <= 4; ++threads) {
+    CAPTURE(threads);
+    const int sizes[] = {1, 40, 3, 1, 17, 200, 2};
+    const int phases = static_cast<int>(std::size(sizes));
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      std::vector<int> written(200, -1);  // not atomic: the phases order all accesses
+      std::atomic<int> errors{0}, completed{0};
+      int phase = 0;
+      Phases work(threads);
+      work.start(threads, sizes[0]);
+      run_team(threads, [&](int thread) {
+        work.work(
+            thread,
+            [&](int task) {
+              if (task < 0 || task >= sizes[phase]) ++errors;
+              if (phase > 0 && task < sizes[phase - 1] &&
+                  written[static_cast<std::size_t>(task)] != phase - 1)
+                ++errors;
+              written[static_cast<std::size_t>(task)] = phase;
+            },
+            [&] {
+              ++completed;
+              if (++phase < phases)
+                work.open(sizes[phase]);
+              else
+                work.finish();
+            });
+      });
+      CHECK(errors.load() == 0);
+      CHECK(completed.load() == phases);
+    }
+  }
+}
+
+TEST_CASE("a slow task holds up its phase and nothing else") {
+  std::vector<std::atomic<int>> done(20);
+  std::atomic<int> before{0};
+  parallel_for(4, 20, [&](int, int task) {
+    if (task == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    else
+      ++before;
+    ++done[static_cast<std::size_t>(task)];
+  });
+  CHECK(before.load() == 19);
+  for (const auto& count : done) CHECK(count.load() == 1);
+}
+
+TEST_CASE("teams of several threads at the same time, and one inside another") {
+  std::atomic<long> sum{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller)
+    callers.emplace_back([&] {
+      for (int repeat = 0; repeat < 20; ++repeat) parallel_for(3, 50, [&](int, int task) { sum += task; });
+    });
+  for (auto& caller : callers) caller.join();
+  CHECK(sum.load() == 4L * 20 * 49 * 50 / 2);
+  std::atomic<int> inner{0};
+  parallel_for(2, 4, [&](int, int) { parallel_for(2, 8, [&](int, int) { ++inner; }); });
+  CHECK(inner.load() == 32);
+}
+
+TEST_CASE("the number of threads is what was asked for") {
+  for (int n = 1; n <= 4; ++n) {
+    set_threads(n);
+    CHECK(threads() == n);
+  }
+  set_threads(0);
+  CHECK(threads() >= 1);
+}
