@@ -35,7 +35,7 @@ class Plan:
     patience: float = 30.0
     """Seconds per case for repeating measurements that other programs disturbed."""
     competitors: list[str] = field(default_factory=list)
-    keep: Callable[[list[dict[str, Any]], dict[str, str]], Any] = lambda records, versions: None
+    keep: Callable[[list[dict[str, Any]], dict[str, str]], Any] = lambda _records, _versions: None
     """Called after every case, so that an interrupted run leaves what it has."""
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True)
 

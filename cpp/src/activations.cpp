@@ -1,47 +1,63 @@
 #include <deltarule/activations.h>
 #include <deltarule/elementwise.h>
+#include <deltarule/simd/span.h>
+#include <algorithm>
 
 namespace deltarule {
 namespace {
 
-template <class P>
-Broadcast<P> broadcast(const Values& values) {
-  Broadcast<P> p;
-  for (std::size_t i = 0; i < p.size(); ++i) p[i] = P(static_cast<typename P::Scalar>(values[i]));
+template <class Op, class F, class P>
+Broadcast<F> broadcast(const Values& values) {
+  Broadcast<F> p;
+  for (std::size_t i = 0; i < Op::entry.parameters.size(); ++i) {
+    if constexpr (std::is_same_v<F, P>)
+      p[i] = P(static_cast<typename P::Scalar>(values[i]));
+    else
+      p[i] = F(values[i]);
+  }
   return p;
 }
 
-template <class Op, class T>
-void forward(const Values& values, std::size_t n, const T* x, T* y) {
-  using P = simd::Pack<T>;
-  constexpr std::size_t width = P::width;
-  const auto p = broadcast<P>(values);
-  std::size_t i = 0;
-  for (; i + width <= n; i += width) Op::forward(p, P::load(x + i)).store(y + i);
-  if (const int rest = static_cast<int>(n - i); rest > 0)
-    Op::forward(p, P::load_partial(x + i, rest)).store_partial(y + i, rest);
+// run(p), with the least costly kind of p that holds the values
+template <class Op, class P, class Run>
+void with_parameters(const Values& values, Run run) {
+  if constexpr (requires(P x) { Op::forward(Broadcast<simd::One>{}, x); }) {
+    const auto all = [&](auto holds) {
+      return std::all_of(values.begin(), values.begin() + Op::entry.parameters.size(), holds);
+    };
+    if (all([](double v) { return v == 1; }))
+      run(Broadcast<simd::One>{});
+    else if (all(simd::Factor<P>::holds))
+      run(broadcast<Op, simd::Factor<P>, P>(values));
+    else
+      run(broadcast<Op, simd::WideFactor<P>, P>(values));
+  } else {
+    run(broadcast<Op, P, P>(values));
+  }
 }
 
 template <class Op, class T>
-void backward(const Values& values, std::size_t n, const T* x, const T* y, const T* dy, T* dx) {
+[[gnu::flatten]] void forward(const Values& values, std::size_t n, const T* x, T* y) {
   using P = simd::Pack<T>;
-  constexpr std::size_t width = P::width;
+  with_parameters<Op, P>(values, [&](const auto& p) {
+    simd::each<T>(n, [&](auto span) { span.store(y, Op::forward(p, span.load(x))); });
+  });
+}
+
+template <class Op, class T>
+[[gnu::flatten]] void backward(const Values& values, std::size_t n, const T* x, const T* y, const T* dy,
+                               T* dx) {
+  using P = simd::Pack<T>;
   constexpr bool reads_x = Op::entry.reads == Reads::input || Op::entry.reads == Reads::both;
   constexpr bool reads_y = Op::entry.reads == Reads::output || Op::entry.reads == Reads::both;
-  const auto p = broadcast<P>(values);
-  const auto run = [&](std::size_t i, auto load, auto store) {
-    P xi = P::zero(), yi = P::zero();
-    if constexpr (reads_x) xi = load(x + i);
-    if constexpr (reads_y) yi = load(y + i);
-    store(Op::backward(p, xi, yi, load(dy + i)), dx + i);
-  };
-  std::size_t i = 0;
-  for (; i + width <= n; i += width)
-    run(i, [](const T* q) { return P::load(q); }, [](P v, T* q) { v.store(q); });
-  if (const int rest = static_cast<int>(n - i); rest > 0)
-    run(
-        i, [&](const T* q) { return P::load_partial(q, rest); },
-        [&](P v, T* q) { v.store_partial(q, rest); });
+  with_parameters<Op, P>(values, [&](const auto& p) {
+    simd::each<T>(n, [&](auto span) {
+      P xi = P::zero(), yi = P::zero();
+      if constexpr (reads_x) xi = span.load(x);
+      if constexpr (reads_y) yi = span.load(y);
+      span.store(dx, Op::backward(p, xi, yi, span.load(dy)));
+    });
+  });
 }
 
 template <class T>

@@ -1,7 +1,7 @@
 // The random numbers: published vectors, streams that differ, draws without bias.
-#include <cmath>
 #include <deltarule/engine/philox.h>
 #include <doctest/doctest.h>
+#include <cmath>
 
 #include <set>
 #include <vector>

@@ -35,6 +35,8 @@ struct Reference {
     const R slope = static_cast<R>(1.12837916709551257389615890312154517L) * std::exp(-z * z);
     return (std::erfc(z) - slope * z_low) / 2;
   }
+  static R times_logistic(R x) { return x < -20000 ? R(-0.0) : x * logistic(x); }
+  static R times_normal_cdf(R x) { return x < -50 ? R(-0.0) : x * normal_cdf(x); }
 };
 
 template <class T, int Width = simd::native_width<T>>
@@ -67,7 +69,9 @@ std::vector<Function<T, Width>> functions() {
           ROW(sin, std::sin),
           ROW(cos, std::cos),
           ROW(normal_cdf, Own::normal_cdf),
-          ROW(normal_pdf, Own::normal_pdf)};
+          ROW(normal_pdf, Own::normal_pdf),
+          ROW(times_logistic, Own::times_logistic),
+          ROW(times_normal_cdf, Own::times_normal_cdf)};
 #undef ROW
 }
 
@@ -220,6 +224,139 @@ TEST_CASE("every width") {
   }
 }
 
+namespace {
+
+// A function of f x, and the larger of the terms its value is the sum of.
+template <class R>
+struct Exact {
+  R value, size;
+};
+template <class T, class F>
+struct OfFactor {
+  using P = simd::Pack<T>;
+  using R = typename Function<T>::R;
+  const char* name;
+  P (*vector)(F, P);
+  Exact<R> (*exact)(R, R);
+};
+
+template <class T, class F>
+std::vector<OfFactor<T, F>> functions_of_factor() {
+  using P = simd::Pack<T>;
+  using R = typename Function<T>::R;
+  using Own = Reference<R>;
+  return {
+      {"times", [](F f, P x) { return f.times(x); }, [](R f, R x) { return Exact<R>{f * x, f * x}; }},
+      {"logistic", [](F f, P x) { return simd::logistic(f.argument(x)); },
+       [](R f, R x) {
+         const R v = Own::logistic(f * x);
+         return Exact<R>{v, v};
+       }},
+      {"logistic_slope", [](F f, P x) { return (f * simd::logistic_slope(f.argument(x))).rounded(); },
+       [](R f, R x) {
+         const R v = f * Own::logistic(f * x) * Own::logistic(-f * x);
+         return Exact<R>{v, v};
+       }},
+      {"times_logistic", [](F f, P x) { return simd::times_logistic(x, f.argument(x)); },
+       [](R f, R x) {
+         const R v = x * Own::logistic(f * x);
+         return Exact<R>{v, v};
+       }},
+      {"times_logistic_slope",
+       [](F f, P x) {
+         const auto z = f.argument(x);
+         return simd::times_logistic_slope(z, simd::leading(z));
+       },
+       [](R f, R x) {
+         const R s = Own::logistic(f * x), t = f * x * s * Own::logistic(-f * x);
+         return Exact<R>{s + t, std::max(s, std::abs(t))};
+       }},
+      {"softplus", [](F f, P x) { return simd::softplus(f, x); },
+       [](R f, R x) {
+         const R v = std::max<R>(x, 0) + std::log1p(std::exp(-std::abs(f * x))) / f;
+         return Exact<R>{v, v};
+       }},
+      {"times_exp", [](F f, P x) { return simd::times_exp(f, -simd::abs(x)); },
+       [](R f, R x) {
+         const R v = f * std::exp(-std::abs(x));
+         return Exact<R>{v, v};
+       }},
+  };
+}
+
+template <class T, class F>
+void check_factor(double factor) {
+  using P = simd::Pack<T>;
+  using R = typename Function<T>::R;
+  const F f = [&] {
+    if constexpr (std::is_same_v<F, simd::One>)
+      return F{};
+    else
+      return F(factor);
+  }();
+  std::uint64_t state = 3;
+  for (const auto& row : functions_of_factor<T, F>()) {
+    Worst<T> worst;
+    const auto probe = [&](double argument) {
+      const T x = static_cast<T>(argument);
+      if (!std::isfinite(x)) return;
+      const T got = row.vector(f, P(x))[0];
+      const auto exact = row.exact(static_cast<R>(factor), static_cast<R>(x));
+      const R error = static_cast<R>(got) - exact.value;
+      // Beside the larger term: the error is added to a number of that size.
+      const double ulp =
+          exact.value != 0 && exact.size == exact.value
+              ? ulp_error(got, exact.value)
+              : std::abs(static_cast<double>(error / (exact.size * std::numeric_limits<T>::epsilon() +
+                                                      static_cast<R>(std::numeric_limits<T>::denorm_min()))));
+      if (!(ulp <= worst.ulp)) worst = {ulp, x};
+    };
+    for (int i = 0; i < 4000; ++i)
+      for (const double range : {3.0, 120.0, 800.0}) {
+        const double z = range * (2 * uniform(state) - 1);
+        probe(z);
+        probe(z / factor);
+      }
+    for (const T point : hard_points<T>())
+      for (const double sign : {1.0, -1.0}) probe(sign * static_cast<double>(point));
+    INFO(row.name, " of ", factor, " x at ", worst.at);
+    CHECK(worst.ulp <= (std::is_same_v<T, float> ? 4 : 6));
+  }
+}
+
+}  // namespace
+
+// Factors of any size: the digits of f x count, for e^(f x) multiplies its relative error by f x.
+TEST_CASE_TEMPLATE("functions of a factor times x", T, float, double) {
+  using P = simd::Pack<T>;
+  if constexpr (std::is_same_v<T, float> || std::numeric_limits<long double>::digits >= 64) {
+    check_factor<T, simd::One>(1);
+    for (const double factor : {1.0, 0.3, 1.7, 12.0, 1e-3, 1e30, 3e-30, 2.7e38})
+      check_factor<T, simd::Factor<P>>(factor);
+    for (const double factor : {1.7, 1e30, 1.3e-39, 7e42, 3e-46})
+      check_factor<T, simd::WideFactor<P>>(factor);
+    CHECK(simd::Factor<P>::holds(0.3));
+    CHECK(simd::Factor<P>::holds(0));
+    CHECK_FALSE(simd::Factor<P>::holds(std::is_same_v<T, float> ? 1e-40 : 1e-310));
+  }
+}
+
+TEST_CASE_TEMPLATE("pairs are exact", T, float, double) {
+  using P = simd::Pack<T>;
+  using R = typename Function<T>::R;
+  const T a = T(1.1), b = T(-7.3);
+  if constexpr (std::is_same_v<T, float>) {
+    const auto product = simd::exact_product(P(a), P(b));
+    CHECK(static_cast<R>(product.high[0]) + static_cast<R>(product.low[0]) ==
+          static_cast<R>(a) * static_cast<R>(b));
+  }
+  const auto sum = simd::exact_sum(P(a), P(T(1e-3)));
+  CHECK(static_cast<double>(static_cast<R>(sum.high[0]) + static_cast<R>(sum.low[0]) - static_cast<R>(a) -
+                            static_cast<R>(T(1e-3))) == 0);
+  CHECK(simd::scale_any(P(T(1)), simd::Rounded<P>{P(T(-3000)) + P(simd::Format<P>::rounding)})[0] == 0);
+  CHECK(std::isinf(simd::scale_any(P(T(1)), simd::Rounded<P>{P(T(3000)) + P(simd::Format<P>::rounding)})[0]));
+}
+
 TEST_CASE_TEMPLATE("limits", T, float, double) {
   using P = simd::Pack<T>;
   constexpr T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
@@ -251,6 +388,13 @@ TEST_CASE_TEMPLATE("limits", T, float, double) {
     CHECK(std::isnan(at(simd::sin(P(sign * inf)))));
     CHECK(std::isnan(at(simd::cos(P(sign * inf)))));
   }
+  CHECK(at(simd::times_logistic(P(-inf))) == 0);
+  CHECK(at(simd::times_logistic(P(inf))) == inf);
+  CHECK(at(simd::times_normal_cdf(P(-inf))) == 0);
+  CHECK(at(simd::times_normal_cdf(P(inf))) == inf);
+  CHECK(at(simd::times_normal_cdf_slope(P(-inf))) == 0);
+  CHECK(at(simd::times_normal_cdf_slope(P(inf))) == 1);
+  CHECK(std::isnan(at(simd::times_normal_cdf_slope(P(nan)))));
   CHECK(at(simd::softplus(P(-inf))) == 0);
   CHECK(at(simd::softplus(P(inf))) == inf);
   for (const auto odd : {+[](P x) { return simd::expm1(x); }, +[](P x) { return simd::log1p(x); },

@@ -22,7 +22,7 @@ def _sparse(z: Any, t: Any) -> Any:
 LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "mse": lambda y, t: jnp.mean((y - t) ** 2),
     "quadratic": lambda y, t: 0.5 * jnp.sum((y - t) ** 2) / y.shape[0],
-    "sigmoid_cross_entropy": lambda z, t: jnp.mean(jax.nn.softplus(z) - z * t),
+    "sigmoid_cross_entropy": lambda z, t: jnp.sum(jax.nn.softplus(z) - z * t) / z.shape[0],
     "softmax_cross_entropy": lambda z, t: -jnp.mean(jnp.sum(t * jax.nn.log_softmax(z), axis=1)),
     "sparse_softmax_cross_entropy": _sparse,
 }

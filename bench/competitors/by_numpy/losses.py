@@ -41,8 +41,8 @@ def _sigmoid_cross_entropy(z: Array, target: Array, gradient: Array) -> float:
     gradient += np.float32(1)
     np.reciprocal(gradient, out=gradient)
     gradient -= target
-    gradient *= np.float32(1 / gradient.size)
-    return float(values.mean())
+    gradient *= np.float32(1 / len(z))
+    return float(values.sum()) / len(z)  # summed over independent outputs
 
 
 def _softmax_into(z: Array, gradient: Array) -> tuple[Array, Array]:

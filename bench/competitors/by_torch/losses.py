@@ -17,7 +17,9 @@ LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
     "quadratic": lambda y, t: 0.5 * functional.mse_loss(y, t, reduction="sum") / len(y),
-    "sigmoid_cross_entropy": functional.binary_cross_entropy_with_logits,
+    "sigmoid_cross_entropy": lambda z, t: (
+        functional.binary_cross_entropy_with_logits(z, t, reduction="sum") / len(z)
+    ),
     "softmax_cross_entropy": functional.cross_entropy,
     "sparse_softmax_cross_entropy": functional.cross_entropy,
 }

@@ -10,8 +10,10 @@
 
 namespace deltarule {
 
-template <class V>
-using Broadcast = std::array<V, max_parameters>;
+// The hyper-parameters in every lane. An activation written for any class F of p[i] gets the factors of
+// simd/numeric.h, with all digits and the whole range of a double; the others get p[i] rounded to the type.
+template <class F>
+using Broadcast = std::array<F, max_parameters>;
 
 struct Identity {
   static constexpr Entry entry{
@@ -49,15 +51,14 @@ struct Sigmoid {
       .reads = Reads::input,
       .source = "Rumelhart, Hinton & Williams 1986",
   };
-  template <class V>
-  static V forward(const Broadcast<V>& p, V x) {
-    return simd::logistic(p[0] * x);
+  template <class F, class V>
+  static V forward(const Broadcast<F>& p, V x) {
+    return simd::logistic(p[0].argument(x));
   }
   // From x, not y: 1 - y has no correct digits left once y rounds to 1.
-  template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) {
-    const V z = p[0] * x;
-    return dy * (p[0] * (simd::logistic(z) * simd::logistic(-z)));
+  template <class F, class V>
+  static V backward(const Broadcast<F>& p, V x, V, V dy) {
+    return dy * (p[0] * simd::logistic_slope(p[0].argument(x))).rounded();
   }
 };
 
@@ -115,13 +116,13 @@ struct LeakyRelu {
       .kinks = kinks,
       .source = "Maas, Hannun & Ng 2013",
   };
-  template <class V>
-  static V forward(const Broadcast<V>& p, V x) {
-    return simd::select(x > V(0), x, p[0] * x);
+  template <class F, class V>
+  static V forward(const Broadcast<F>& p, V x) {
+    return simd::select(x < V(0), p[0].times(x), x);
   }
-  template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) {
-    return simd::select(x > V(0), dy, p[0] * dy);
+  template <class F, class V>
+  static V backward(const Broadcast<F>& p, V x, V, V dy) {
+    return simd::select(x > V(0), dy, p[0].times(dy));
   }
 };
 
@@ -140,13 +141,13 @@ struct Elu {
       .reads = Reads::input,
       .source = "Clevert, Unterthiner & Hochreiter 2016",
   };
-  template <class V>
-  static V forward(const Broadcast<V>& p, V x) {
-    return simd::select(x > V(0), x, p[0] * simd::expm1(simd::min(x, V(0))));
+  template <class F, class V>
+  static V forward(const Broadcast<F>& p, V x) {
+    return simd::select(x < V(0), p[0].times(simd::expm1(simd::min(x, V(0)))), x);
   }
-  template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) {
-    return dy * simd::select(x > V(0), V(1), p[0] * simd::exp(simd::min(x, V(0))));
+  template <class F, class V>
+  static V backward(const Broadcast<F>& p, V x, V, V dy) {
+    return dy * simd::select(x > V(0), V(1), simd::times_exp(p[0], simd::min(x, V(0))));
   }
 };
 
@@ -168,34 +169,41 @@ struct Gelu {
       .source = "Hendrycks & Gimpel 2016",
   };
   // 1 + tanh(u) = 2 sigma(2u): one form serves both approximations and keeps the digits of the left tail.
-  template <class V>
-  static V argument(V x) {
-    return V(typename V::Scalar(1.5957691216057308)) *
-           (x * simd::fma(V(typename V::Scalar(0.044715)), x * x, V(1)));
-  }
-  template <class V>
-  static V argument_slope(V x) {
-    return V(typename V::Scalar(1.5957691216057308)) *
-           simd::fma(V(typename V::Scalar(3 * 0.044715)), x * x, V(1));
-  }
+  static constexpr int tanh = 1;
+  static constexpr simd::Constant linear{1.59576917f, -4.53406805e-08f, 1.5957691216057308,
+                                         -9.96930880911092e-17};  // 2 sqrt(2/pi)
+  static constexpr simd::Constant cubic{0.0713548139f, 2.39883247e-09f, 0.07135481627260025,
+                                        -6.175149918155315e-19};  // 0.044715 linear
+  static constexpr simd::Constant steepness{1.70200002f, -2.19345093e-08f, 1.702, 4.263256414560601e-17};
   template <class V>
   static V forward(const Broadcast<V>& p, V x) {
-    if (p[0][0] == 0) return product(x, simd::normal_cdf(x));
-    const V u = p[0][0] == 1 ? argument(x) : V(typename V::Scalar(1.702)) * x;
-    return product(x, simd::logistic(u));
+    if (p[0][0] == 0) return simd::times_normal_cdf(x);
+    if (p[0][0] == tanh) return simd::times_logistic(x, cubic_argument(bounded(x)));
+    return simd::times_logistic(x, linear_argument(x));
   }
   template <class V>
   static V backward(const Broadcast<V>& p, V x, V, V dy) {
-    if (p[0][0] == 0) return dy * (simd::normal_cdf(x) + product(x, simd::normal_pdf(x)));
-    const V u = p[0][0] == 1 ? argument(x) : V(typename V::Scalar(1.702)) * x;
-    const V slope = p[0][0] == 1 ? argument_slope(x) : V(typename V::Scalar(1.702));
-    const V s = simd::logistic(u);
-    return dy * simd::fma(x * slope, s * simd::logistic(-u), s);
+    if (p[0][0] == 0) return dy * simd::times_normal_cdf_slope(x);
+    if (p[0][0] != tanh) {
+      const auto z = linear_argument(x);
+      return dy * simd::times_logistic_slope(z, z.high);
+    }
+    const V a = bounded(x);
+    const V z_slope = simd::fma((V(3) * cubic.in<V>().high) * a, a, linear.in<V>().high);
+    return dy * simd::times_logistic_slope(cubic_argument(a), a * z_slope);
   }
-  // x * weight, where weight = 0 wins over an infinite x
   template <class V>
-  static V product(V x, V weight) {
-    return simd::select(weight == V(0), V(0), x * weight);
+  static auto cubic_argument(V x) {
+    return (linear.in<V>() + cubic.in<V>() * simd::square(x)) * x;
+  }
+  template <class V>
+  static auto linear_argument(V x) {
+    return simd::exponent_argument(steepness.in<V>() * x);
+  }
+  // For the cubic argument: where sigma has reached its limits, far from overflow.
+  template <class V>
+  static V bounded(V x) {
+    return simd::min(simd::max(x, V(-30)), V(30));
   }
 };
 
@@ -215,14 +223,15 @@ struct Swish {
       .reads = Reads::input,
       .source = "Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018",
   };
-  template <class V>
-  static V forward(const Broadcast<V>& p, V x) {
-    return Gelu::product(x, simd::logistic(p[0] * x));
+  template <class F, class V>
+  static V forward(const Broadcast<F>& p, V x) {
+    if constexpr (std::is_same_v<F, simd::One>) return simd::times_logistic(x);
+    return simd::times_logistic(x, p[0].argument(x));
   }
-  template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) {
-    const V z = p[0] * x, s = simd::logistic(z), c = simd::logistic(-z);
-    return dy * (s + Gelu::product(z, s * c));
+  template <class F, class V>
+  static V backward(const Broadcast<F>& p, V x, V, V dy) {
+    const auto z = p[0].argument(x);
+    return dy * simd::times_logistic_slope(z, simd::leading(z));
   }
 };
 
@@ -238,13 +247,13 @@ struct Softplus {
       .reads = Reads::input,
       .source = "Dugas et al. 2001",
   };
-  template <class V>
-  static V forward(const Broadcast<V>& p, V x) {
-    return simd::softplus(p[0] * x) / p[0];
+  template <class F, class V>
+  static V forward(const Broadcast<F>& p, V x) {
+    return simd::softplus(p[0], x);
   }
-  template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) {
-    return dy * simd::logistic(p[0] * x);
+  template <class F, class V>
+  static V backward(const Broadcast<F>& p, V x, V, V dy) {
+    return dy * Sigmoid::forward(p, x);
   }
 };
 

@@ -56,7 +56,7 @@ class Plan final : public Lowering<T> {
   const std::vector<Phase<T>>& forward_phases() const { return forward_; }  // without the loss
   const std::vector<Phase<T>>& backward_phases() const {
     return backward_;
-  }                                                                   // from the gradient of the output on
+  }  // from the gradient of the output on
   const std::vector<Phase<T>>& step_phases() const { return step_; }  // load, forward, loss, backward
   Slot input_slot() const { return first_; }
   Slot output_slot() const { return this->input; }

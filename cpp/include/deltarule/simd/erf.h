@@ -9,17 +9,26 @@ namespace deltarule::simd {
 template <class T>
 inline constexpr T erf_switch = T(0.75);
 
-// e^(high + low) q (1 + P(scale q - offset)), q = numerator / (x + shift); the 1 is added last
+// q (1 + tail), tail = P(scale q - offset), q = numerator / (x + shift)
+template <AnyPack P>
+struct TailRatio {
+  Pair<P> q;
+  P tail;
+};
 template <AnyPack P, std::size_t N>
-inline P tail_product(P x, P high, P low, const typename P::Scalar (&map)[4],
-                      const typename P::Scalar (&c)[N]) {
+inline TailRatio<P> tail_ratio(P x, const typename P::Scalar (&map)[4], const typename P::Scalar (&c)[N]) {
   const P shift(map[0]), slope(map[2]), offset(map[3]);
   const P d = x + shift;
   const auto q = quotient(map[1], d, x - (d - shift));
-  const P tail = polynomial(fma(q.low, slope, fma(q.high, slope, -offset)), c);
-  const auto e = exponential(high, low);
-  const P v = fma(tail, e.p, tail + e.p);
-  return scale(q.high + fma(q.high, v, fma(q.low, v, q.low)), e.n);
+  return {q, polynomial(fma(q.low, slope, fma(q.high, slope, -offset)), c)};
+}
+
+// e^x q (1 + tail); the 1 is added last
+template <AnyPack P>
+inline Scaled<P> tail_product(TailRatio<P> r, Pair<P> x) {
+  const auto e = exponential(x);
+  const P v = fma(r.tail, e.p, r.tail + e.p);
+  return {r.q.high + fma(r.q.high, v, fma(r.q.low, v, r.q.low)), e.n};
 }
 
 // erf x = x + x P(x^2) or 1 - e^P(|x|)  (ulp: 1.6, 1.3)
@@ -45,32 +54,82 @@ inline P erfc(P x) {
   const P inside = fma(-x, erf_tail, P(1) - x);
   const P a = min(abs(x), P(choose<T>(10.3f, 27.4)));
   const auto s = square(a);
-  const P tail = tail_product(
-      a, -s.high, -s.low, choose<T>(coefficients::erfc_tail_map_float, coefficients::erfc_tail_map_double),
-      choose<T>(coefficients::erfc_tail_float, coefficients::erfc_tail_double));
+  const auto ratio =
+      tail_ratio(a, choose<T>(coefficients::erfc_tail_map_float, coefficients::erfc_tail_map_double),
+                 choose<T>(coefficients::erfc_tail_float, coefficients::erfc_tail_double));
+  const auto product = tail_product(ratio, {-s.high, -s.low});
+  const P tail = scale(product.value, product.n);
   const P outside = select(x < P(0), P(2) - tail, tail);
   return select(a < P(erf_switch<T>), inside, outside);
+}
+
+// Between the polynomial of Phi and that of its tail.
+template <class T>
+inline constexpr T normal_switch = T(1.0625);
+
+// Phi(x) for |x| < normal_switch
+template <AnyPack P>
+inline P normal_cdf_inside(P x) {
+  using T = typename P::Scalar;
+  constexpr T density = choose<T>(0.398942292f, 0.3989422804014327);  // 1 / sqrt(2 pi) in two pieces
+  constexpr T density_low = choose<T>(-1.13351701e-08f, -2.49232720227773e-17);
+  const P z = x * x;
+  const P slope =
+      polynomial(z, choose<T>(coefficients::normal_cdf_small_float, coefficients::normal_cdf_small_double));
+  return fma(x, fma(z, slope, P(density_low)), fma(x, P(density), P(T(0.5))));
+}
+
+// Phi(-a) e^(a^2/2), and -a^2/2, for a > 1
+template <AnyPack P>
+inline TailRatio<P> normal_cdf_ratio(P a) {
+  using T = typename P::Scalar;
+  return tail_ratio(
+      a, choose<T>(coefficients::normal_cdf_tail_map_float, coefficients::normal_cdf_tail_map_double),
+      choose<T>(coefficients::normal_cdf_tail_float, coefficients::normal_cdf_tail_double));
+}
+template <AnyPack P>
+inline Pair<P> minus_half_square(P a) {
+  const auto s = square(a);
+  const P half(typename P::Scalar(-0.5));
+  return {half * s.high, half * s.low};
 }
 
 // Phi(x) = erfc(-x / sqrt 2) / 2  (ulp: 2.6, 2.2)
 template <AnyPack P>
 inline P normal_cdf(P x) {
   using T = typename P::Scalar;
-  const P half(T(0.5));
-  constexpr T density = choose<T>(0.398942292f, 0.3989422804014327);  // 1 / sqrt(2 pi) in two pieces
-  constexpr T density_low = choose<T>(-1.13351701e-08f, -2.49232720227773e-17);
-  const P z = x * x;
-  const P slope =
-      polynomial(z, choose<T>(coefficients::normal_cdf_small_float, coefficients::normal_cdf_small_double));
-  const P inside = fma(x, fma(z, slope, P(density_low)), fma(x, P(density), half));
   const P a = min(abs(x), P(choose<T>(14.5f, 38.7)));
-  const auto s = square(a);
-  const P tail = tail_product(
-      a, -half * s.high, -half * s.low,
-      choose<T>(coefficients::normal_cdf_tail_map_float, coefficients::normal_cdf_tail_map_double),
-      choose<T>(coefficients::normal_cdf_tail_float, coefficients::normal_cdf_tail_double));
+  const auto product = tail_product(normal_cdf_ratio(a), minus_half_square(a));
+  const P tail = scale(product.value, product.n);
   const P outside = select(x > P(0), P(1) - tail, tail);
-  return select(a < P(T(1.0625)), inside, outside);
+  return select(a < P(normal_switch<T>), normal_cdf_inside(x), outside);
+}
+
+// x Phi(x) = max(x, 0) - |x| Phi(-|x|); 0 at -infinity
+template <AnyPack P>
+inline P times_normal_cdf(P x) {
+  using T = typename P::Scalar;
+  const P a = min(abs(x), P(choose<T>(14.5f, 38.7)));
+  const auto product = tail_product(normal_cdf_ratio(a), minus_half_square(a));
+  const P outside = max(x, -P::zero()) - scale(a * product.value, product.n);
+  return select(a < P(normal_switch<T>), x * normal_cdf_inside(x), outside);
+}
+
+// Phi(x) + x phi(x), the derivative of x Phi(x), is g = Phi(-a) - a phi(a) at x = -a and 1 - g at x = a.
+// Inside, where Phi comes from its own polynomial, g is only -a phi(a).
+template <AnyPack P>
+inline P times_normal_cdf_slope(P x) {
+  using T = typename P::Scalar;
+  const P density(T(0.39894228040143267794));
+  const P a = min(abs(x), P(choose<T>(14.7f, 38.8)));
+  const auto inside = a < P(normal_switch<T>);
+  const auto r = normal_cdf_ratio(a);
+  const P ratio = r.q.high + fma(r.q.high, r.tail, fma(r.q.low, r.tail, r.q.low));
+  const P factor = apply_mask(~inside, ratio) - density * a;
+  const auto e = exponential(minus_half_square(a));
+  const P g = scale(fma(factor, e.p, factor), e.n);
+  const P middle = select(inside, normal_cdf_inside(x), apply_mask(x > P(0), P(1)));
+  return middle + select(x > P(0), -g, g);
 }
 
 // phi(x) = e^(-x^2 / 2) / sqrt(2 pi)  (ulp: 1.5, 1.5)

@@ -24,6 +24,10 @@ inline Exponential<P> exponential(P high, Low... low) {
   const P tail = polynomial(r, choose<T>(coefficients::exp_tail_float, coefficients::exp_tail_double));
   return {fma(r * r, tail, r), n};
 }
+template <AnyPack P>
+inline Exponential<P> exponential(Pair<P> x) {
+  return exponential(x.high, x.low);
+}
 template <class T>
 inline constexpr T exp_lowest = choose<T>(-104.0f, -746.0);
 template <class T>
@@ -37,10 +41,21 @@ inline P exp(P x) {
   return scale(e.p + P(1), e.n);
 }
 
-// e^-|x|
+// Not below `lowest`, in the leading piece
 template <AnyPack P>
-inline P exp_minus_abs(P x) {
-  const auto e = exponential(max(-abs(x), P(exp_lowest<typename P::Scalar>)));
+inline P at_least(typename P::Scalar lowest, P x) {
+  return max(x, P(lowest));
+}
+template <AnyPack P>
+inline Pair<P> at_least(typename P::Scalar lowest, Pair<P> x) {
+  return {max(x.high, P(lowest)), x.low};
+}
+
+// e^-|x|, for a Pack or a Pair
+template <class X>
+inline auto exp_minus_abs(X x) {
+  using P = decltype(leading(x));
+  const auto e = exponential(at_least(exp_lowest<typename P::Scalar>, minus_abs(x)));
   return scale(e.p + P(1), e.n);
 }
 
@@ -67,11 +82,85 @@ inline P tanh(P x) {
   return copysign(y / (y + P(2)), x);
 }
 
-// 1 / (1 + e^-x) = (x < 0 ? e : 1) / (1 + e), e = e^-|x|  (ulp: 2.4, 2.2)
-template <AnyPack P>
-inline P logistic(P x) {
+// 1 / (1 + e^-x) = (x < 0 ? e : 1) / (1 + e), e = e^-|x|, for a Pack or a Pair  (ulp: 2.4, 2.2)
+template <class X>
+inline auto logistic(X x) {
+  using P = decltype(leading(x));
   const P e = exp_minus_abs(x);
-  return select(x < P(0), e, P(1)) / (P(1) + e);
+  return select(leading(x) < P(0), e, P(1)) / (P(1) + e);
+}
+
+// e^-|x| = value 2^n, and once more as a number of the type, correct beside 1. For a Pack or a Pair.
+template <AnyPack P>
+struct Decay {
+  P value;  // in (1/3, 3/4)
+  Rounded<P> n;
+  P e;
+};
+template <class P>
+inline Decay<P> decay(Exponential<P> e) {
+  using T = typename P::Scalar;
+  constexpr T least_power = Format<P>::rounding + T(std::numeric_limits<T>::min_exponent - 1);
+  const P value = fma(P(T(0.5)), e.p, P(T(0.5)));
+  const Rounded<P> n{e.n.shifted + P(1)};
+  return {value, n, value * power_of_two<P>(bits(max(n.shifted, P(least_power))))};
+}
+template <class X>
+inline auto decay(X x) {
+  using T = typename decltype(leading(x))::Scalar;
+  constexpr T lowest = choose<T>(-900.0f, -1500.0);  // below, e^-|x| times any double is 0
+  return decay(exponential(at_least(lowest, minus_abs(x))));
+}
+
+// x / (1 + e^-z): x e / (1 + e) for z <= 0, and the rest of x otherwise; 0 at -infinity  (ulp: 3.2, 3.2)
+template <AnyPack P, class Z>
+inline P times_logistic(P x, Z z) {
+  const P largest(std::numeric_limits<typename P::Scalar>::max());
+  const auto d = decay(z);
+  const P part = Scaled<P>{min(max(x, -largest), largest) * (d.value / (P(1) + d.e)), d.n}.rounded();
+  return select(leading(z) > P(0), x - part, part);
+}
+
+// (1 + e)^2, for e <= 1
+template <AnyPack P>
+inline P square_of_sum(P e) {
+  return fma(e, e + P(2), P(1));
+}
+
+// The same for z = x, where less range will do
+template <AnyPack P>
+inline P times_logistic(P x) {
+  const P reach(choose<typename P::Scalar>(112.0f, 760.0));
+  const P bounded = min(max(x, -reach), reach);
+  const auto d = decay(exponential(minus_abs(bounded)));
+  const P part = scale(bounded * (d.value / (P(1) + d.e)), d.n);
+  return select(x > P(0), x - part, part);
+}
+
+// The derivative of logistic: e / (1 + e)^2, e = e^-|x|, for a Pack or a Pair
+template <class X>
+inline auto logistic_slope(X x) {
+  using P = decltype(leading(x));
+  const auto d = decay(x);
+  return Scaled<P>{d.value / square_of_sum(d.e), d.n};
+}
+
+// s + t s (1 - s), s = 1 / (1 + e^-z), for t of the sign of z: with t = z the derivative of z / (1 + e^-z).
+// It is e (1 + e - |t|) / (1 + e)^2 for z <= 0, and what is left of 1 otherwise.
+template <AnyPack P, class Z>
+inline P times_logistic_slope(Z z, P t) {
+  const auto d = decay(z);
+  const P difference = (P(1) + d.e) - min(abs(t), P(typename P::Scalar(4096)));
+  const P part = Scaled<P>{d.value * difference / square_of_sum(d.e), d.n}.rounded();
+  return select(leading(z) > P(0), P(1) - part, part);
+}
+
+// f e^x for x <= 0
+template <class F, AnyPack P>
+inline P times_exp(F f, P x) {
+  if constexpr (std::is_same_v<F, One>) return exp(x);
+  const auto d = decay(x);
+  return (f * Scaled<P>{d.value, d.n}).rounded();
 }
 
 }  // namespace deltarule::simd

@@ -74,4 +74,14 @@ inline P softplus(P x) {
   return max(x, P(0)) + fma(e * e, tail, e);
 }
 
+// log(1 + e^(k x)) / k
+template <class F, AnyPack P>
+inline P softplus(F k, P x) {
+  if constexpr (std::is_same_v<F, One>) return softplus(x);
+  using T = typename P::Scalar;
+  const auto d = decay(k.argument(x));
+  const P tail = polynomial(d.e, choose<T>(coefficients::log1p_unit_float, coefficients::log1p_unit_double));
+  return max(x, P(0)) + (Scaled<P>{fma(d.value * d.e, tail, d.value), d.n} / k).rounded();
+}
+
 }  // namespace deltarule::simd

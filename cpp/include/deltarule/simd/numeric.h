@@ -1,4 +1,5 @@
-// What the vector functions are made of: polynomials, rounding to an integer, powers of two, exact squares.
+// What the vector functions are made of: polynomials, rounding to an integer, powers of two, and numbers with
+// more digits (Pair) or more range (Scaled, Factor) than the type.
 #pragma once
 
 #include <cstddef>
@@ -65,8 +66,17 @@ inline P power_of_two(typename P::Mask low_bits_of_n) {
   return from_bits<P>((low_bits_of_n << Format<P>::fraction_bits) + Format<P>::one);
 }
 
-// a * 2^n, rounded once even where it is subnormal, for n up to twice the exponent range
+// AVX-512 scales by any power of two, and takes any number apart.
 template <AnyPack P>
+inline constexpr bool has_scalef =
+#if defined(__AVX512F__)
+    sizeof(P) == 64;
+#else
+    false;
+#endif
+
+// a * 2^n, rounded once even where it is subnormal, for |n| up to `pieces` times the exponent range
+template <int pieces = 2, AnyPack P>
 inline P scale(P a, Rounded<P> n) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(P) == 64 && sizeof(typename P::Scalar) == 4)
@@ -74,8 +84,14 @@ inline P scale(P a, Rounded<P> n) {
   if constexpr (sizeof(P) == 64 && sizeof(typename P::Scalar) == 8)
     return P(typename P::Vector(_mm512_maskz_scalef_pd(0xff, __m512d(a.v), __m512d(n.value().v))));
 #endif
-  const auto half = round_product(n.value(), typename P::Scalar(0.5));
-  return a * power_of_two<P>(half.low_bits()) * power_of_two<P>(n.low_bits() - half.low_bits());
+  const auto piece = round_product(n.value(), typename P::Scalar(1) / pieces).low_bits();
+  const P power = power_of_two<P>(piece);
+  typename P::Mask rest = n.low_bits();
+  for (int i = 1; i < pieces; ++i) {
+    a *= power;
+    rest -= piece;
+  }
+  return a * power_of_two<P>(rest);
 }
 
 // x = m 2^exponent with m in [3/4, 3/2), for normal x > 0. With split_is_total for every x: exponent -inf
@@ -85,12 +101,7 @@ struct Split {
   P m, exponent;
 };
 template <AnyPack P>
-inline constexpr bool split_is_total =
-#if defined(__AVX512F__)
-    sizeof(P) == 64;
-#else
-    false;
-#endif
+inline constexpr bool split_is_total = has_scalef<P>;
 
 template <AnyPack P>
 inline Split<P> split_exponent(P x) {
@@ -138,6 +149,168 @@ template <AnyPack P>
 struct Pair {
   P high, low;
 };
+template <AnyPack P>
+inline P leading(P a) {
+  return a;
+}
+template <AnyPack P>
+inline P leading(Pair<P> a) {
+  return a.high;
+}
+// -|a|
+template <AnyPack P>
+inline P minus_abs(P a) {
+  return -abs(a);
+}
+template <AnyPack P>
+inline Pair<P> minus_abs(Pair<P> a) {
+  return {-abs(a.high), from_bits<P>(bits(a.low) ^ (~bits(a.high) & Format<P>::sign))};
+}
+
+// a * b and a + b without error
+template <AnyPack P>
+inline Pair<P> exact_product(P a, P b) {
+  const P high = a * b;
+  if constexpr (exact_fma<P>) {
+    return {high, fma(a, b, -high)};
+  } else {
+    const P a_upper = upper_half(a), b_upper = upper_half(b), a_low = a - a_upper, b_low = b - b_upper;
+    return {high, ((a_upper * b_upper - high) + a_upper * b_low + a_low * b_upper) + a_low * b_low};
+  }
+}
+template <AnyPack P>
+inline Pair<P> exact_sum(P a, P b) {
+  const P high = a + b, b_part = high - a;
+  return {high, (a - (high - b_part)) + (b - b_part)};
+}
+template <AnyPack P>
+inline Pair<P> operator*(Pair<P> a, P b) {
+  const auto high = exact_product(a.high, b);
+  return {high.high, fma(a.low, b, high.low)};
+}
+template <AnyPack P>
+inline Pair<P> operator*(Pair<P> a, Pair<P> b) {
+  const auto high = a * b.high;
+  return {high.high, fma(a.high, b.low, high.low)};
+}
+template <AnyPack P>
+inline Pair<P> operator+(Pair<P> a, Pair<P> b) {
+  const auto high = exact_sum(a.high, b.high);
+  return {high.high, high.low + (a.low + b.low)};
+}
+// The argument of an exponential: beyond its range the low piece counts no more, and may be NaN.
+template <AnyPack P>
+inline Pair<P> exponent_argument(Pair<P> a) {
+  return {a.high, apply_mask(abs(a.high) < P(typename P::Scalar(2048)), a.low)};
+}
+
+// A constant in two pieces of the type.
+struct Constant {
+  float float_high, float_low;
+  double high, low;
+  template <AnyPack P>
+  Pair<P> in() const {
+    if constexpr (std::is_same_v<typename P::Scalar, float>)
+      return {P(float_high), P(float_low)};
+    else
+      return {P(high), P(low)};
+  }
+};
+
+// a * 2^n for any n
+template <AnyPack P>
+inline P scale_any(P a, Rounded<P> n) {
+  if constexpr (has_scalef<P>) return scale(a, n);
+  using T = typename P::Scalar;
+  constexpr T reach = 3 * (std::numeric_limits<T>::max_exponent - 2);
+  const P rounding(Format<P>::rounding);
+  return scale<3>(a, Rounded<P>{min(max(n.shifted, rounding - P(reach)), rounding + P(reach))});
+}
+
+// value * 2^n: the power of two is applied last, so that nothing overflows or underflows on the way.
+template <AnyPack P>
+struct Scaled {
+  P value;
+  Rounded<P> n;
+  P rounded() const { return scale_any(value, n); }
+};
+
+// A parameter f, a double, in every lane. Its three kinds do the same: f.times(x) is f x rounded,
+// f.argument(x) is f x as the argument of an exponential, and f multiplies and divides a Scaled.
+struct One {
+  template <AnyPack P>
+  P times(P x) const {
+    return x;
+  }
+  template <AnyPack P>
+  P argument(P x) const {
+    return x;
+  }
+};
+template <AnyPack P>
+inline Scaled<P> operator*(One, Scaled<P> a) {
+  return a;
+}
+template <AnyPack P>
+inline Scaled<P> operator/(Scaled<P> a, One) {
+  return a;
+}
+
+// One that the type rounds to a normal number, or 0: high + low
+template <AnyPack P>
+struct Factor {
+  using T = typename P::Scalar;
+  P high, low;
+  Factor() = default;
+  explicit Factor(double f) : high(T(f)), low(T(f - static_cast<double>(T(f)))) {}
+  static bool holds(double f) {
+    using Limits = std::numeric_limits<T>;
+    return f == 0 || (std::abs(f) >= static_cast<double>(Limits::min()) &&
+                      std::abs(f) <= static_cast<double>(Limits::max()));
+  }
+  P times(P x) const { return high * x; }
+  Pair<P> argument(P x) const {
+    if constexpr (std::is_same_v<T, double>) return exponent_argument(exact_product(high, x));
+    return exponent_argument(Pair<P>{high, low} * x);
+  }
+};
+template <AnyPack P>
+inline Scaled<P> operator*(Factor<P> f, Scaled<P> a) {
+  return {f.high * a.value, a.n};
+}
+template <AnyPack P>
+inline Scaled<P> operator/(Scaled<P> a, Factor<P> f) {
+  return {a.value / f.high, a.n};
+}
+
+// Any other: (high + low) 2^n, 1 <= |high| < 2
+template <AnyPack P>
+struct WideFactor {
+  using T = typename P::Scalar;
+  P high, low;
+  Rounded<P> n;
+  WideFactor() = default;
+  explicit WideFactor(double f) {
+    int exponent = 0;
+    const double m = 2 * std::frexp(f, &exponent);
+    high = P(static_cast<T>(m));
+    low = P(static_cast<T>(m - static_cast<double>(static_cast<T>(m))));
+    n = {P(static_cast<T>(exponent - 1) + Format<P>::rounding)};
+  }
+  P times(P x) const {
+    const auto half = round_product(n.value(), T(0.5));
+    return scale_any(high * scale_any(x, half), Rounded<P>{n.shifted - half.value()});
+  }
+  Pair<P> argument(P x) const { return exponent_argument(Pair<P>{high, low} * scale_any(x, n)); }
+};
+template <AnyPack P>
+inline Scaled<P> operator*(WideFactor<P> f, Scaled<P> a) {
+  return {f.high * a.value, {a.n.shifted + f.n.value()}};
+}
+template <AnyPack P>
+inline Scaled<P> operator/(Scaled<P> a, WideFactor<P> f) {
+  return {a.value / f.high, {a.n.shifted - f.n.value()}};
+}
 
 // x^2
 template <AnyPack P>
