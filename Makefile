@@ -98,7 +98,7 @@ format: .venv-test/.tools
 	$(TEST)/clang-format -i $(CXX_FILES)
 
 bench: .venv-test/.installed
-	$(TEST)/python -m bench
+	$(TEST)/python -m bench run training inference
 
 clean:
 	rm -rf build .venv-demo .venv-test .venv-dev

@@ -92,9 +92,8 @@ def test_one_question_is_wanted(run: Run) -> None:
     assert "--show-config" in done.stderr
 
 
-@pytest.mark.timing
-def test_import_is_fast(run: Run) -> None:
-    code = (
-        "import time, numpy; t = time.perf_counter(); import deltarule;print(1e3 * (time.perf_counter() - t))"
-    )
-    assert min(float(run("-c", code).stdout) for _ in range(5)) < 50
+def test_import_loads_nothing_heavy(run: Run) -> None:
+    loaded = set(run("-c", "import sys, deltarule; print(*sys.modules)").stdout.split())
+    assert "numpy" in loaded
+    heavy = {"matplotlib", "pandas", "pyarrow", "rich", "scipy", "sklearn", "tqdm", "typer", "torch"}
+    assert not heavy & loaded

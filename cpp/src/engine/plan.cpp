@@ -5,7 +5,8 @@
 namespace deltarule::engine {
 namespace {
 
-// A meeting of the team costs about a microsecond; below this much arithmetic per thread it is not worth it.
+// Opening a phase to a team costs about a microsecond; below this much arithmetic per thread it is not worth
+// it.
 constexpr double flops_per_thread = 1.5e6;
 
 // Depends on the batch alone, never on the threads: the tiles decide in which order batch statistics are

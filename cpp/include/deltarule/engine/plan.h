@@ -27,7 +27,7 @@ struct Call {
 // Threads meet after every phase. A phase runs its calls on every row tile, or one operation's own tasks.
 template <class T>
 struct Phase {
-  std::vector<Op<T>*> combine = {}, combine_backward = {};  // first, on every thread
+  std::vector<Op<T>*> combine = {}, combine_backward = {};  // first, by one thread
   std::vector<Call<T>> calls = {};
   Op<T>* tasks_of = nullptr;
   bool backward_tasks = false;
@@ -66,7 +66,7 @@ class Plan final : public Lowering<T> {
   std::ptrdiff_t max_rows() const { return options_.max_rows; }
   std::size_t scratch_size() const { return scratch_; }
   double flops_per_row() const { return flops_; }
-  // Threads worth using for this many rows: a team must save more than its meetings cost.
+  // Threads worth using for this many rows: a team must save more than its phases cost.
   int useful_threads(std::ptrdiff_t rows, int available) const;
   // Memory that the operations keep beside the arena.
   void reserve();
