@@ -186,6 +186,7 @@ X, y = rng.normal(size=(20000, 100)).astype(np.float32), rng.integers(0, 3, 2000
 net = dr.Sequential([dr.Dense(256, "relu"), dr.Dense(256, "relu"), dr.Dense(3)])
 net.compile("adam", loss="sparse_softmax_cross_entropy")
 net.fit(X[:64], y[:64])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background may ignore it
 sent = []
 
 def interrupt():

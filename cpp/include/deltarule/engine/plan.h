@@ -24,7 +24,7 @@ struct Call {
   Op<T>* op = nullptr;
 };
 
-// Threads meet after every phase. A phase runs its calls on every row tile, or one operation's own tasks.
+// A phase is over when all its tasks are done: its calls on every row tile, or one operation's own tasks.
 template <class T>
 struct Phase {
   std::vector<Op<T>*> combine = {}, combine_backward = {};  // first, by one thread
