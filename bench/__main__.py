@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import compare, limits, machine, plot, results, runner, tables
+from . import compare, limits, machine, plot, readme, results, runner, tables
 from .cases import select
 from .competitors import COMPETITORS, for_group
 
@@ -62,6 +62,11 @@ def _run(options: argparse.Namespace) -> int:
 
 def _table(options: argparse.Namespace) -> int:
     print(tables.tables(results.read(options.result), options.against, options.by))
+    return 0
+
+
+def _readme(options: argparse.Namespace) -> int:
+    readme.write(results.read(options.result))
     return 0
 
 
@@ -133,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     comparing.add_argument("--everyone", action="store_true", help="the other competitors, too")
     comparing.set_defaults(action=_compare)
+
+    readme_table = commands.add_parser("readme", help="write a result's training figures into the README")
+    readme_table.add_argument("result")
+    readme_table.set_defaults(action=_readme)
 
     drawing = commands.add_parser("plot", help="draw a result")
     drawing.add_argument("result")

@@ -4,7 +4,8 @@ import copy
 import json
 
 import pytest
-from bench import compare, limits, tables
+from bench import compare, limits, readme, tables
+from bench import results as kept
 from bench.__main__ import main
 from bench.cases import all_cases, select
 
@@ -91,3 +92,7 @@ def test_cases_are_found_by_group_name_and_wildcard():
     assert len({case.key for case in all_cases()}) == len(all_cases())
     with pytest.raises(SystemExit, match="no case matches"):
         select(["nonsense"])
+
+
+def test_the_readme_shows_the_kept_result():
+    assert readme.block(kept.read("reference")) in readme.README.read_text()
