@@ -1,79 +1,40 @@
 #include <deltarule/activations.h>
 #include <deltarule/elementwise.h>
-#include <deltarule/simd/span.h>
-#include <algorithm>
+
+#include "activations/kinds.h"
 
 namespace deltarule {
 namespace {
 
-template <class Op, class F, class P>
-Broadcast<F> broadcast(const Values& values) {
-  Broadcast<F> p;
-  for (std::size_t i = 0; i < Op::entry.parameters.size(); ++i) {
-    if constexpr (std::is_same_v<F, P>)
-      p[i] = P(static_cast<typename P::Scalar>(values[i]));
-    else
-      p[i] = F(values[i]);
+template <class T, class... Kinds>
+const ActivationKernel<T>& pick(std::size_t index) {
+  const ActivationKernel<T>* found = nullptr;
+  const auto looked = [&]<class Kind>() {
+    if (index < Kind::size) found = &activations::kernels<T, Kind>()[index];
+    index -= Kind::size;
+    return found != nullptr;
+  };
+  (looked.template operator()<Kinds>() || ...);
+  return *found;
+}
+
+template <class... Kinds>
+struct Pick {
+  template <class T>
+  static const ActivationKernel<T>& kernel(int index) {
+    return pick<T, Kinds...>(static_cast<std::size_t>(index));
   }
-  return p;
-}
-
-// run(p), with the least costly kind of p that holds the values
-template <class Op, class P, class Run>
-void with_parameters(const Values& values, Run run) {
-  if constexpr (requires(P x) { Op::forward(Broadcast<simd::One>{}, x); }) {
-    const auto all = [&](auto holds) {
-      return std::all_of(values.begin(), values.begin() + Op::entry.parameters.size(), holds);
-    };
-    if (all([](double v) { return v == 1; }))
-      run(Broadcast<simd::One>{});
-    else if (all(simd::Factor<P>::holds))
-      run(broadcast<Op, simd::Factor<P>, P>(values));
-    else
-      run(broadcast<Op, simd::WideFactor<P>, P>(values));
-  } else {
-    run(broadcast<Op, P, P>(values));
-  }
-}
-
-template <class Op, class T>
-[[gnu::flatten]] void forward(const Values& values, std::size_t n, const T* x, T* y) {
-  using P = simd::Pack<T>;
-  with_parameters<Op, P>(values, [&](const auto& p) {
-    simd::each<T>(n, [&](auto span) { span.store(y, Op::forward(p, span.load(x))); });
-  });
-}
-
-template <class Op, class T>
-[[gnu::flatten]] void backward(const Values& values, std::size_t n, const T* x, const T* y, const T* dy,
-                               T* dx) {
-  using P = simd::Pack<T>;
-  constexpr bool reads_x = Op::entry.reads == Reads::input || Op::entry.reads == Reads::both;
-  constexpr bool reads_y = Op::entry.reads == Reads::output || Op::entry.reads == Reads::both;
-  with_parameters<Op, P>(values, [&](const auto& p) {
-    simd::each<T>(n, [&](auto span) {
-      P xi = P::zero(), yi = P::zero();
-      if constexpr (reads_x) xi = span.load(x);
-      if constexpr (reads_y) yi = span.load(y);
-      span.store(dx, Op::backward(p, xi, yi, span.load(dy)));
-    });
-  });
-}
-
-template <class T>
-constexpr auto table = []<class... Ops>(List<Ops...>) {
-  return std::array{ActivationKernel<T>{&forward<Ops, T>, &backward<Ops, T>}...};
-}(Activations{});
+};
 
 }  // namespace
 
 template <>
-const ActivationKernel<float>& activation_kernel<float>(int index) {
-  return table<float>[static_cast<std::size_t>(index)];
+const ActivationKernel<float>& activation_kernel(int index) {
+  return OfActivationKinds<Pick>::kernel<float>(index);
 }
 template <>
-const ActivationKernel<double>& activation_kernel<double>(int index) {
-  return table<double>[static_cast<std::size_t>(index)];
+const ActivationKernel<double>& activation_kernel(int index) {
+  return OfActivationKinds<Pick>::kernel<double>(index);
 }
 
 }  // namespace deltarule

@@ -1,3 +1,4 @@
+#include <deltarule/activations.h>
 #include <deltarule/initializers.h>
 #include <deltarule/layers.h>
 #include <deltarule/losses.h>

@@ -81,6 +81,18 @@ struct List {
   }
 };
 
+// One list of the members of several, in order.
+template <class... Ts>
+constexpr List<Ts...> joined(List<Ts...>) {
+  return {};
+}
+template <class... Ts, class... Us, class... Lists>
+constexpr auto joined(List<Ts...>, List<Us...>, Lists... rest) {
+  return joined(List<Ts..., Us...>{}, rest...);
+}
+template <class... Lists>
+using Joined = decltype(joined(Lists{}...));
+
 inline constexpr int max_parameters = 12;
 
 // The resolved hyper-parameters of one use of an entry, in the entry's order.

@@ -4,7 +4,8 @@
 // outputs. A loss of whole rows is a row(...) that writes scale * gradient and returns the value.
 #pragma once
 
-#include <deltarule/activations.h>
+#include <deltarule/broadcast.h>
+#include <deltarule/simd/math.h>
 #include <deltarule/simd/span.h>
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,8 @@
 // arrays this choice of parameters keeps. The engine owns the step count (1 for the first) and the arrays.
 #pragma once
 
-#include <deltarule/activations.h>
+#include <deltarule/broadcast.h>
+#include <deltarule/simd/math.h>
 #include <cmath>
 
 namespace deltarule {

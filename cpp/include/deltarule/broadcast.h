@@ -1,0 +1,13 @@
+// Hyper-parameters as the kernels of activations, losses and update rules see them.
+#pragma once
+
+#include <deltarule/catalog.h>
+
+namespace deltarule {
+
+// The hyper-parameters in every lane. An activation written for any class F of p[i] gets the factors of
+// simd/numeric.h, with all digits and the whole range of a double; the others get p[i] rounded to the type.
+template <class F>
+using Broadcast = std::array<F, max_parameters>;
+
+}  // namespace deltarule

@@ -1,0 +1,78 @@
+// How the loops over arrays are made of the structs of one kind.
+#pragma once
+
+#include <deltarule/broadcast.h>
+#include <deltarule/simd/math.h>
+#include <deltarule/simd/span.h>
+#include <algorithm>
+
+#include "kinds.h"
+
+namespace deltarule::activations {
+
+template <class Op, class F, class P>
+Broadcast<F> broadcast(const Values& values) {
+  Broadcast<F> p;
+  for (std::size_t i = 0; i < Op::entry.parameters.size(); ++i) {
+    if constexpr (std::is_same_v<F, P>)
+      p[i] = P(static_cast<typename P::Scalar>(values[i]));
+    else
+      p[i] = F(values[i]);
+  }
+  return p;
+}
+
+// run(p), with the least costly kind of p that holds the values
+template <class Op, class P, class Run>
+void with_parameters(const Values& values, Run run) {
+  if constexpr (requires(P x) { Op::forward(Broadcast<simd::One>{}, x); }) {
+    const auto all = [&](auto holds) {
+      return std::all_of(values.begin(), values.begin() + Op::entry.parameters.size(), holds);
+    };
+    if (all([](double v) { return v == 1; }))
+      run(Broadcast<simd::One>{});
+    else if (all(simd::Factor<P>::holds))
+      run(broadcast<Op, simd::Factor<P>, P>(values));
+    else
+      run(broadcast<Op, simd::WideFactor<P>, P>(values));
+  } else {
+    run(broadcast<Op, P, P>(values));
+  }
+}
+
+template <class Op, class T>
+[[gnu::flatten]] void forward(const Values& values, std::size_t n, const T* x, T* y) {
+  using P = simd::Pack<T>;
+  with_parameters<Op, P>(values, [&](const auto& p) {
+    simd::each<T>(n, [&](auto span) { span.store(y, Op::forward(p, span.load(x))); });
+  });
+}
+
+template <class Op, class T>
+[[gnu::flatten]] void backward(const Values& values, std::size_t n, const T* x, const T* y, const T* dy,
+                               T* dx) {
+  using P = simd::Pack<T>;
+  constexpr bool reads_x = Op::entry.reads == Reads::input || Op::entry.reads == Reads::both;
+  constexpr bool reads_y = Op::entry.reads == Reads::output || Op::entry.reads == Reads::both;
+  with_parameters<Op, P>(values, [&](const auto& p) {
+    simd::each<T>(n, [&](auto span) {
+      P xi = P::zero(), yi = P::zero();
+      if constexpr (reads_x) xi = span.load(x);
+      if constexpr (reads_y) yi = span.load(y);
+      span.store(dx, Op::backward(p, xi, yi, span.load(dy)));
+    });
+  });
+}
+
+template <class T, class... Ops>
+std::span<const ActivationKernel<T>> table_of(List<Ops...>) {
+  static constexpr std::array table{ActivationKernel<T>{&forward<Ops, T>, &backward<Ops, T>}...};
+  return table;
+}
+
+template <class T, class Kind>
+std::span<const ActivationKernel<T>> kernels() {
+  return table_of<T>(Kind{});
+}
+
+}  // namespace deltarule::activations
