@@ -40,8 +40,9 @@ def block(results: dict[str, Any]) -> str:
         records = [r for r in results["records"] if r["group"] == "training" and r["threads"] == threads]
         if not records:
             continue
+        title = f"{threads} thread{'s' * (threads > 1)}"
         parts += [
-            f"| {threads} thread{'s' * (threads > 1)} | {OWN} | {' | '.join(PEERS.values())} | best peer / {OWN} |",
+            f"| {title} | {OWN} | {' | '.join(PEERS.values())} | best peer / {OWN} |",
             "|---|" + "--:|" * (len(PEERS) + 2),
         ]
         for r in records:
