@@ -12,6 +12,25 @@
 #include "training_run.h"
 
 namespace deltarule {
+namespace {
+
+// Delta w = eta (t - y) x is the gradient step of half the squared error of linear units, and of nothing
+// else.
+void check_delta_rule(const NetworkSpec& network, const Entry& loss) {
+  if (loss.name != "quadratic")
+    throw std::invalid_argument("optimizer 'delta_rule': loss '" + std::string(loss.name) +
+                                "' is not allowed; allowed: 'quadratic'");
+  bool linear = network.layers.size() == 1 && network.layers[0].type == "dense";
+  if (linear)
+    if (const auto part = network.layers[0].parts.find("activation"); part != network.layers[0].parts.end())
+      linear = part->second.name.empty() || part->second.name == "identity";
+  if (!linear)
+    throw std::invalid_argument(
+        "optimizer 'delta_rule': the network is not a single linear layer; allowed: one dense layer without "
+        "activation (for deeper networks: sgd)");
+}
+
+}  // namespace
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
@@ -45,6 +64,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
                                 "' needs one output per class, at least 2; the network has " +
                                 std::to_string(network.output_width()) +
                                 " (for two classes with one output: sigmoid_cross_entropy)");
+  if (optimizer_.entry->name == "delta_rule") check_delta_rule(network.spec(), *loss_.entry);
   base_rate_ = optimizer_.values[0];
   for (int i = 0; i < update_kernel<T>(optimizer_.index).states_used(optimizer_.values); ++i)
     states_.emplace_back(network.parameters().size());

@@ -14,11 +14,16 @@ from ._layer_kernels import (
 from ._types import Array, ArrayLike
 
 __all__ = [
+    "adadelta_update",
+    "adagrad_update",
     "adam_update",
+    "adamax_update",
     "adamw_update",
+    "amsgrad_update",
     "batch_norm_backward",
     "batch_norm_forward",
     "bce_with_logits",
+    "delta_rule_update",
     "dense_backward",
     "dense_forward",
     "elu",
@@ -33,15 +38,24 @@ __all__ = [
     "leaky_relu_backward",
     "linear",
     "linear_backward",
+    "lion_update",
+    "lms_update",
     "logistic",
     "logistic_backward",
     "matmul",
     "mean_squared_error",
+    "momentum_update",
     "mse",
+    "nadam_update",
+    "nadamw_update",
+    "nag_update",
+    "nesterov_update",
     "quadratic",
+    "radam_update",
     "relu",
     "relu_backward",
     "rmsprop_update",
+    "rprop_update",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",
@@ -58,8 +72,36 @@ __all__ = [
     "swish_backward",
     "tanh",
     "tanh_backward",
+    "widrow_hoff_update",
 ]
 
+def adadelta_update(
+    w: Array,
+    g: ArrayLike,
+    square_average: Array,
+    square_step: Array,
+    *,
+    step: int,
+    learning_rate: float = 1.0,
+    rho: float = 0.9,
+    epsilon: float = 1e-06,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+) -> None: ...
+def adagrad_update(
+    w: Array,
+    g: ArrayLike,
+    square_sum: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.01,
+    epsilon: float = 1e-10,
+    eps_inside: bool = False,
+    initial_accumulator: float = 0.0,
+    learning_rate_decay: float = 0.0,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+) -> None: ...
 def adam_update(
     w: Array,
     g: ArrayLike,
@@ -74,6 +116,23 @@ def adam_update(
     epsilon: float = 1e-08,
     amsgrad: bool = False,
     weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+    epsilon_hat: bool = False,
+) -> None: ...
+def adamax_update(
+    w: Array,
+    g: ArrayLike,
+    first_moment: Array,
+    largest_gradient: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.002,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-08,
+    epsilon_in_maximum: bool = True,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
 ) -> None: ...
 def adamw_update(
     w: Array,
@@ -89,6 +148,23 @@ def adamw_update(
     epsilon: float = 1e-08,
     amsgrad: bool = False,
     weight_decay: float = 0.01,
+    epsilon_hat: bool = False,
+) -> None: ...
+def amsgrad_update(
+    w: Array,
+    g: ArrayLike,
+    first_moment: Array,
+    second_moment: Array,
+    max_second_moment: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-08,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+    epsilon_hat: bool = False,
 ) -> None: ...
 def bce_with_logits(
     prediction: ArrayLike,
@@ -99,6 +175,7 @@ def bce_with_logits(
     pos_weight: float = 1.0,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def delta_rule_update(w: Array, g: ArrayLike, *, step: int, learning_rate: float = 0.01) -> None: ...
 def elu(x: ArrayLike, *, alpha: float = 1.0, out: Array | None = None) -> Array: ...
 def elu_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, alpha: float = 1.0, out: Array | None = None
@@ -122,6 +199,18 @@ def leaky_relu_backward(
 ) -> Array: ...
 def linear(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def linear_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
+def lion_update(
+    w: Array,
+    g: ArrayLike,
+    mean_gradient: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.0001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.99,
+    weight_decay: float = 0.0,
+) -> None: ...
+def lms_update(w: Array, g: ArrayLike, *, step: int, learning_rate: float = 0.01) -> None: ...
 def logistic(x: ArrayLike, *, slope: float = 1.0, out: Array | None = None) -> Array: ...
 def logistic_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, slope: float = 1.0, out: Array | None = None
@@ -134,6 +223,18 @@ def mean_squared_error(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def momentum_update(
+    w: Array,
+    g: ArrayLike,
+    velocity: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.01,
+    momentum: float = 0.9,
+    averaged: bool = False,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+) -> None: ...
 def mse(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -142,6 +243,59 @@ def mse(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def nadam_update(
+    w: Array,
+    g: ArrayLike,
+    first_moment: Array,
+    second_moment: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.002,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-08,
+    momentum_decay: float = 0.004,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+) -> None: ...
+def nadamw_update(
+    w: Array,
+    g: ArrayLike,
+    first_moment: Array,
+    second_moment: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.002,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-08,
+    momentum_decay: float = 0.004,
+    weight_decay: float = 0.01,
+) -> None: ...
+def nag_update(
+    w: Array,
+    g: ArrayLike,
+    velocity: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.01,
+    momentum: float = 0.9,
+    averaged: bool = False,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+) -> None: ...
+def nesterov_update(
+    w: Array,
+    g: ArrayLike,
+    velocity: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.01,
+    momentum: float = 0.9,
+    averaged: bool = False,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+) -> None: ...
 def quadratic(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -150,6 +304,20 @@ def quadratic(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def radam_update(
+    w: Array,
+    g: ArrayLike,
+    first_moment: Array,
+    second_moment: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-08,
+    weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+) -> None: ...
 def relu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def relu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def rmsprop_update(
@@ -167,6 +335,21 @@ def rmsprop_update(
     centered: bool = False,
     momentum: float = 0.0,
     weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+    rate_in_buffer: bool = False,
+) -> None: ...
+def rprop_update(
+    w: Array,
+    g: ArrayLike,
+    previous_gradient: Array,
+    step_size: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.01,
+    decrease: float = 0.5,
+    increase: float = 1.2,
+    smallest_step: float = 1e-06,
+    largest_step: float = 50.0,
 ) -> None: ...
 def sgd_update(
     w: Array,
@@ -179,6 +362,9 @@ def sgd_update(
     dampening: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    decoupled_weight_decay: bool = False,
+    dampen_first_step: bool = True,
+    rate_in_buffer: bool = False,
 ) -> None: ...
 def sigmoid(x: ArrayLike, *, slope: float = 1.0, out: Array | None = None) -> Array: ...
 def sigmoid_backward(
@@ -227,3 +413,4 @@ def swish_backward(
 ) -> Array: ...
 def tanh(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def tanh_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
+def widrow_hoff_update(w: Array, g: ArrayLike, *, step: int, learning_rate: float = 0.01) -> None: ...

@@ -5,12 +5,42 @@ from typing import Any, Final
 from ._families import Optimizer, Schedule
 
 __all__ = [
+    "NAG",
     "SGD",
+    "AMSGrad",
+    "AdaGrad",
+    "Adadelta",
     "Adam",
     "AdamW",
+    "Adamax",
+    "DeltaRule",
+    "Lion",
+    "Momentum",
+    "NAdamW",
+    "Nadam",
     "Optimizer",
+    "RAdam",
     "RMSProp",
+    "Rprop",
 ]
+
+class NAG(Optimizer):
+    learning_rate: Final[float]
+    momentum: Final[float]
+    averaged: Final[bool]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        *,
+        momentum: float = 0.9,
+        averaged: bool = False,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
 
 class SGD(Optimizer):
     learning_rate: Final[float]
@@ -18,6 +48,9 @@ class SGD(Optimizer):
     dampening: Final[float]
     nesterov: Final[bool]
     weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    dampen_first_step: Final[bool]
+    rate_in_buffer: Final[bool]
     schedule: Final[Schedule | None]
     def __init__(
         self,
@@ -27,6 +60,71 @@ class SGD(Optimizer):
         dampening: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        dampen_first_step: bool = True,
+        rate_in_buffer: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class AMSGrad(Optimizer):
+    learning_rate: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    epsilon: Final[float]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    epsilon_hat: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-08,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        epsilon_hat: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class AdaGrad(Optimizer):
+    learning_rate: Final[float]
+    epsilon: Final[float]
+    eps_inside: Final[bool]
+    initial_accumulator: Final[float]
+    learning_rate_decay: Final[float]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        *,
+        epsilon: float = 1e-10,
+        eps_inside: bool = False,
+        initial_accumulator: float = 0.0,
+        learning_rate_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class Adadelta(Optimizer):
+    learning_rate: Final[float]
+    rho: Final[float]
+    epsilon: Final[float]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        *,
+        rho: float = 0.9,
+        epsilon: float = 1e-06,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         schedule: Schedule | str | dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -37,6 +135,8 @@ class Adam(Optimizer):
     epsilon: Final[float]
     amsgrad: Final[bool]
     weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    epsilon_hat: Final[bool]
     schedule: Final[Schedule | None]
     def __init__(
         self,
@@ -47,6 +147,8 @@ class Adam(Optimizer):
         epsilon: float = 1e-08,
         amsgrad: bool = False,
         weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        epsilon_hat: bool = False,
         schedule: Schedule | str | dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -57,6 +159,7 @@ class AdamW(Optimizer):
     epsilon: Final[float]
     amsgrad: Final[bool]
     weight_decay: Final[float]
+    epsilon_hat: Final[bool]
     schedule: Final[Schedule | None]
     def __init__(
         self,
@@ -67,6 +170,132 @@ class AdamW(Optimizer):
         epsilon: float = 1e-08,
         amsgrad: bool = False,
         weight_decay: float = 0.01,
+        epsilon_hat: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class Adamax(Optimizer):
+    learning_rate: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    epsilon: Final[float]
+    epsilon_in_maximum: Final[bool]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.002,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-08,
+        epsilon_in_maximum: bool = True,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class DeltaRule(Optimizer):
+    learning_rate: Final[float]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self, learning_rate: float = 0.01, *, schedule: Schedule | str | dict[str, Any] | None = None
+    ) -> None: ...
+
+class Lion(Optimizer):
+    learning_rate: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    weight_decay: Final[float]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.0001,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float = 0.0,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class Momentum(Optimizer):
+    learning_rate: Final[float]
+    momentum: Final[float]
+    averaged: Final[bool]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        *,
+        momentum: float = 0.9,
+        averaged: bool = False,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class NAdamW(Optimizer):
+    learning_rate: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    epsilon: Final[float]
+    momentum_decay: Final[float]
+    weight_decay: Final[float]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.002,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-08,
+        momentum_decay: float = 0.004,
+        weight_decay: float = 0.01,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class Nadam(Optimizer):
+    learning_rate: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    epsilon: Final[float]
+    momentum_decay: Final[float]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.002,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-08,
+        momentum_decay: float = 0.004,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class RAdam(Optimizer):
+    learning_rate: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    epsilon: Final[float]
+    weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-08,
+        weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
         schedule: Schedule | str | dict[str, Any] | None = None,
     ) -> None: ...
 
@@ -78,6 +307,8 @@ class RMSProp(Optimizer):
     centered: Final[bool]
     momentum: Final[float]
     weight_decay: Final[float]
+    decoupled_weight_decay: Final[bool]
+    rate_in_buffer: Final[bool]
     schedule: Final[Schedule | None]
     def __init__(
         self,
@@ -89,5 +320,25 @@ class RMSProp(Optimizer):
         centered: bool = False,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
+        rate_in_buffer: bool = False,
+        schedule: Schedule | str | dict[str, Any] | None = None,
+    ) -> None: ...
+
+class Rprop(Optimizer):
+    learning_rate: Final[float]
+    decrease: Final[float]
+    increase: Final[float]
+    smallest_step: Final[float]
+    largest_step: Final[float]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        *,
+        decrease: float = 0.5,
+        increase: float = 1.2,
+        smallest_step: float = 1e-06,
+        largest_step: float = 50.0,
         schedule: Schedule | str | dict[str, Any] | None = None,
     ) -> None: ...

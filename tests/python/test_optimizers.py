@@ -1,5 +1,7 @@
 """Every update rule of the catalogue: trajectories against its oracle, toy problems, bad arguments."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,15 @@ COMBINED = [
     *combined(epsilon=0.1, eps_inside=True, momentum=0.9),
     *combined(centered=True, momentum=0.9, eps_inside=True),
     *combined(centered=True, weight_decay=0.1),
+    *combined(weight_decay=0.1, decoupled_weight_decay=True),
+    *combined(momentum=0.9, rate_in_buffer=True),
+    *combined(momentum=0.9, nesterov=True, rate_in_buffer=True),
+    *combined(momentum=0.9, dampening=0.5, dampen_first_step=False),
+    *combined(momentum=0.8, averaged=True, weight_decay=0.1),
+    *combined(eps_inside=True, initial_accumulator=0.1, learning_rate_decay=0.1),
+    *combined(epsilon=0.01, epsilon_hat=True),
+    *combined(epsilon=0.01, epsilon_in_maximum=False),
+    *combined(beta_2=0.3, epsilon=1e-3),
 ]
 
 
@@ -84,8 +95,10 @@ def changed(case):
     return {p["name"] for p in entry["parameters"] if chosen[p["name"]] != p["default"]}
 
 
-# dampening and nesterov act together with momentum only
-ACTING = [case for case in [*CASES, *COMBINED] if changed(case) - {"dampening", "nesterov"}]
+# These act together with another one only: with momentum, dampening, weight decay, or with large steps.
+SECONDARY = {"dampening", "nesterov", "dampen_first_step", "rate_in_buffer", "decoupled_weight_decay"}
+SECONDARY |= {"largest_step"}
+ACTING = [case for case in [*CASES, *COMBINED] if changed(case) - SECONDARY]
 
 
 @pytest.mark.parametrize(("entry", "chosen"), ACTING)
@@ -107,18 +120,29 @@ def test_dampening_and_nesterov_without_momentum():
         assert w.tolist() == [-0.1] * 3
 
 
+# Steps of a size that the rule sets itself need another rate than 0.1 and 1e-3, which suit the others.
+PARABOLA_RATES = {"adagrad": 1.0, "adadelta": 10.0}
+ROSENBROCK_RATES = {"adagrad": 0.1, "adadelta": 0.3, "amsgrad": 0.01, "rprop": 0.01}
+
+
+def undecayed(entry, **chosen):
+    """Defaults without weight decay."""
+    defaults = {p["name"]: p["default"] for p in entry["parameters"]}
+    return defaults | ({"weight_decay": 0.0} if "weight_decay" in defaults else {}) | chosen
+
+
 @pytest.mark.parametrize("entry", BY_NAME)
 @TYPES
 def test_solves_a_parabola(entry, dtype):
     goal = np.array([3, -2, 0.5], dtype)
     w = np.zeros(3, dtype)
     steps = 3000
-    rate = 0.1
+    rate = PARABOLA_RATES.get(entry["name"], 0.1)
 
     def gradient(w, _):
         return 2 * (w - goal)
 
-    chosen = {p["name"]: p["default"] for p in entry["parameters"]} | {"weight_decay": 0.0}
+    chosen = undecayed(entry)
     kept = states(entry, chosen, w)
     for step in range(1, steps + 1):
         decayed = chosen | {"learning_rate": rate * (1 - step / steps)}
@@ -137,8 +161,7 @@ def test_gets_down_on_rosenbrock(entry, dtype):
         return np.array([-2 * (1 - w[0]) - 400 * w[0] * u, 200 * u], dtype)
 
     w = np.array([-1.2, 1], dtype)
-    chosen = {p["name"]: p["default"] for p in entry["parameters"]} | {"weight_decay": 0.0}
-    chosen["learning_rate"] = 1e-3
+    chosen = undecayed(entry, learning_rate=ROSENBROCK_RATES.get(entry["name"], 1e-3))
     run(entry, chosen, w, gradient, 12_000)
     assert value(w) < 0.3, f"{value(w)} at {w}, from 24.2"
 
@@ -146,10 +169,12 @@ def test_gets_down_on_rosenbrock(entry, dtype):
 @pytest.mark.parametrize("entry", BY_NAME)
 @TYPES
 def test_zero_gradient_and_zero_rate(entry, dtype):
-    chosen = {p["name"]: p["default"] for p in entry["parameters"]} | {"weight_decay": 0.0}
+    chosen = undecayed(entry)
     w = np.array([1.5, -2, 0], dtype)
     run(entry, chosen, w, lambda w, _: np.zeros_like(w), 3)
     assert w.tolist() == [1.5, -2, 0]
+    if entry["name"] == "rprop":  # its rate is the first step, and steps have a lower limit of their own
+        return
     run(entry, chosen | {"learning_rate": 0.0}, w, bowl, 3)
     assert w.tolist() == [1.5, -2, 0]
 
@@ -238,32 +263,72 @@ def test_bad_arguments(entry):
 
 def torch_rules():
     common = {"learning_rate": 0.05, "weight_decay": 0.1}
+    decoupled = common | {"decoupled_weight_decay": True}
     return [
         ("sgd", "SGD", common, {}),
         ("sgd", "SGD", common | {"momentum": 0.9}, {}),
         ("sgd", "SGD", common | {"momentum": 0.9, "nesterov": True}, {}),
+        ("sgd", "SGD", common | {"momentum": 0.9, "dampening": 0.3, "dampen_first_step": False}, {}),
+        ("momentum", "SGD", common, {}),
+        ("nag", "SGD", common, {"nesterov": True}),
+        ("adagrad", "Adagrad", common, {}),
+        ("adagrad", "Adagrad", common | {"initial_accumulator": 0.1, "learning_rate_decay": 0.01}, {}),
+        ("adadelta", "Adadelta", common | {"learning_rate": 1.0, "rho": 0.95}, {}),
         ("adam", "Adam", common, {}),
+        ("adam", "Adam", decoupled, {}),
         ("adam", "Adam", common | {"amsgrad": True, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}, {}),
+        ("amsgrad", "Adam", common, {"amsgrad": True}),
         ("adamw", "AdamW", common, {}),
         ("adamw", "AdamW", common | {"amsgrad": True}, {}),
+        ("nadam", "NAdam", common, {}),
+        ("nadam", "NAdam", decoupled | {"momentum_decay": 0.1}, {}),
+        ("nadamw", "NAdam", common, {"decoupled_weight_decay": True}),
+        ("adamax", "Adamax", common, {}),
+        ("radam", "RAdam", common, {}),
+        ("radam", "RAdam", decoupled | {"beta_2": 0.9}, {}),
+        ("rprop", "Rprop", {"learning_rate": 0.05, "decrease": 0.4, "largest_step": 0.3}, {}),
         ("rmsprop", "RMSprop", common, {}),
         ("rmsprop", "RMSprop", common | {"centered": True, "momentum": 0.7, "beta": 0.9}, {}),
     ]
 
 
+TORCH_WORDS = {
+    "learning_rate": "lr",
+    "epsilon": "eps",
+    "beta": "alpha",
+    "initial_accumulator": "initial_accumulator_value",
+    "learning_rate_decay": "lr_decay",
+}
+OURS_ALONE = {
+    *("beta_1", "beta_2", "decrease", "increase", "smallest_step", "largest_step", "averaged"),
+    *("eps_inside", "rate_in_buffer", "dampen_first_step", "epsilon_hat", "epsilon_in_maximum"),
+}
+
+
+def torch_settings(chosen, peer):
+    """Our parameters by PyTorch's names."""
+    given = {TORCH_WORDS.get(k, k): v for k, v in chosen.items() if k not in OURS_ALONE}
+    if peer not in ("Adam", "NAdam", "RAdam"):
+        given.pop("decoupled_weight_decay", None)
+    if "beta_1" in chosen:
+        given["betas"] = (chosen["beta_1"], chosen["beta_2"])
+    if "decrease" in chosen:
+        given["etas"] = (chosen["decrease"], chosen["increase"])
+        given["step_sizes"] = (chosen["smallest_step"], chosen["largest_step"])
+    return given
+
+
 @pytest.mark.parametrize(("name", "peer", "chosen", "extra"), torch_rules())
-def test_same_as_torch(name, peer, chosen, extra, rng):
+def test_same_as_torch(name, peer, chosen, extra, rng, request):
     """PyTorch leaves dampening out of the first step; apart from that its formulas are ours."""
     torch = pytest.importorskip("torch", reason="torch is not installed: no cross-check of the update rules")
     entry = next(e for e in ENTRIES if e["name"] == name)
     chosen = {p["name"]: p["default"] for p in entry["parameters"]} | chosen
-    words = {"learning_rate": "lr", "epsilon": "eps", "beta": "alpha"}
-    given = {words.get(k, k): v for k, v in chosen.items() if k not in ("beta_1", "beta_2", "eps_inside")}
-    if "beta_1" in chosen:
-        given["betas"] = (chosen["beta_1"], chosen["beta_2"])
+    request.addfinalizer(partial(torch.set_default_dtype, torch.get_default_dtype()))
+    torch.set_default_dtype(torch.float64)  # else NAdam keeps its product of momenta in float32
     start = rng.normal(size=12)
     theirs = torch.nn.Parameter(torch.tensor(start))
-    rule = getattr(torch.optim, peer)([theirs], **given, **extra)
+    rule = getattr(torch.optim, peer)([theirs], **torch_settings(chosen, peer) | extra)
     w = start.copy()
     kept = states(entry, chosen, w)
     for step in range(1, 51):
@@ -272,3 +337,64 @@ def test_same_as_torch(name, peer, chosen, extra, rng):
         rule.step()
         run(entry, chosen, w, lambda *_, g=g: g, 1, kept, step)
     assert_near(w, theirs.detach().numpy(), 1e-11, name, 1)
+
+
+def test_momenta_of_nadam_do_not_depend_on_where_training_went_on(rng):
+    """The product of the momenta is worked out anew where a thread meets another step or another beta."""
+    start, g = rng.normal(size=(2, 5))
+
+    def after(step, **chosen):
+        w, m, v = start.copy(), g * 0.1, g * g
+        dr.kernels.nadam_update(w, g, m, v, step=step, **chosen)
+        return w.tobytes()
+
+    straight = [after(step) for step in range(1, 600)]
+    for step in (599, 7, 300, 1, 598):
+        assert after(step) == straight[step - 1]
+        after(step, momentum_decay=1.0)
+        after(step + 50, beta_1=0.5)
+        assert after(step) == straight[step - 1]
+
+
+def test_rprop_rests_after_a_turn():
+    """By hand: 0.1, then 1.2 times that, then a turn (no step, half the size), then on with that size."""
+    w, kept = np.zeros(1), (np.zeros(1), np.zeros(1))
+    path = []
+    for step, g in enumerate((1.0, 2.0, -0.5, -3.0), start=1):
+        dr.kernels.rprop_update(w, np.array([g]), *kept, step=step, learning_rate=0.1)
+        path.append(w[0])
+    np.testing.assert_allclose(path, [-0.1, -0.22, -0.22, -0.16], rtol=1e-14)
+    w, kept = np.zeros(1), (np.zeros(1), np.zeros(1))
+    for step in (1, 2, 3):
+        dr.kernels.rprop_update(w, np.ones(1), *kept, step=step, learning_rate=0.1, largest_step=0.11)
+    np.testing.assert_allclose(w, [-0.1 - 0.11 - 0.11], rtol=1e-14)
+
+
+def test_delta_rule_is_widrow_and_hoffs(rng):
+    """Pattern by pattern, eta (t - y) x."""
+    x, t = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
+    net = dr.Sequential([dr.Dense(1)], dtype="float64").build(3)
+    net.compile(dr.DeltaRule(learning_rate=0.05), loss="quadratic")
+    w, b = (a.copy() for a in net.parameters().values())
+    net.fit(x, t, batch_size=1, epochs=2, shuffle=False, verbose=0)
+    for row, goal in [*zip(x, t, strict=True)] * 2:
+        error = goal - (row @ w + b)
+        w += 0.05 * np.outer(row, error)
+        b += 0.05 * error
+    for ours, exact in zip(net.parameters().values(), (w, b), strict=True):
+        np.testing.assert_allclose(ours, exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss", "text"),
+    [
+        ([dr.Dense(1)], "mse", "loss 'mse' is not allowed; allowed: 'quadratic'"),
+        ([dr.Dense(3), dr.Dense(1)], "quadratic", "not a single linear layer; allowed: one dense layer"),
+        ([dr.Dense(1, "tanh")], "quadratic", "not a single linear layer; allowed: one dense layer"),
+    ],
+)
+def test_delta_rule_is_for_linear_units(layers, loss, text):
+    net = dr.Sequential(layers).build(3)
+    net.compile("delta_rule", loss=loss)
+    with pytest.raises(ValueError, match=f"optimizer 'delta_rule': .*{text}"):
+        net.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
