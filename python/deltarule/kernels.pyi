@@ -22,7 +22,11 @@ __all__ = [
     "amsgrad_update",
     "batch_norm_backward",
     "batch_norm_forward",
+    "bce",
     "bce_with_logits",
+    "binary_cross_entropy",
+    "categorical_cross_entropy",
+    "cubed_hinge",
     "delta_rule_update",
     "dense_backward",
     "dense_forward",
@@ -30,8 +34,13 @@ __all__ = [
     "elu_backward",
     "gelu",
     "gelu_backward",
+    "half_margin_hinge",
+    "hinge",
+    "huber",
     "identity",
     "identity_backward",
+    "kl_div",
+    "kl_divergence",
     "layer_norm_backward",
     "layer_norm_forward",
     "leaky_relu",
@@ -40,17 +49,27 @@ __all__ = [
     "linear_backward",
     "lion_update",
     "lms_update",
+    "log_cosh",
+    "log_likelihood",
     "logistic",
     "logistic_backward",
+    "logistic_quadratic",
+    "mae",
     "matmul",
+    "mean_absolute_error",
     "mean_squared_error",
     "momentum_update",
     "mse",
+    "multiclass_hinge",
     "nadam_update",
     "nadamw_update",
     "nag_update",
     "nesterov_update",
+    "perceptron",
+    "pinball",
+    "poisson_nll",
     "quadratic",
+    "quantile",
     "radam_update",
     "relu",
     "relu_backward",
@@ -62,12 +81,14 @@ __all__ = [
     "sigmoid_cross_entropy",
     "silu",
     "silu_backward",
+    "smooth_zero_one",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
     "softplus",
     "softplus_backward",
     "sparse_softmax_cross_entropy",
+    "squared_hinge",
     "swish",
     "swish_backward",
     "tanh",
@@ -166,6 +187,15 @@ def amsgrad_update(
     decoupled_weight_decay: bool = False,
     epsilon_hat: bool = False,
 ) -> None: ...
+def bce(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    epsilon: float = 1e-07,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def bce_with_logits(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -173,6 +203,32 @@ def bce_with_logits(
     reduction: str = "mean",
     *,
     pos_weight: float = 1.0,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def binary_cross_entropy(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    epsilon: float = 1e-07,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def categorical_cross_entropy(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    epsilon: float = 1e-07,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def cubed_hinge(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
 def delta_rule_update(w: Array, g: ArrayLike, *, step: int, learning_rate: float = 0.01) -> None: ...
@@ -191,8 +247,53 @@ def gelu_backward(
     approximate: Literal["none", "tanh", "sigmoid"] = "none",
     out: Array | None = None,
 ) -> Array: ...
+def half_margin_hinge(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def hinge(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def huber(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    delta: float = 1.0,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def identity(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def identity_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
+def kl_div(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    log_probabilities: bool = True,
+    epsilon: float = 1e-07,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def kl_divergence(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    log_probabilities: bool = True,
+    epsilon: float = 1e-07,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def leaky_relu(x: ArrayLike, *, alpha: float = 0.01, out: Array | None = None) -> Array: ...
 def leaky_relu_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, alpha: float = 0.01, out: Array | None = None
@@ -211,10 +312,51 @@ def lion_update(
     weight_decay: float = 0.0,
 ) -> None: ...
 def lms_update(w: Array, g: ArrayLike, *, step: int, learning_rate: float = 0.01) -> None: ...
+def log_cosh(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def log_likelihood(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    epsilon: float = 1e-07,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def logistic(x: ArrayLike, *, slope: float = 1.0, out: Array | None = None) -> Array: ...
 def logistic_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, slope: float = 1.0, out: Array | None = None
 ) -> Array: ...
+def logistic_quadratic(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def mae(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def mean_absolute_error(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def mean_squared_error(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -236,6 +378,14 @@ def momentum_update(
     decoupled_weight_decay: bool = False,
 ) -> None: ...
 def mse(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def multiclass_hinge(
     prediction: ArrayLike,
     target: ArrayLike,
     sample_weight: ArrayLike | None = None,
@@ -296,12 +446,49 @@ def nesterov_update(
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
 ) -> None: ...
+def perceptron(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def pinball(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    tau: float = 0.5,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def poisson_nll(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    log_input: bool = True,
+    full: bool = False,
+    epsilon: float = 1e-08,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def quadratic(
     prediction: ArrayLike,
     target: ArrayLike,
     sample_weight: ArrayLike | None = None,
     reduction: str = "mean",
     *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def quantile(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    tau: float = 0.5,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
 def radam_update(
@@ -383,6 +570,15 @@ def silu(x: ArrayLike, *, beta: float = 1.0, out: Array | None = None) -> Array:
 def silu_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, beta: float = 1.0, out: Array | None = None
 ) -> Array: ...
+def smooth_zero_one(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    k: float = 10.0,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def softmax(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def softmax_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def softmax_cross_entropy(
@@ -405,6 +601,14 @@ def sparse_softmax_cross_entropy(
     reduction: str = "mean",
     *,
     label_smoothing: float = 0.0,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def squared_hinge(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
 def swish(x: ArrayLike, *, beta: float = 1.0, out: Array | None = None) -> Array: ...

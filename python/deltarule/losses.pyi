@@ -5,23 +5,99 @@ from typing import Final
 from ._families import Loss
 
 __all__ = [
+    "BinaryCrossEntropy",
+    "CategoricalCrossEntropy",
+    "CubedHinge",
+    "HalfMarginHinge",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "LogLikelihood",
+    "LogisticQuadratic",
     "Loss",
+    "MeanAbsoluteError",
     "MeanSquaredError",
+    "MulticlassHinge",
+    "Perceptron",
+    "PoissonNLL",
     "Quadratic",
+    "Quantile",
     "SigmoidCrossEntropy",
+    "SmoothZeroOne",
     "SoftmaxCrossEntropy",
     "SparseSoftmaxCrossEntropy",
+    "SquaredHinge",
 ]
+
+class BinaryCrossEntropy(Loss):
+    epsilon: Final[float]
+    def __init__(self, epsilon: float = 1e-07) -> None: ...
+
+class CategoricalCrossEntropy(Loss):
+    epsilon: Final[float]
+    def __init__(self, epsilon: float = 1e-07) -> None: ...
+
+class CubedHinge(Loss):
+    def __init__(self) -> None: ...
+
+class HalfMarginHinge(Loss):
+    def __init__(self) -> None: ...
+
+class Hinge(Loss):
+    def __init__(self) -> None: ...
+
+class Huber(Loss):
+    delta: Final[float]
+    def __init__(self, delta: float = 1.0) -> None: ...
+
+class KLDivergence(Loss):
+    log_probabilities: Final[bool]
+    epsilon: Final[float]
+    def __init__(self, log_probabilities: bool = True, *, epsilon: float = 1e-07) -> None: ...
+
+class LogCosh(Loss):
+    def __init__(self) -> None: ...
+
+class LogLikelihood(Loss):
+    epsilon: Final[float]
+    def __init__(self, epsilon: float = 1e-07) -> None: ...
+
+class LogisticQuadratic(Loss):
+    def __init__(self) -> None: ...
+
+class MeanAbsoluteError(Loss):
+    def __init__(self) -> None: ...
 
 class MeanSquaredError(Loss):
     def __init__(self) -> None: ...
 
+class MulticlassHinge(Loss):
+    def __init__(self) -> None: ...
+
+class Perceptron(Loss):
+    def __init__(self) -> None: ...
+
+class PoissonNLL(Loss):
+    log_input: Final[bool]
+    full: Final[bool]
+    epsilon: Final[float]
+    def __init__(self, log_input: bool = True, *, full: bool = False, epsilon: float = 1e-08) -> None: ...
+
 class Quadratic(Loss):
     def __init__(self) -> None: ...
+
+class Quantile(Loss):
+    tau: Final[float]
+    def __init__(self, tau: float = 0.5) -> None: ...
 
 class SigmoidCrossEntropy(Loss):
     pos_weight: Final[float]
     def __init__(self, pos_weight: float = 1.0) -> None: ...
+
+class SmoothZeroOne(Loss):
+    k: Final[float]
+    def __init__(self, k: float = 10.0) -> None: ...
 
 class SoftmaxCrossEntropy(Loss):
     label_smoothing: Final[float]
@@ -30,3 +106,6 @@ class SoftmaxCrossEntropy(Loss):
 class SparseSoftmaxCrossEntropy(Loss):
     label_smoothing: Final[float]
     def __init__(self, label_smoothing: float = 0.0) -> None: ...
+
+class SquaredHinge(Loss):
+    def __init__(self) -> None: ...

@@ -7,7 +7,7 @@ import deltarule as dr
 from deltarule._native import core
 from reference.checking import assert_near, cases, rounded
 from reference.losses import ORACLES
-from reference.wide import wide
+from reference.wide import logistic, softmax, wide
 
 ENTRIES = core.catalog()["loss"]
 CASES = cases(ENTRIES)
@@ -15,6 +15,9 @@ BY_NAME = [pytest.param(e, id=e["name"]) for e in ENTRIES]
 CLASSES = [pytest.param(e, id=e["name"]) for e in ENTRIES if e["target"] != "values"]
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 TYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+PROBABILITIES = ("binary_cross_entropy", "categorical_cross_entropy", "log_likelihood")
+# The largest magnitude whose loss the type can hold, as a power of its largest number.
+REACH = {"cubed_hinge": 0.3}
 
 
 def function(entry):
@@ -28,20 +31,38 @@ def targets(entry, rows, outputs, rng, soft=False):
     if entry["target"] == "label_or_distribution":
         one_hot = np.eye(outputs)[rng.integers(0, outputs, rows)]
         return rng.dirichlet(np.ones(outputs), rows) if soft else one_hot
-    if entry["target_high"] is not None:
-        return rng.uniform(size=(rows, outputs)) if soft else rng.integers(0, 2, (rows, outputs)) * 1.0
+    low, high = entry["target_low"], entry["target_high"]
+    if high is not None:
+        ends = np.where(rng.integers(0, 2, (rows, outputs)), high, low)
+        return rng.uniform(low, high, (rows, outputs)) if soft else ends
+    if low is not None:
+        return rng.gamma(2, 2, (rows, outputs)) if soft else rng.poisson(2, (rows, outputs)) * 1.0
     return rng.normal(size=(rows, outputs))
+
+
+def legal(entry, chosen, z):
+    """Predictions that the loss is made for, from any numbers: probabilities, rates, what exp can take."""
+    name = entry["name"]
+    if name in PROBABILITIES or not chosen.get("log_probabilities", True):
+        return (logistic(wide(z)) if z.shape[1] == 1 else softmax(wide(z))).astype(z.dtype)
+    if name == "poisson_nll":
+        z = np.minimum(z, z.dtype.type(80))
+        return z if chosen.get("log_input", True) else np.exp(np.maximum(z, z.dtype.type(-80)))
+    return z
 
 
 def check(entry, chosen, prediction, target, tolerance):
     """Losses and gradients row by row."""
     dtype = prediction.dtype
+    prediction = legal(entry, chosen, prediction)
     loss, gradient = function(entry)(prediction, target, reduction="none", **chosen)
     exact = target if entry["target"] == "label" else wide(target.astype(dtype))
-    value, slope, size = ORACLES[entry["name"]](wide(prediction), exact, **rounded(chosen, dtype))
+    value, slope, size, *value_size = ORACLES[entry["name"]](
+        wide(prediction), exact, **rounded(chosen, dtype)
+    )
     what = f"{entry['name']}({dtype}) {chosen}"
     assert loss.shape == value.shape
-    assert_near(loss, value, tolerance, what)
+    assert_near(loss, value, tolerance, what, *value_size)
     assert gradient.dtype == dtype
     assert_near(gradient, slope, tolerance, "gradient of " + what, size)
 
@@ -76,9 +97,12 @@ def test_saturated(entry, chosen, scale, dtype, rng):
 @TYPES
 def test_finite_for_finite_input(entry, chosen, dtype, rng):
     """Up to the largest logits whose distances and squares the type can hold."""
-    largest = np.finfo(dtype).max ** 0.45 if entry["target"] == "values" else np.finfo(dtype).max / 100
+    largest = np.finfo(dtype).max ** REACH.get(entry["name"], 0.45)
+    if entry["from_logits"]:
+        largest = np.finfo(dtype).max / 100
     for outputs in (1, 3, 20):
         prediction = rng.choice([-largest, largest, 0, np.finfo(dtype).tiny], (30, outputs)).astype(dtype)
+        prediction = legal(entry, chosen, prediction)
         target = targets(entry, 30, outputs, rng)
         loss, gradient = function(entry)(prediction, target, reduction="none", **chosen)
         assert np.isfinite(loss).all()
@@ -102,7 +126,7 @@ def test_nan_prediction_gives_nan(entry, dtype, rng):
 @pytest.mark.parametrize(("entry", "chosen"), CASES)
 @TYPES
 def test_reductions(entry, chosen, dtype, rng):
-    prediction = rng.normal(size=(9, 4)).astype(dtype)
+    prediction = legal(entry, chosen, rng.normal(size=(9, 4)).astype(dtype))
     target = targets(entry, 9, 4, rng)
     weight = rng.uniform(0.1, 3, 9).astype(dtype)
     f = function(entry)
@@ -149,16 +173,16 @@ def test_weights_mean_rows(entry, dtype, rng):
 @pytest.mark.parametrize(("entry", "chosen"), CASES)
 def test_gradient_by_central_differences(entry, chosen, rng):
     f = function(entry)
-    prediction = rng.normal(size=(3, 5))
+    prediction = legal(entry, chosen, rng.normal(size=(3, 5)))
     target = targets(entry, 3, 5, rng, soft=True)
     weight = np.array([0.5, 2, 1])
     _, gradient = f(prediction, target, weight, **chosen)
     numeric = np.empty_like(gradient)
     for at in np.ndindex(prediction.shape):
         step = np.zeros_like(prediction)
-        step[at] = 1e-5
-        up, down = (f(prediction + s * step, target, weight, **chosen)[0] for s in (1, -1))
-        numeric[at] = (up - down) / 2e-5
+        step[at] = 1e-4
+        values = [f(prediction + s * step, target, weight, **chosen)[0] for s in (1, -1, 2, -2)]
+        numeric[at] = (8 * (values[0] - values[1]) - (values[2] - values[3])) / 12e-4
     assert_near(gradient, numeric, 1e-8, entry["name"], np.abs(numeric).max())
 
 

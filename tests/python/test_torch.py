@@ -45,6 +45,16 @@ def bce(z, t, w):
 
 LOSSES = [
     ("mse", {}, "values", F.mse_loss),
+    ("mae", {}, "values", F.l1_loss),
+    ("huber", {}, "values", F.huber_loss),
+    ("huber", {"delta": 0.4}, "values", lambda y, t: F.huber_loss(y, t, delta=0.4)),
+    ("poisson_nll", {}, "soft", F.poisson_nll_loss),
+    ("poisson_nll", {"full": True}, "counts", lambda y, t: F.poisson_nll_loss(y, t, full=True)),
+    ("poisson_nll", {"log_input": False}, "rates", lambda y, t: F.poisson_nll_loss(y, t, log_input=False)),
+    ("binary_cross_entropy", {}, "probabilities", F.binary_cross_entropy),
+    ("kl_divergence", {}, "soft", lambda y, t: F.kl_div(y, t, reduction="batchmean")),
+    ("multiclass_hinge", {}, "label", lambda z, t: 6 * F.multi_margin_loss(z, t)),
+    ("log_likelihood", {}, "likelihood", lambda p, t: F.nll_loss(torch.log(p), t)),
     ("quadratic", {}, "values", lambda y, t: ((y - t) ** 2).sum(1).mean() / 2),
     ("sigmoid_cross_entropy", {}, "soft", lambda z, t: bce(z, t, 1.0)),
     ("sigmoid_cross_entropy", {"pos_weight": 3.0}, "soft", lambda z, t: bce(z, t, 3.0)),
@@ -72,7 +82,13 @@ def test_loss(name, chosen, kind, theirs, rng):
         "values": rng.normal(size=y.shape),
         "soft": rng.dirichlet(np.ones(6), 25),
         "label": rng.integers(0, 6, 25),
+        "counts": rng.poisson(3, y.shape) * 1.0,
+        "rates": rng.poisson(3, y.shape) * 1.0,
+        "probabilities": rng.uniform(size=y.shape),
+        "likelihood": rng.integers(0, 6, 25),
     }
+    if kind in ("rates", "probabilities", "likelihood"):
+        y = rng.uniform(0.01, 0.99, y.shape)
     peer = torch.tensor(y, requires_grad=True)
     result = theirs(peer, torch.tensor(target[kind]))
     result.backward()

@@ -1,0 +1,29 @@
+// What the losses of a softmax share.
+#pragma once
+
+#include <deltarule/simd/math.h>
+#include <deltarule/simd/span.h>
+#include <cmath>
+#include <cstddef>
+
+namespace deltarule {
+
+// The shared part of the softmax losses: e_k = exp(z_k - m) goes to `e`, but 0 in place `left_out`. What is
+// left out is added last, so that neither p - 1 nor a loss near zero loses its digits.
+template <class T>
+struct SoftmaxSums {
+  T maximum, own;
+  double rest, total;
+  SoftmaxSums(std::size_t n, const T* z, T* e, std::size_t left_out) : maximum(simd::maximum(n, z)) {
+    using P = simd::Pack<T>;
+    simd::each<T>(n, [&](auto span) { span.store(e, simd::exp(span.load(z) - P(maximum))); });
+    own = e[left_out];
+    e[left_out] = 0;
+    rest = static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(e); }));
+    total = rest + static_cast<double>(own);
+  }
+  // ln of the sum of all e
+  double log_total() const { return own == T(1) ? std::log1p(rest) : std::log(total); }
+};
+
+}  // namespace deltarule
