@@ -23,8 +23,19 @@ py::list split(std::string_view text) {
 
 py::object bound(double x) { return std::isfinite(x) ? py::object(py::float_(x)) : py::object(py::none()); }
 
-py::object value_of(const Param& p, double value) {
+py::tuple tuple_of(const Param& p, std::span<const double> values) {
+  py::tuple items(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    items[i] = p.kind == Kind::integer_list ? py::object(py::int_(static_cast<long long>(values[i])))
+                                            : py::object(py::float_(values[i]));
+  return items;
+}
+
+py::object value_of(const Param& p, double value, std::span<const double> list) {
   switch (p.kind) {
+    case Kind::real_list:
+    case Kind::integer_list:
+      return tuple_of(p, list);
     case Kind::integer:
       return py::int_(static_cast<long long>(value));
     case Kind::boolean:
@@ -38,12 +49,13 @@ py::object value_of(const Param& p, double value) {
 }
 
 py::dict describe(const Param& p) {
-  constexpr const char* kinds[] = {"real", "integer", "boolean", "choice"};
+  constexpr const char* kinds[] = {"real", "integer", "boolean", "choice", "real_list", "integer_list"};
   using namespace py::literals;
   return py::dict("name"_a = p.name, "kind"_a = kinds[static_cast<std::size_t>(p.kind)],
-                  "default"_a = value_of(p, p.value), "low"_a = bound(p.low), "high"_a = bound(p.high),
-                  "low_open"_a = p.low_open, "high_open"_a = p.high_open, "choices"_a = split(p.choices),
-                  "meaning"_a = p.meaning, "range"_a = catalog::range_text(p));
+                  "default"_a = value_of(p, p.value, p.list), "low"_a = bound(p.low),
+                  "high"_a = bound(p.high), "low_open"_a = p.low_open, "high_open"_a = p.high_open,
+                  "choices"_a = split(p.choices), "meaning"_a = p.meaning,
+                  "range"_a = catalog::range_text(p));
 }
 
 py::dict describe(Family family, int index, const Entry& e) {
@@ -120,7 +132,8 @@ void bind_catalog(py::module_& m) {
     py::dict out;
     for (std::size_t i = 0; i < choice.entry->parameters.size(); ++i) {
       const Param& p = choice.entry->parameters[i];
-      out[py::str(std::string(p.name))] = value_of(p, choice.values[i]);
+      out[py::str(std::string(p.name))] =
+          value_of(p, choice.values[i], choice.lists.empty() ? std::vector<double>{} : choice.lists[i]);
     }
     return out;
   });

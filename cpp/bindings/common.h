@@ -84,13 +84,22 @@ inline std::vector<Setting> settings_from(const py::dict& given) {
     else if (py::isinstance<py::bool_>(value))
       settings.push_back({name, py::cast<bool>(value) ? 1.0 : 0.0, {}});
     else {
-      const double number = PyFloat_AsDouble(value.ptr());
-      if (number == -1 && PyErr_Occurred()) {
-        PyErr_Clear();
-        throw py::type_error(name + " = " + std::string(py::repr(value)) +
-                             ": expected a number, a boolean or a string");
+      const auto number = [&](py::handle item) {
+        const double result = PyFloat_AsDouble(item.ptr());
+        if (result == -1 && PyErr_Occurred()) {
+          PyErr_Clear();
+          throw py::type_error(name + " = " + std::string(py::repr(value)) +
+                               ": expected a number, a boolean, a string or a list of numbers");
+        }
+        return result;
+      };
+      if (!py::isinstance<py::sequence>(value)) {
+        settings.push_back({name, number(value), {}});
+        continue;
       }
-      settings.push_back({name, number, {}});
+      std::vector<double> list;
+      for (const auto item : py::reinterpret_borrow<py::sequence>(value)) list.push_back(number(item));
+      settings.push_back({name, 0, {}, std::move(list)});
     }
   }
   return settings;
@@ -100,7 +109,8 @@ inline Choice choice_at(Family family, int index, const py::dict& settings) {
   const auto all = catalog::entries(family);
   if (index < 0 || index >= static_cast<int>(all.size())) throw py::index_error("no such entry");
   const Entry* entry = all[static_cast<std::size_t>(index)];
-  return {family, index, entry, catalog::resolve(*entry, settings_from(settings))};
+  const auto given = settings_from(settings);
+  return {family, index, entry, catalog::resolve(*entry, given), catalog::resolve_lists(*entry, given)};
 }
 
 }  // namespace deltarule::bindings

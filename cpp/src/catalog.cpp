@@ -50,6 +50,31 @@ std::string number(double value) {
   return std::stod(brief.str()) == value ? brief.str() : out.str();
 }
 
+std::string number_list(std::span<const double> values) {
+  std::string text = "(";
+  for (const double v : values) text += (text.size() > 1 ? ", " : "") + number(v);
+  return text + ")";
+}
+
+std::string given_text(const Setting& s) {
+  if (s.list) return number_list(*s.list);
+  return s.text.empty() ? number(s.value) : "'" + s.text + "'";
+}
+
+bool in_range(const Param& p, double value) {
+  return (p.low_open ? value > p.low : value >= p.low) && (p.high_open ? value < p.high : value <= p.high);
+}
+
+bool legal_list(const Param& p, const Setting& s) {
+  if (!s.text.empty()) return false;
+  const auto legal = [&](double x) {
+    return in_range(p, x) && (p.kind == Kind::real_list || x == std::floor(x));
+  };
+  const std::size_t count = s.list ? s.list->size() : 1;
+  return count >= p.shortest && count <= p.longest &&
+         (s.list ? std::all_of(s.list->begin(), s.list->end(), legal) : legal(s.value));
+}
+
 std::string quoted_list(std::span<const std::string_view> names) {
   std::string text;
   for (const auto name : names) text += (text.empty() ? "'" : ", '") + std::string(name) + "'";
@@ -124,7 +149,13 @@ int find(Family family, std::string_view name) {
 std::string range_text(const Param& p) {
   if (p.kind == Kind::boolean) return "True or False";
   if (p.kind == Kind::choice) return "one of " + quoted_list(split(p.choices));
-  const std::string kind = p.kind == Kind::integer ? "a whole number" : "a number";
+  std::string kind = p.kind == Kind::integer ? "a whole number" : "a number";
+  if (is_list(p.kind)) {
+    const std::string least = std::to_string(p.shortest), most = std::to_string(p.longest);
+    kind = "a list of " + (least == most ? least : least + " to " + most) +
+           (p.kind == Kind::integer_list ? " whole numbers" : " numbers");
+    if (std::isfinite(p.low) || std::isfinite(p.high)) kind += ", each";
+  }
   const std::string name(p.name);
   const bool low = std::isfinite(p.low), high = std::isfinite(p.high);
   if (!low && !high) return p.high_open || p.low_open ? "a finite number" : kind;
@@ -137,7 +168,10 @@ std::string range_text(const Param& p) {
 
 Values resolve(const Entry& entry, std::span<const Setting> settings) {
   Values values{};
-  for (std::size_t i = 0; i < entry.parameters.size(); ++i) values[i] = entry.parameters[i].value;
+  for (std::size_t i = 0; i < entry.parameters.size(); ++i) {
+    const Param& p = entry.parameters[i];
+    values[i] = is_list(p.kind) ? static_cast<double>(p.list.size()) : p.value;
+  }
   for (const Setting& s : settings) {
     const auto at = std::find_if(entry.parameters.begin(), entry.parameters.end(),
                                  [&](const Param& p) { return p.name == s.name; });
@@ -152,30 +186,44 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
     }
     double value = s.value;
     bool legal = true;
-    if (at->kind == Kind::choice) {
+    if (is_list(at->kind)) {
+      legal = legal_list(*at, s);
+      value = s.list ? static_cast<double>(s.list->size()) : 1;
+    } else if (at->kind == Kind::choice) {
       const auto choices = split(at->choices);
       const auto found = std::find(choices.begin(), choices.end(), s.text);
       legal = found != choices.end();
       value = static_cast<double>(found - choices.begin());
     } else {
-      legal = s.text.empty() && (at->low_open ? value > at->low : value >= at->low) &&
-              (at->high_open ? value < at->high : value <= at->high);
+      legal = s.text.empty() && !s.list && in_range(*at, value);
       if (at->kind == Kind::integer) legal = legal && value == std::floor(value);
-      if (at->kind == Kind::boolean) legal = s.text.empty() && (value == 0 || value == 1);
+      if (at->kind == Kind::boolean) legal = s.text.empty() && !s.list && (value == 0 || value == 1);
     }
     if (!legal)
-      throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " = " +
-                                  (s.text.empty() ? number(s.value) : "'" + s.text + "'") +
+      throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " = " + given_text(s) +
                                   " is not allowed; allowed: " + range_text(*at));
     values[static_cast<std::size_t>(at - entry.parameters.begin())] = value;
   }
   return values;
 }
 
+Lists resolve_lists(const Entry& entry, std::span<const Setting> settings) {
+  Lists lists;
+  for (std::size_t i = 0; i < entry.parameters.size(); ++i) {
+    const Param& p = entry.parameters[i];
+    if (!is_list(p.kind)) continue;
+    lists.resize(entry.parameters.size());
+    lists[i].assign(p.list.begin(), p.list.end());
+    for (const Setting& s : settings)
+      if (s.name == p.name) lists[i] = s.list ? *s.list : std::vector<double>{s.value};
+  }
+  return lists;
+}
+
 Choice choose(Family family, const Spec& spec) {
   const int index = find(family, spec.name);
   const Entry* entry = entries(family)[static_cast<std::size_t>(index)];
-  return {family, index, entry, resolve(*entry, spec.settings)};
+  return {family, index, entry, resolve(*entry, spec.settings), resolve_lists(*entry, spec.settings)};
 }
 
 Choice choose_activation(const Spec& spec) {
@@ -185,12 +233,13 @@ Choice choose_activation(const Spec& spec) {
   return choose(Family::activation, spec);
 }
 
-std::vector<Setting> settings_of(const Entry& entry, const Values& values) {
+std::vector<Setting> settings_of(const Entry& entry, const Values& values, const Lists& lists) {
   std::vector<Setting> settings;
   for (std::size_t i = 0; i < entry.parameters.size(); ++i) {
     const Param& p = entry.parameters[i];
     Setting s{std::string(p.name), values[i], {}};
     if (p.kind == Kind::choice) s.text = split(p.choices)[static_cast<std::size_t>(values[i])];
+    if (is_list(p.kind)) s.list = lists[i];
     settings.push_back(std::move(s));
   }
   return settings;
@@ -198,7 +247,7 @@ std::vector<Setting> settings_of(const Entry& entry, const Values& values) {
 
 Spec spec_of(const Choice& choice) {
   if (choice.index < 0) return {};
-  return {std::string(choice.entry->name), settings_of(*choice.entry, choice.values)};
+  return {std::string(choice.entry->name), settings_of(*choice.entry, choice.values, choice.lists)};
 }
 
 }  // namespace deltarule::catalog

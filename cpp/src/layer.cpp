@@ -4,7 +4,10 @@
 namespace deltarule {
 
 Layer::Layer(const Entry& entry, const LayerSpec& spec)
-    : entry_(&entry), name_(spec.name), values_(catalog::resolve(entry, spec.settings)) {
+    : entry_(&entry),
+      name_(spec.name),
+      values_(catalog::resolve(entry, spec.settings)),
+      lists_(catalog::resolve_lists(entry, spec.settings)) {
   for (const auto& given : spec.parts) {
     const std::string& name = given.first;
     if (std::none_of(entry.parts.begin(), entry.parts.end(), [&](const Part& p) { return p.name == name; })) {
@@ -28,8 +31,11 @@ Layer::Layer(const Entry& entry, const LayerSpec& spec)
   }
 }
 
+void Layer::check_input(std::ptrdiff_t, const float*, std::ptrdiff_t) const {}
+void Layer::check_input(std::ptrdiff_t, const double*, std::ptrdiff_t) const {}
+
 LayerSpec Layer::spec() const {
-  LayerSpec spec{std::string(entry_->name), name_, catalog::settings_of(*entry_, values_), {}};
+  LayerSpec spec{std::string(entry_->name), name_, catalog::settings_of(*entry_, values_, lists_), {}};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     if (parts_[i].index >= 0)
       spec.parts[std::string(entry_->parts[i].name)] = catalog::spec_of(parts_[i]);
@@ -42,6 +48,12 @@ LayerSpec Layer::spec() const {
 double Layer::value(std::string_view parameter) const {
   for (std::size_t i = 0; i < entry_->parameters.size(); ++i)
     if (entry_->parameters[i].name == parameter) return values_[i];
+  throw std::logic_error("no parameter " + std::string(parameter));
+}
+
+std::vector<std::ptrdiff_t> Layer::whole_numbers(std::string_view parameter) const {
+  for (std::size_t i = 0; i < entry_->parameters.size(); ++i)
+    if (entry_->parameters[i].name == parameter) return {lists_[i].begin(), lists_[i].end()};
   throw std::logic_error("no parameter " + std::string(parameter));
 }
 

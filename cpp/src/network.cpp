@@ -5,6 +5,14 @@
 #include <set>
 
 namespace deltarule {
+namespace {
+
+bool only_while_training(std::string_view layer) {
+  return layer == Dropout::entry.name || layer == AlphaDropout::entry.name ||
+         layer == GaussianNoise::entry.name;
+}
+
+}  // namespace
 
 template <class T>
 Network<T>::Network(const NetworkSpec& spec) {
@@ -37,6 +45,10 @@ void Network<T>::make_layers(const NetworkSpec& spec) {
     if (!names.insert(layer->name()).second)
       throw std::invalid_argument("network: two layers are called '" + layer->name() +
                                   "'; names must differ");
+    if (layer->must_be_first() && !layers_.empty())
+      throw std::invalid_argument("network: layer '" + layer->name() + "' (" + l.type +
+                                  ") reads the network's input and must be the first layer; it is number " +
+                                  std::to_string(layers_.size() + 1));
     layers_.push_back(std::move(layer));
   }
   // Only what passes values on unchanged in kind may stand between a layer and "its" activation.
@@ -79,10 +91,13 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
     throw std::invalid_argument("network: input width " + std::to_string(input_width) +
                                 " is not allowed; allowed: >= 1");
   std::ptrdiff_t width = input_width, trained = 0, kept = 0;
+  Shape shape{};
   std::vector<Tensor> list;
   for (const auto& layer : layers_) {
+    layer->set_input_shape(shape);
     const std::ptrdiff_t out = layer->build(width);
     layer->set_widths(width, out);
+    shape = layer->output_shape();
     for (Tensor t : layer->tensors()) {
       t.layer = layer->name();
       t.name = t.layer + "." + t.name;
@@ -124,7 +139,7 @@ void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
   // initialised.
   for (const auto& layer : layers_) {
     if (layer->entry().name != Standardize::entry.name) {
-      if (layer->entry().name == Dropout::entry.name) continue;
+      if (only_while_training(layer->entry().name)) continue;
       return;
     }
     const auto mean = tensor(layer->name() + ".mean"), deviation = tensor(layer->name() + ".deviation");

@@ -44,11 +44,16 @@ Setting setting_from(const std::string& name, const json& value, const std::stri
   if (value.is_boolean()) return {name, value.get<bool>() ? 1.0 : 0.0, {}};
   if (value.is_number()) return {name, value.get<double>(), {}};
   if (value.is_string()) return {name, 0, value.get<std::string>()};
-  throw FormatError(what + ": '" + name + "' must be a number, a boolean or a string, not " +
+  if (value.is_array() &&
+      std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_number(); }))
+    return {name, 0, {}, value.get<std::vector<double>>()};
+  throw FormatError(what + ": '" + name +
+                    "' must be a number, a boolean, a string or a list of numbers, not " +
                     value.dump().substr(0, 60));
 }
 
 json value_of(const Setting& s) {
+  if (s.list) return *s.list;
   if (!s.text.empty()) return s.text;
   return s.value;
 }
@@ -63,6 +68,8 @@ json settings_json(const std::vector<Setting>& settings, const Entry* entry) {
       if (p.name == s.name) {
         if (p.kind == Kind::boolean) object[s.name] = s.value != 0;
         if (p.kind == Kind::integer) object[s.name] = static_cast<std::int64_t>(s.value);
+        if (p.kind == Kind::integer_list && s.list)
+          object[s.name] = std::vector<std::int64_t>(s.list->begin(), s.list->end());
       }
   }
   return object;

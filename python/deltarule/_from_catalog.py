@@ -4,6 +4,7 @@ Nothing is listed here: what exists, its parameters, defaults, ranges and formul
 declarations.
 """
 
+from collections.abc import Sequence
 from inspect import Parameter, Signature
 from typing import Any, Literal, TypeVar
 
@@ -12,7 +13,20 @@ from ._native import core
 from ._types import Entry
 
 CATALOG: dict[str, list[Entry]] = core.catalog()
-_TYPES: dict[str, type] = {"real": float, "integer": int, "boolean": bool}
+_TYPES: dict[str, Any] = {
+    "real": float,
+    "integer": int,
+    "boolean": bool,
+    "real_list": Sequence[float],
+    "integer_list": Sequence[int],
+}
+_WORDS = {
+    "real": "float",
+    "integer": "int",
+    "boolean": "bool",
+    "real_list": "sequence of float",
+    "integer_list": "sequence of int",
+}
 _D = TypeVar("_D", bound=Declaration)
 
 
@@ -43,10 +57,10 @@ def describe(entry: Entry) -> list[str]:
 
 
 def _describe(p: Entry, required: bool = False) -> list[str]:
-    kind = " or ".join(map(repr, p["choices"])) if p["kind"] == "choice" else _TYPES[p["kind"]].__name__
+    kind = " or ".join(map(repr, p["choices"])) if p["kind"] == "choice" else _WORDS[p["kind"]]
     default = "" if required else f", default {p['default']!r}"
     lines = [f"{p['name']} : {kind}{default}", f"    {_sentence(p['meaning'])}"]
-    if p["kind"] in ("real", "integer"):
+    if p["kind"] not in ("choice", "boolean"):
         lines.append(f"    Allowed: {p['range']}.")
     return lines
 

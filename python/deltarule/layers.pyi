@@ -6,11 +6,14 @@ from ._families import ActivationFunction, Initializer, Layer
 
 __all__ = [
     "Activation",
+    "AlphaDropout",
     "BatchNorm",
     "Dense",
     "Dropout",
+    "GaussianNoise",
     "Layer",
     "LayerNorm",
+    "RMSNorm",
     "Standardize",
 ]
 
@@ -20,6 +23,11 @@ class Activation(Layer):
     def __init__(
         self, activation: ActivationFunction | str | dict[str, Any] = "relu", *, name: str | None = None
     ) -> None: ...
+
+class AlphaDropout(Layer):
+    rate: Final[float]
+    name: Final[str | None]
+    def __init__(self, rate: float = 0.1, *, name: str | None = None) -> None: ...
 
 class BatchNorm(Layer):
     momentum: Final[float]
@@ -58,10 +66,20 @@ class Dropout(Layer):
     name: Final[str | None]
     def __init__(self, rate: float = 0.5, *, name: str | None = None) -> None: ...
 
+class GaussianNoise(Layer):
+    deviation: Final[float]
+    name: Final[str | None]
+    def __init__(self, deviation: float = 0.1, *, name: str | None = None) -> None: ...
+
 class LayerNorm(Layer):
     epsilon: Final[float]
     name: Final[str | None]
     def __init__(self, epsilon: float = 1e-05, *, name: str | None = None) -> None: ...
+
+class RMSNorm(Layer):
+    epsilon: Final[float]
+    name: Final[str | None]
+    def __init__(self, epsilon: float = 1e-06, *, name: str | None = None) -> None: ...
 
 class Standardize(Layer):
     name: Final[str | None]

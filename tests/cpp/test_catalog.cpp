@@ -59,6 +59,28 @@ TEST_CASE("unknown names are answered with the nearest one") {
   CHECK(unknown(Family::activation, "Relu").find("relu") != std::string::npos);
 }
 
+void check_list(const Entry& entry, std::size_t i) {
+  const Param& p = entry.parameters[i];
+  const std::vector<double> standard(p.list.begin(), p.list.end());
+  const auto given = [&](std::vector<double> list) {
+    const Setting setting{std::string(p.name), 0, {}, std::move(list)};
+    const Values values = catalog::resolve(entry, std::span(&setting, 1));
+    const Lists lists = catalog::resolve_lists(entry, std::span(&setting, 1));
+    CHECK(values[i] == static_cast<double>(lists[i].size()));
+    return lists[i];
+  };
+  CHECK(catalog::resolve_lists(entry, {})[i] == standard);
+  CHECK(given(standard) == standard);
+  for (const double wrong : {std::nan(""), p.low - 1}) {
+    std::vector<double> list = standard;
+    list.back() = wrong;
+    if (!(wrong >= -1e300 || std::isnan(wrong))) continue;
+    CHECK_THROWS_AS(given(list), std::invalid_argument);
+  }
+  CHECK_THROWS_AS(given(std::vector<double>(p.longest + 1, standard.back())), std::invalid_argument);
+  if (p.shortest > 0) CHECK_THROWS_AS(given({}), std::invalid_argument);
+}
+
 TEST_CASE("every declared range is kept, to its ends") {
   for (const Family family : catalog::families())
     for (const Entry* entry : catalog::entries(family))
@@ -72,6 +94,10 @@ TEST_CASE("every declared range is kept, to its ends") {
           const Setting setting{std::string(p.name), value, text};
           return catalog::resolve(*entry, std::span(&setting, 1))[i];
         };
+        if (is_list(p.kind)) {
+          check_list(*entry, i);
+          continue;
+        }
         CHECK(catalog::resolve(*entry, {})[i] == p.value);
         CHECK_THROWS_AS(given(std::nan("")), std::invalid_argument);
         CHECK_THROWS_AS(given(0, "no such choice"), std::invalid_argument);

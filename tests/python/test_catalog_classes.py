@@ -38,6 +38,10 @@ def inside(parameter):
         return next(c for c in parameter["choices"] if c != default)
     if parameter["kind"] == "integer":
         return default + 1
+    if parameter["kind"] == "integer_list":
+        return tuple(v + 1 for v in default)
+    if parameter["kind"] == "real_list":
+        return tuple(v + 0.5 for v in default)
     candidates = [default / 2 + 0.125, default / 2, default + 0.5]
     return next(
         c for c in candidates if c != default and (low is None or c > low) and (high is None or c < high)
@@ -49,6 +53,9 @@ def outside(parameter):
         return "no such choice"
     if parameter["kind"] == "boolean":
         return 2
+    if parameter["kind"].endswith("list"):
+        low = parameter["low"]
+        return (*parameter["default"][1:], low - 1) if low is not None else (float("nan"),)
     if parameter["low"] is not None:
         return parameter["low"] - 1
     return float("inf") if parameter["high_open"] else parameter["high"] + 1

@@ -141,6 +141,8 @@ NETWORKS = {
     "layer norm": lambda: [dr.LayerNorm(), dr.Dense(17, "swish"), dr.LayerNorm(), dr.Dense(3)],
     "dropout": lambda: [dr.Dropout(0.2), dr.Dense(20, "elu"), dr.Dropout(0.5), dr.Dense(3)],
     "wide dropout": lambda: [dr.Dense(140, "tanh"), dr.Dropout(0.3), dr.Dense(2)],
+    "self-normalising": lambda: [dr.Dense(140, "elu"), dr.AlphaDropout(0.3), dr.RMSNorm(), dr.Dense(2)],
+    "noise": lambda: [dr.GaussianNoise(0.3), dr.Dense(70, "tanh"), dr.GaussianNoise(1.5), dr.Dense(2)],
     "depth 6": lambda: [*(dr.Dense(n, "tanh") for n in (8, 7, 6, 5, 4)), dr.Dense(2)],
     "softmax inside": lambda: [dr.Dense(6, "softmax"), dr.Dense(4, "leaky_relu"), dr.Dense(2, "softplus")],
     "everything": lambda: [

@@ -51,9 +51,10 @@ def test_declaration_is_complete(entry):
         if parameter["kind"] == "choice":
             assert parameter["default"] in parameter["choices"], where
         elif parameter["kind"] != "boolean":
-            low, high = parameter["low"], parameter["high"]
-            assert low is None or parameter["default"] >= low, where
-            assert high is None or parameter["default"] <= high, where
+            low, high, default = parameter["low"], parameter["high"], parameter["default"]
+            for value in default if parameter["kind"].endswith("list") else (default,):
+                assert low is None or value >= low, where
+                assert high is None or value <= high, where
     assert len({str(s) for s in settings(entry)}) == len(settings(entry))
 
 

@@ -72,6 +72,32 @@ def dropout_backward(factor, dy):
     return dy * factor, {}
 
 
+def alpha_dropout(x, arrays, rate):
+    """The same mask; what is dropped becomes -lambda alpha of SELU before the affine map."""
+    limit = -WIDE("1.7580993408473768599")
+    q = 1 - WIDE(round(rate * 65536)) / 65536
+    a = 1 / np.sqrt(q + limit**2 * q * (1 - q))
+    kept = arrays["mask"]
+    return a * (x * kept + limit * (1 - kept)) - a * (1 - q) * limit, a * kept
+
+
+def gaussian_noise(x, arrays, deviation):
+    return x + WIDE(deviation) * arrays["noise"], WIDE(1)
+
+
+def rms_norm(x, arrays, epsilon=1e-6):
+    root = np.sqrt((x * x).mean(axis=1, keepdims=True) + WIDE(epsilon))
+    return arrays["gain"] * x / root, (x, root, arrays["gain"])
+
+
+def rms_norm_backward(memory, dy):
+    """By the quotient rule, from the root: d root / dx_j = x_j / (n root)."""
+    x, root, gain = memory
+    inner = (dy * gain * x).sum(axis=1, keepdims=True)
+    dx = dy * gain / root - x * inner / (x.shape[1] * root**3)
+    return dx, {"gain": (dy * x / root).sum(axis=0)}
+
+
 def batch_norm(x, arrays, momentum=0.9, epsilon=1e-5, unbiased=False):
     return _norm(x, arrays, 0, epsilon)
 
@@ -102,6 +128,9 @@ ORACLES = {
     "dense": (dense, dense_backward),
     "activation": (activation, activation_backward),
     "dropout": (dropout, dropout_backward),
+    "alpha_dropout": (alpha_dropout, dropout_backward),
+    "gaussian_noise": (gaussian_noise, dropout_backward),
+    "rms_norm": (rms_norm, rms_norm_backward),
     "batch_norm": (batch_norm, norm_backward),
     "layer_norm": (layer_norm, norm_backward),
     "standardize": (standardize, standardize_backward),

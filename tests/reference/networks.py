@@ -7,9 +7,9 @@ import numpy as np
 
 from .initializers import philox_4x32, philox_key
 from .layers import ORACLES
-from .wide import wide
+from .wide import PI, WIDE, wide
 
-DROPOUT = 3  # deltarule::engine::Stream::dropout
+DROPOUT, NOISE = 3, 4  # deltarule::engine::Stream
 _32 = (1 << 32) - 1
 
 
@@ -26,6 +26,26 @@ def dropout_mask(seed, layer, step, rows, width, rate):
                 x = philox_4x32((low & _32, low >> 32, step & _32, step >> 32), key)
                 mask[row, block, :, :, lane] = [[word & 0xFFFF, word >> 16] for word in x]
     return (mask.reshape(rows, -1)[:, :width] >= round(rate * 65536)).astype(float)
+
+
+@functools.lru_cache(maxsize=64)
+def normal_noise(seed, layer, step, rows, width):
+    """Normal numbers by Box & Muller. 64 columns share 16 Philox blocks, of which two words make two numbers."""
+    key = philox_key(seed, NOISE, layer)
+    blocks = (width + 63) // 64
+    noise = np.empty((rows, blocks, 2, 2, 16), dtype=WIDE)
+    for row in range(rows):
+        for block in range(blocks):
+            for lane in range(16):
+                low = (row * blocks + block) * 16 + lane
+                x = philox_4x32((low & _32, low >> 32, step & _32, step >> 32), key)
+                for pair in range(2):
+                    uniform = (WIDE(x[2 * pair] >> 9) + WIDE(0.5)) / 2**23
+                    word = x[2 * pair + 1]
+                    angle = WIDE((word - (1 << 32) if word >> 31 else word) >> 8) / 2**23 * PI
+                    radius = np.sqrt(-2 * np.log(uniform))
+                    noise[row, block, pair, :, lane] = radius * np.cos(angle), radius * np.sin(angle)
+    return noise.reshape(rows, -1)[:, :width]
 
 
 class Reference:
@@ -51,7 +71,9 @@ class Reference:
             settings = {
                 k: v for k, v in layer.items() if k not in ("type", "name") and "initializer" not in k
             }
-            if layer["type"] == "dropout":
+            if layer["type"] == "gaussian_noise":
+                own["noise"] = normal_noise(self.description["seed"], number, step, *x.shape)
+            if layer["type"] in ("dropout", "alpha_dropout"):
                 own["mask"] = dropout_mask(self.description["seed"], number, step, *x.shape, layer["rate"])
             self._note_kinks(layer, x, own)
             x, memory = ORACLES[layer["type"]][0](x, own, **settings)

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -16,9 +17,12 @@ namespace deltarule {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
-enum class Kind { real, integer, boolean, choice };
+enum class Kind { real, integer, boolean, choice, real_list, integer_list };
 
-// One hyper-parameter. A boolean is 0 or 1, a choice the index into `choices` ("none|tanh").
+constexpr bool is_list(Kind kind) { return kind == Kind::real_list || kind == Kind::integer_list; }
+
+// One hyper-parameter. A boolean is 0 or 1, a choice the index into `choices` ("none|tanh"); the range of a
+// list holds for each of its numbers.
 struct Param {
   std::string_view name;
   double value = 0;  // the default
@@ -29,6 +33,8 @@ struct Param {
   Kind kind = Kind::real;
   std::string_view choices = {};
   std::string_view meaning = {};
+  std::span<const double> list = {};         // the default of a list
+  std::size_t shortest = 0, longest = 1024;  // numbers in a list
 };
 
 // What a backward kernel reads besides the incoming gradient.
@@ -98,11 +104,17 @@ inline constexpr int max_parameters = 12;
 // The resolved hyper-parameters of one use of an entry, in the entry's order.
 using Values = std::array<double, max_parameters>;
 
-// One user-given hyper-parameter: a number, or the text of a choice.
+// The hyper-parameters that are lists, each at its place in the entry's order; empty for an entry without.
+// (In Values a list stands with its length.)
+using Lists = std::vector<std::vector<double>>;
+
+// One user-given hyper-parameter: a number, the text of a choice, or a list. A number given for a list is a
+// list of one.
 struct Setting {
   std::string name;
   double value = 0;
   std::string text = {};
+  std::optional<std::vector<double>> list = {};
 };
 
 // A named choice as a user writes it: {"name": "gelu", "approximate": "tanh"}.
@@ -121,6 +133,7 @@ struct Choice {
   int index = -1;  // -1: nothing chosen
   const Entry* entry = nullptr;
   Values values{};
+  Lists lists{};
 };
 
 namespace catalog {
@@ -135,6 +148,8 @@ int find(Family family, std::string_view name);
 // Defaults overridden by `settings`, checked; throws std::invalid_argument naming operation, argument, what
 // was given and what is allowed.
 Values resolve(const Entry& entry, std::span<const Setting> settings);
+// The lists of the same settings, checked by resolve.
+Lists resolve_lists(const Entry& entry, std::span<const Setting> settings);
 
 Choice choose(Family family, const Spec& spec);
 
@@ -143,7 +158,7 @@ Choice choose_activation(const Spec& spec);
 
 // The reverse of choose: every hyper-parameter spelled out.
 Spec spec_of(const Choice& choice);
-std::vector<Setting> settings_of(const Entry& entry, const Values& values);
+std::vector<Setting> settings_of(const Entry& entry, const Values& values, const Lists& lists);
 
 // "0 < beta < 1", "one of 'none', 'tanh'": the legal range in words.
 std::string range_text(const Param& parameter);

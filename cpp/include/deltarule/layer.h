@@ -17,6 +17,13 @@ struct LayerSpec {
   std::map<std::string, Spec> parts = {};
 };
 
+// What the columns of a row mean to the layers that look at images: channels vary fastest.
+struct Shape {
+  std::ptrdiff_t height = 0, width = 0, channels = 0;
+  bool known() const { return height > 0; }
+  std::ptrdiff_t size() const { return height * width * channels; }
+};
+
 enum class Role { weight, bias, gain, shift, statistic };
 
 // An array that a layer keeps: a parameter that is trained, or a statistic that is not.
@@ -41,6 +48,14 @@ class Layer {
 
   // Output width for this input width; throws std::invalid_argument when it does not fit.
   virtual std::ptrdiff_t build(std::ptrdiff_t input_width) = 0;
+  // The shape of its output, where it has one; what works element by element keeps that of its input.
+  virtual Shape output_shape() const { return {}; }
+  // Throws std::invalid_argument when rows of the network's input are not what this layer can read; called
+  // for the first layer before anything is computed.
+  virtual void check_input(std::ptrdiff_t rows, const float* x, std::ptrdiff_t row) const;
+  virtual void check_input(std::ptrdiff_t rows, const double* x, std::ptrdiff_t row) const;
+  // Whether its input must be the network's own.
+  virtual bool must_be_first() const { return false; }
   virtual std::vector<Tensor> tensors() const { return {}; }
   virtual void lower(engine::Lowering<float>& lowering) const = 0;
   virtual void lower(engine::Lowering<double>& lowering) const = 0;
@@ -57,11 +72,14 @@ class Layer {
     input_width_ = input;
     output_width_ = output;
   }
+  const Shape& input_shape() const { return input_shape_; }
+  void set_input_shape(Shape shape) { input_shape_ = shape; }
   // The activation that follows, which "auto" initializers look at.
   std::string next_activation = {};
 
  protected:
   double value(std::string_view parameter) const;
+  std::vector<std::ptrdiff_t> whole_numbers(std::string_view parameter) const;  // of a list
   const Choice& part(std::string_view name) const;
   // The part's choice; "auto" becomes what suits the activation that follows.
   Choice initializer(std::string_view part_name) const;
@@ -70,9 +88,11 @@ class Layer {
   const Entry* entry_;
   std::string name_;
   Values values_;
+  Lists lists_;
   std::vector<Choice> parts_;
   std::vector<std::string> part_names_;
   std::ptrdiff_t input_width_ = 0, output_width_ = 0;
+  Shape input_shape_{};
 };
 
 // Makes clone() and both lower() of a layer from its template lower_to<T>(lowering).

@@ -8,6 +8,7 @@
 
 namespace deltarule {
 
-using Layers = List<Dense, Activation, Dropout, BatchNorm, LayerNorm, Standardize>;
+using Layers =
+    List<Dense, Activation, Dropout, AlphaDropout, GaussianNoise, BatchNorm, LayerNorm, RMSNorm, Standardize>;
 
 }  // namespace deltarule

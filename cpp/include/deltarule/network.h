@@ -31,6 +31,11 @@ class Network {
   void adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row);
   bool adapts() const;
 
+  // Throws std::invalid_argument when these rows are not what the first layer can read (indices).
+  void check_input(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) const {
+    layers_.front()->check_input(rows, x, row);
+  }
+
   std::ptrdiff_t input_width() const { return input_width_; }
   std::ptrdiff_t output_width() const { return output_width_; }
   std::uint64_t seed() const { return seed_; }

@@ -3,14 +3,11 @@
 #include <deltarule/simd/span.h>
 #include <cmath>
 
+#include "common.h"
+
 namespace deltarule {
 namespace engine {
 namespace {
-
-template <class T>
-View<const T> rows_of(View<T> v, std::ptrdiff_t begin) {
-  return {v.at(begin), v.row};
-}
 
 template <class T>
 class BatchNormOp final : public Op<T> {
@@ -222,15 +219,6 @@ class StandardizeOp final : public Op<T> {
   const T *mean_, *deviation_;
   std::ptrdiff_t width_;
 };
-
-Tensor vector_tensor(std::string name, std::ptrdiff_t width, Role role, std::string_view initializer) {
-  return {.name = std::move(name),
-          .rows = 1,
-          .columns = width,
-          .vector = true,
-          .role = role,
-          .initializer = catalog::choose(Family::initializer, {std::string(initializer)})};
-}
 
 }  // namespace
 }  // namespace engine

@@ -18,6 +18,7 @@ class Activation : public LayerOf<Activation> {
   };
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
+  Shape output_shape() const override { return input_shape(); }
   std::string_view activation() const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;

@@ -36,6 +36,7 @@ class BatchNorm : public LayerOf<BatchNorm> {
   };
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
+  Shape output_shape() const override { return input_shape(); }
   std::vector<Tensor> tensors() const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
@@ -67,6 +68,39 @@ class LayerNorm : public LayerOf<LayerNorm> {
   };
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
+  Shape output_shape() const override { return input_shape(); }
+  std::vector<Tensor> tensors() const override;
+  template <class T>
+  void lower_to(engine::Lowering<T>& lowering) const;
+};
+
+class RMSNorm : public LayerOf<RMSNorm> {
+ public:
+  static constexpr Param parameters[] = {
+      {.name = "epsilon",
+       .value = 1e-6,
+       .low = 0,
+       .low_open = true,
+       .high_open = true,
+       .meaning = "added to the mean square"},
+  };
+  static constexpr Entry entry{
+      .name = "rms_norm",
+      .class_name = "RMSNorm",
+      .summary = "Divides every row by the root mean square of its features.",
+      .formula =
+          "y = \\gamma\\, \\hat x,\\; \\hat x = x/\\sqrt{\\overline{x^2} + \\varepsilon}\\; \\text{over each "
+          "row}",
+      .derivative =
+          "dx = (d\\hat x - \\hat x\\, \\overline{d\\hat x\\, \\hat x})/\\sqrt{\\overline{x^2} + "
+          "\\varepsilon},\\; "
+          "d\\hat x = \\gamma\\, dy,\\; d\\gamma = \\sum dy\\, \\hat x",
+      .parameters = parameters,
+      .source = "Zhang & Sennrich 2019",
+  };
+  using LayerOf::LayerOf;
+  std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
+  Shape output_shape() const override { return input_shape(); }
   std::vector<Tensor> tensors() const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
@@ -86,6 +120,7 @@ class Standardize : public LayerOf<Standardize> {
   };
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
+  Shape output_shape() const override { return input_shape(); }
   std::vector<Tensor> tensors() const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;

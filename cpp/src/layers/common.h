@@ -1,0 +1,44 @@
+// What the operations of several layers share.
+#pragma once
+
+#include <deltarule/layer.h>
+
+namespace deltarule::engine {
+
+template <class T>
+View<T> value_of(const Context<T>& c, const Slot& s) {
+  return c.values[static_cast<std::size_t>(s.value)];
+}
+template <class T>
+View<T> gradient_of(const Context<T>& c, const Slot& s) {
+  return c.gradients[static_cast<std::size_t>(s.gradient)];
+}
+
+// Rows from `begin` on.
+template <class T>
+View<const T> rows_of(View<T> v, std::ptrdiff_t begin) {
+  return {v.at(begin), v.row};
+}
+
+inline Tensor vector_tensor(std::string name, std::ptrdiff_t width, Role role, std::string_view initializer) {
+  return {.name = std::move(name),
+          .rows = 1,
+          .columns = width,
+          .vector = true,
+          .role = role,
+          .initializer = catalog::choose(Family::initializer, {std::string(initializer)})};
+}
+
+// The update of an array of which `gradient` holds `count` numbers from `first` on, or its gradient where
+// the rule runs later.
+template <class T>
+void finish_gradient(Op<T>& op, const Update<T>& update, std::ptrdiff_t offset, std::ptrdiff_t count,
+                     const T* gradient) {
+  if (!update.fused) {
+    if (gradient != update.gradients + offset) std::copy_n(gradient, count, update.gradients + offset);
+  } else if (!update.apply(offset, 1, count, count, gradient, count)) {
+    update.fail(op.number);
+  }
+}
+
+}  // namespace deltarule::engine
