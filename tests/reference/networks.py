@@ -30,7 +30,7 @@ def dropout_mask(seed, layer, step, rows, width, rate):
 
 @functools.lru_cache(maxsize=64)
 def normal_noise(seed, layer, step, rows, width):
-    """Normal numbers by Box & Muller. 64 columns share 16 Philox blocks, of which two words make two numbers."""
+    """Normal numbers by Box & Muller. 64 columns share 16 Philox blocks; two words make two numbers."""
     key = philox_key(seed, NOISE, layer)
     blocks = (width + 63) // 64
     noise = np.empty((rows, blocks, 2, 2, 16), dtype=WIDE)
