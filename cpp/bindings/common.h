@@ -16,6 +16,7 @@ void bind_catalog(py::module_& m);
 void bind_kernels(py::module_& m);
 void bind_products(py::module_& m);
 void bind_models(py::module_& m);
+void bind_historical(py::module_& m);
 
 template <class T>
 bool holds(const py::array& a) {

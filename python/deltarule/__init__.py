@@ -26,6 +26,11 @@ from .sequential import Sequential, load
 if TYPE_CHECKING:
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
+    from .historical import Adaline as Adaline
+    from .historical import McCullochPitts as McCullochPitts
+    from .historical import NandCircuit as NandCircuit
+    from .historical import Perceptron as Perceptron
+    from .historical import SigmoidNeuron as SigmoidNeuron
 
 FormatError = _core.FormatError
 FormatError.__module__, FormatError.__doc__ = __name__, "A model file is damaged or not one of deltarule's."
@@ -61,18 +66,28 @@ __all__ += optimizers.__all__
 __all__ += schedules.__all__
 
 
+_NEED_SKLEARN = {
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
+    "Adaline": "historical",
+    "McCullochPitts": "historical",
+    "NandCircuit": "historical",
+    "Perceptron": "historical",
+    "SigmoidNeuron": "historical",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in (
-        "MLPClassifier",
-        "MLPRegressor",
-    ):  # these need scikit-learn, so they are imported when asked for
+    if name in _NEED_SKLEARN:  # imported when asked for
+        from importlib import import_module
+
         try:
-            from . import estimators
+            module = import_module(f"{__name__}.{_NEED_SKLEARN[name]}")
         except ImportError as error:
             raise ImportError(f'{name} needs scikit-learn: pip install "deltarule[sklearn]"') from error
-        return getattr(estimators, name)
+        return getattr(module, name)
     raise AttributeError(f"module 'deltarule' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "MLPClassifier", "MLPRegressor", "estimators"]
+    return [*__all__, *_NEED_SKLEARN, "estimators", "historical"]

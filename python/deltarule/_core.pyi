@@ -80,6 +80,25 @@ def metric(
     target: Array,
     weight: Array | None,
 ) -> float: ...
+def learn_unit(
+    rule: str,
+    X: Array,
+    target: Array,
+    weight: Array,
+    bias: Array | None,
+    learning_rate: float,
+    max_epochs: int,
+    tolerance: float,
+    batch: bool,
+    shuffle: bool,
+    seed: int,
+) -> dict[str, Any]: ...
+def mistake_bound(
+    X: Array, target: Array, weight: Array, bias: float | None
+) -> tuple[float, float, float]: ...
+def fire_threshold_unit(
+    X: Array, weight: Array, threshold: float, absolute_inhibition: bool, out: Array
+) -> None: ...
 
 class Network:
     def __init__(self, description: str, dtype: str = "float32") -> None: ...

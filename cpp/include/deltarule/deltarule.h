@@ -3,6 +3,9 @@
 
 #include <deltarule/catalog.h>
 #include <deltarule/elementwise.h>
+#include <deltarule/historical/delta_rule.h>
+#include <deltarule/historical/perceptron.h>
+#include <deltarule/historical/threshold_unit.h>
 #include <deltarule/layers.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/network.h>
