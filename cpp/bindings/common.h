@@ -17,6 +17,7 @@ void bind_kernels(py::module_& m);
 void bind_products(py::module_& m);
 void bind_models(py::module_& m);
 void bind_historical(py::module_& m);
+void bind_diagnostics(py::module_& m);
 
 template <class T>
 bool holds(const py::array& a) {

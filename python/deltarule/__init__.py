@@ -24,6 +24,7 @@ from .schedules import *  # noqa: F403
 from .sequential import Sequential, load
 
 if TYPE_CHECKING:
+    from . import diagnostics as diagnostics
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
     from .historical import Adaline as Adaline
@@ -78,6 +79,10 @@ _NEED_SKLEARN = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "diagnostics":  # imported when asked for
+        from importlib import import_module
+
+        return import_module(f"{__name__}.diagnostics")
     if name in _NEED_SKLEARN:  # imported when asked for
         from importlib import import_module
 
@@ -90,4 +95,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_NEED_SKLEARN, "estimators", "historical"]
+    return [*__all__, *_NEED_SKLEARN, "diagnostics", "estimators", "historical"]

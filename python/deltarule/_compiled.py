@@ -95,22 +95,28 @@ def check(
 
 
 def warn_about_logits(layers: Sequence[Layer], loss: Loss) -> None:
-    """A squashing last layer before a loss that squashes by itself is a common mistake."""
+    """Warn where `squashed` finds something."""
+    if (last := squashed(layers, loss)) is not None:
+        warnings.warn(
+            f"the loss {loss.entry['name']!r} takes logits and applies the {last} itself, but the last "
+            f"layer already has the activation {last!r}: remove it there",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def squashed(layers: Sequence[Layer], loss: Loss) -> str | None:
+    """Softmax or sigmoid of the last layer before a loss that squashes by itself: a common mistake."""
     if not loss.entry["from_logits"]:
-        return
+        return None
     for layer in reversed(layers):
         if layer.entry["name"] == "dropout":
             continue
         last = getattr(layer, "activation", None)
         if last is not None and (isinstance(last, RowOperation) or last.entry["name"] == "sigmoid"):
-            warnings.warn(
-                f"the loss {loss.entry['name']!r} takes logits and applies "
-                f"the {last.entry['name']} itself, but the last "
-                f"layer already has the activation {last.entry['name']!r}: remove it there",
-                UserWarning,
-                stacklevel=3,
-            )
-        return
+            return str(last.entry["name"])
+        break
+    return None
 
 
 def _limit(value: float | None, argument: str) -> float | None:

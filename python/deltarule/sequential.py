@@ -18,6 +18,8 @@ from .history import History
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .diagnostics import Diagnosis
+
 
 class Sequential(Stack):
     """A stack of layers that is trained and used as one.
@@ -280,6 +282,12 @@ class Sequential(Stack):
         """How a training step with this batch size runs: stages, tiles, workspace, threads."""
         rows = _check.whole(batch_size, "Sequential.explain_plan", "batch_size")
         return self._ready(self._require_built("Sequential.explain_plan")).explain_plan(rows)
+
+    def diagnose(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Diagnosis:
+        """Look for the common reasons why a network does not learn; see `deltarule.diagnostics.diagnose`."""
+        from .diagnostics import diagnose
+
+        return diagnose(self, X, y, sample_weight=sample_weight)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file: architecture, weights and, if compiled, all that training needs to go on.

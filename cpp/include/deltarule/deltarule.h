@@ -11,5 +11,6 @@
 #include <deltarule/network.h>
 #include <deltarule/serialize.h>
 #include <deltarule/session.h>
+#include <deltarule/trace.h>
 #include <deltarule/trainer.h>
 #include <deltarule/update_kernel.h>

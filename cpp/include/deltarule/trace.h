@@ -1,0 +1,19 @@
+// What every layer of a network makes of some rows, in inference mode. The network is not changed.
+#pragma once
+
+#include <deltarule/network.h>
+
+namespace deltarule {
+
+template <class T>
+struct LayerOutput {
+  std::string layer;
+  std::ptrdiff_t columns = 0;
+  std::vector<T> values = {};  // rows x columns
+};
+
+// One entry per layer, in order. x: rows x input width, contiguous. The network must be built.
+template <class T>
+std::vector<LayerOutput<T>> trace(const Network<T>& network, std::ptrdiff_t rows, const T* x);
+
+}  // namespace deltarule

@@ -1,0 +1,191 @@
+"""All diagnostics at once, in plain words."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from deltarule import _compiled
+from deltarule._types import Array, ArrayLike
+
+from ._activity import UnitReport, dead_units, saturation
+from ._flow import gradient_flow
+from ._table import Table
+from ._twin import twin
+
+if TYPE_CHECKING:
+    from deltarule.sequential import Sequential
+
+_OPERATION = "diagnose"
+_ROWS = 512  # are looked at; more say no more
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong, and what helps."""
+
+    kind: str
+    what: str
+    advice: str
+
+
+class Diagnosis:
+    """What `diagnose` found.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        What is wrong: a kind ("inputs", "dead units", "saturated units", "vanishing gradients",
+        "exploding gradients", "logits", "learning rate"), the fact and some advice.
+    flow, dead, saturated : Table
+        The figures behind it.
+    ok : bool
+        Whether nothing was found.
+    """
+
+    def __init__(self, findings: list[Finding], flow: Table, dead: UnitReport, saturated: UnitReport) -> None:
+        self.findings, self.flow, self.dead, self.saturated = findings, flow, dead, saturated
+        self.ok = not findings
+
+    def kinds(self) -> list[str]:
+        """What kinds of findings there are."""
+        return [finding.kind for finding in self.findings]
+
+    def __repr__(self) -> str:
+        if self.ok:
+            head = ["Diagnosis: nothing wrong was found."]
+        else:
+            head = [f"Diagnosis: {len(self.findings)} finding{'s' * (len(self.findings) > 1)}"]
+            head += [f"{i}. {f.kind}: {f.what}\n   -> {f.advice}" for i, f in enumerate(self.findings, 1)]
+        return "\n".join([*head, "", repr(self.flow)])
+
+    def _repr_html_(self) -> str:
+        items = "".join(
+            f"<li><b>{escape(f.kind)}</b>: {escape(f.what)}<br><i>{escape(f.advice)}</i></li>"
+            for f in self.findings
+        )
+        body = f"<ol>{items}</ol>" if items else "<p>Nothing wrong was found.</p>"
+        return f"<h4>Diagnosis</h4>{body}{self.flow._repr_html_()}"
+
+
+def diagnose(
+    net: Sequential, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> Diagnosis:
+    """Look for the common reasons why a network does not learn, and say in plain words what is wrong.
+
+    Looks at unscaled inputs, dead and saturated units, vanishing and exploding gradients, and an activation
+    that the loss applies again. Up to 512 rows are taken, evenly spread.
+
+    Parameters
+    ----------
+    net : Sequential
+        A compiled network. It is not changed.
+    X, y, sample_weight : array
+        As for `Sequential.fit`.
+
+    Returns
+    -------
+    Diagnosis
+    """
+    whole = twin(net, X, y, sample_weight, _OPERATION, net.dtype)
+    data = whole.data
+    chosen = np.unique(np.linspace(0, len(data.X) - 1, min(_ROWS, len(data.X))).astype(int))
+    weight = None if data.weight is None else data.weight[chosen]
+    if weight is not None and not weight.any():
+        weight = None
+    rows, goal, copy = data.X[chosen], data.y[chosen], whole.net
+    flow = gradient_flow(copy, rows, goal, sample_weight=weight)
+    dead, saturated = dead_units(copy, rows), saturation(copy, rows)
+    findings = [
+        *_inputs(copy, data.X),
+        *_units(dead, "dead units", "a smaller learning rate, leaky_relu or gelu, or he_normal weights"),
+        *_units(
+            saturated,
+            "saturated units",
+            "scaled inputs, smaller initial weights, or relu in hidden layers",
+            but=dead,
+        ),
+        *_flow(flow),
+        *_logits(copy),
+    ]
+    return Diagnosis(findings, flow, dead, saturated)
+
+
+def _inputs(net: Sequential, X: Array) -> list[Finding]:
+    """Columns far from mean 0 and deviation 1, unless the first layer takes care of them."""
+    if net.layers[0].entry["name"] not in ("dense", "activation"):
+        return []
+    mean, deviation = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
+    constant = deviation <= 1e-7 * np.abs(mean)
+    wide = ~constant & (
+        (deviation > 10) | (deviation < 0.1) | (np.abs(mean) > 10 * np.maximum(deviation, 0.1))
+    )
+    findings = []
+    if wide.any():
+        at = np.flatnonzero(wide)
+        worst = int(
+            at[np.argmax(np.abs(np.log10(deviation[at])) + np.log10(1 + np.abs(mean[at]) / deviation[at]))]
+        )
+        what = (
+            f"{_count(len(at), 'input column')} not scaled ({_named(at)}); column {worst} has "
+            f"mean {mean[worst]:.3g} and deviation {deviation[worst]:.3g}"
+        )
+        findings.append(
+            Finding("inputs", what, "put dr.Standardize() first, or scale the columns to mean 0, deviation 1")
+        )
+    if constant.any():
+        at = np.flatnonzero(constant)
+        what = f"{_count(len(at), 'input column')} constant ({_named(at)})"
+        findings.append(Finding("inputs", what, "leave out what says nothing"))
+    return findings
+
+
+def _units(report: UnitReport, kind: str, advice: str, but: UnitReport | None = None) -> list[Finding]:
+    """Layers where at least a tenth of the units are meant, and not only because they are in `but`."""
+    word = kind.split(maxsplit=1)[0]
+    return [
+        Finding(kind, f"layer {name}: {flags.sum()} of {len(flags)} units are {word}", advice)
+        for name, flags in report.units.items()
+        if (flags & ~but.units[name] if but is not None else flags).mean() >= 0.1
+    ]
+
+
+def _flow(flow: Table) -> list[Finding]:
+    """Gradients of the first layer against those of the last."""
+    trained = [row for row in flow if row["weights"] > 0 or row["gradient"] > 0]
+    if not trained:
+        return []
+    first, last = trained[0], trained[-1]
+    a, b = first["gradient"], last["gradient"]
+    if not np.isfinite([row["gradient"] for row in trained]).all() or a > 1000 * b > 0 or a > 1e4:
+        what = f"gradients of size {a:.2g} in {first['layer']}, {b:.2g} in {last['layer']}"
+        return [
+            Finding(
+                "exploding gradients", what, "clip_norm=1, smaller initial weights, or a normalisation layer"
+            )
+        ]
+    if a < 1e-3 * b:
+        what = f"gradients of size {a:.2g} in {first['layer']}, but {b:.2g} in {last['layer']}"
+        advice = "relu or gelu instead of sigmoid or tanh, he_normal weights, BatchNorm, or fewer layers"
+        return [Finding("vanishing gradients", what, advice)]
+    return []
+
+
+def _logits(net: Sequential) -> list[Finding]:
+    """A softmax or sigmoid that the loss applies again."""
+    loss = net._require_compiled(_OPERATION).loss
+    last = _compiled.squashed(net.layers, loss)
+    if last is None:
+        return []
+    what = f"the last layer has the activation {last!r}, and the loss {loss.entry['name']!r} applies it again"
+    return [Finding("logits", what, "leave the activation of the last layer away")]
+
+
+def _count(n: int, thing: str) -> str:
+    return f"{n} {thing}{'s are' if n > 1 else ' is'}"
+
+
+def _named(at: Any) -> str:
+    shown = ", ".join(str(int(i)) for i in at[:8])
+    return shown + (", ..." if len(at) > 8 else "")

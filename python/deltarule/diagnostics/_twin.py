@@ -1,0 +1,100 @@
+"""Copies of a network to work on, and what they compute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from deltarule import _check
+from deltarule._native import core
+from deltarule._types import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from deltarule._data import Data
+    from deltarule.sequential import Sequential
+
+
+class Twin(NamedTuple):
+    """A copy in some dtype, with data for it."""
+
+    net: Sequential
+    network: core.Network
+    data: Data
+
+    def loss(self, prediction: Array) -> tuple[float, Array]:
+        """Loss of predictions and its gradient."""
+        from deltarule import kernels
+
+        loss = self.net._require_compiled("diagnostics").loss
+        kernel = getattr(kernels, loss.entry["name"])
+        value, gradient = kernel(prediction, self.data.y, self.data.weight, **loss._settings)
+        return float(value), gradient
+
+    def training_loss(self) -> float:
+        """Loss in training mode; every call has the same dropout."""
+        return self.loss(self.network.copy().forward(self.data.X, True))[0]
+
+    def gradients(self) -> dict[str, Array]:
+        """Gradients of the loss in training mode, by parameter name."""
+        working = self.network.copy()
+        working.backward(self.loss(working.forward(self.data.X, True))[1])
+        return {name: array.copy() for name, array in working.gradients().items()}
+
+
+def twin(
+    net: Sequential,
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    operation: str,
+    dtype: str | None = "float64",
+) -> Twin:
+    """A copy of a compiled network; a network that is not built yet is built, in the copy."""
+    model(net, operation)
+    net._require_compiled(operation)
+    copy = as_dtype(net, dtype or net.dtype)
+    data, network = copy._data(X, y, sample_weight, operation)
+    if not copy._adapted:
+        network.adapt(data.X)
+        copy._adapted = True
+    copy._network = network
+    return Twin(copy, network, data)
+
+
+def rows(net: Sequential, X: ArrayLike, operation: str) -> Array:
+    """Inputs for a built network."""
+    model(net, operation)
+    net._require_built(operation)
+    given = _check.features(X, operation, "X", net._real, net._width())
+    _check.not_empty(given, operation, "X")
+    return given
+
+
+def model(net: Any, operation: str) -> None:
+    """Refuse anything but a Sequential."""
+    from deltarule.sequential import Sequential
+
+    _check.instance(net, Sequential, operation, "net", "a deltarule.Sequential")
+
+
+def as_dtype(net: Sequential, dtype: str) -> Sequential:
+    """Copy with the same weights and compile settings, without optimizer state."""
+    copy = type(net).from_config({**net.config(), "dtype": dtype})
+    if net._network is not None:
+        copy.build(net._network.input_width)
+        copy.set_weights(net.get_weights())
+    copy._compiled, copy._adapted = net._compiled, net._adapted
+    return copy
+
+
+def outputs(net: Sequential, X: Array) -> list[tuple[str, Array]]:
+    """Name and output of every layer, in inference mode."""
+    network = net._require_built("diagnostics")
+    names = [layer["name"] for layer in network.layers()]
+    return list(zip(names, core.layer_outputs(network, X), strict=True))
+
+
+def rms(array: Array) -> float:
+    """Root of the mean square."""
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
