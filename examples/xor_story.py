@@ -14,16 +14,16 @@ def main() -> None:
     for name, y in GATES.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # XOR does not converge: that is the point
-            unit = dr.Perceptron(max_iter=100).fit(X, y)
+            unit = dr.historical.Perceptron(max_iter=100).fit(X, y)
         verdict = "learned" if unit.linearly_separable_ else "not learned"
         print(
             f"{name:>4}: {verdict} in {unit.n_iter_} epochs, {unit.n_updates_[0]} mistakes, "
             f"answers {unit.predict(X)}"
         )
-    bound = dr.Perceptron().mistake_bound([3, -2, -2], X, GATES["NAND"])
+    bound = dr.historical.Perceptron().mistake_bound([3, -2, -2], X, GATES["NAND"])
     print(f"NAND = -2 x1 - 2 x2 + 3 > 0 bounds the mistakes of its perceptron by {bound:g}")
 
-    circuit = dr.NandCircuit.of("xor")
+    circuit = dr.historical.NandCircuit.of("xor")
     print(f"XOR of {len(circuit.gates)} NAND gates, wired by hand: {circuit.predict(X)}")
 
     net = dr.Sequential([dr.Dense(4, activation="tanh"), dr.Dense(1)], seed=0)

@@ -25,13 +25,9 @@ from .sequential import Sequential, load
 
 if TYPE_CHECKING:
     from . import diagnostics as diagnostics
+    from . import historical as historical
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
-    from .historical import Adaline as Adaline
-    from .historical import McCullochPitts as McCullochPitts
-    from .historical import NandCircuit as NandCircuit
-    from .historical import Perceptron as Perceptron
-    from .historical import SigmoidNeuron as SigmoidNeuron
 
 FormatError = _core.FormatError
 FormatError.__module__, FormatError.__doc__ = __name__, "A model file is damaged or not one of deltarule's."
@@ -67,32 +63,22 @@ __all__ += optimizers.__all__
 __all__ += schedules.__all__
 
 
-_NEED_SKLEARN = {
-    "MLPClassifier": "estimators",
-    "MLPRegressor": "estimators",
-    "Adaline": "historical",
-    "McCullochPitts": "historical",
-    "NandCircuit": "historical",
-    "Perceptron": "historical",
-    "SigmoidNeuron": "historical",
-}
+_NEED_SKLEARN = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "historical": "historical"}
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name == "diagnostics":  # imported when asked for
-        from importlib import import_module
-
         return import_module(f"{__name__}.diagnostics")
-    if name in _NEED_SKLEARN:  # imported when asked for
-        from importlib import import_module
-
+    if name in _NEED_SKLEARN:  # likewise
         try:
             module = import_module(f"{__name__}.{_NEED_SKLEARN[name]}")
         except ImportError as error:
             raise ImportError(f'{name} needs scikit-learn: pip install "deltarule[sklearn]"') from error
-        return getattr(module, name)
+        return module if name == _NEED_SKLEARN[name] else getattr(module, name)
     raise AttributeError(f"module 'deltarule' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_NEED_SKLEARN, "diagnostics", "estimators", "historical"]
+    return [*__all__, *_NEED_SKLEARN, "diagnostics", "estimators"]

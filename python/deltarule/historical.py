@@ -72,7 +72,7 @@ class Perceptron(SingleUnit):
     --------
     >>> import deltarule as dr
     >>> X = [[0, 0], [0, 1], [1, 0], [1, 1]]
-    >>> dr.Perceptron().fit(X, [0, 0, 0, 1]).predict(X)
+    >>> dr.historical.Perceptron().fit(X, [0, 0, 0, 1]).predict(X)
     array([0, 0, 0, 1])
     """
 

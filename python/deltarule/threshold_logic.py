@@ -47,7 +47,7 @@ class McCullochPitts(BaseEstimator):  # type: ignore[misc]
     Examples
     --------
     >>> import deltarule as dr
-    >>> dr.McCullochPitts.gate("nand").predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> dr.historical.McCullochPitts.gate("nand").predict([[0, 0], [0, 1], [1, 0], [1, 1]])
     array([1, 1, 1, 0])
     """
 
@@ -120,7 +120,7 @@ class NandCircuit:
     Examples
     --------
     >>> import deltarule as dr
-    >>> dr.NandCircuit.of("xor").predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> dr.historical.NandCircuit.of("xor").predict([[0, 0], [0, 1], [1, 0], [1, 1]])
     array([0, 1, 1, 0])
     """
 
