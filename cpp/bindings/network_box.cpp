@@ -24,6 +24,7 @@ struct CopyHooks final : engine::BatchHooks<T> {
 template <class T>
 void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
   const std::ptrdiff_t in = network.input_width(), outputs = network.output_width();
+  network.check_input(count, x, in);
   if (count == 1) {
     auto session = sessions.take(network, 1);
     session->run(x, out, 1);
@@ -50,6 +51,7 @@ template <class T>
 void NetworkBox<T>::forward(const T* x, T* out, std::ptrdiff_t count, bool training) {
   rows = 0;
   if (!training) return predict(x, out, count);
+  network.check_input(count, x, network.input_width());
   if (!machine || machine->plan().max_rows() != count)
     machine = std::make_unique<engine::Machine<T>>(
         network, engine::PlanOptions{.max_rows = count, .training = true, .input_gradient = true}, 1);

@@ -94,6 +94,7 @@ void Trainer<T>::set_learning_rate(double rate) {
 template <class T>
 void Trainer<T>::check(const Data<T>& data) const {
   if (data.rows < 1) throw std::invalid_argument("trainer: no rows of data given");
+  network_.check_input(data.rows, data.x, network_.input_width());
   const bool labels = loss_.entry->target == Target::label;
   if (labels ? data.label == nullptr : data.target == nullptr)
     throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " +

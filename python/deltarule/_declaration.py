@@ -86,6 +86,11 @@ class Declaration:
         return {}
 
     @classmethod
+    def required_of(cls, order: tuple[str, ...]) -> frozenset[str]:
+        """Arguments without a default, of those in `order`."""
+        return cls.required.intersection(order)
+
+    @classmethod
     def order_of(cls, entry: Entry, extras: Mapping[str, Extra]) -> tuple[str, ...]:
         """Order of all arguments in the signature."""
         return (*(p["name"] for p in entry["parameters"]), *extras)

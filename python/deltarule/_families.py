@@ -183,7 +183,7 @@ class Layer(Declaration):
 
     family = "layer"
     key = "type"
-    required = frozenset({"units"})
+    required = frozenset({"units", "filters", "shape", "columns", "cardinalities"})
     positional = 2
 
     @classmethod
@@ -194,6 +194,11 @@ class Layer(Declaration):
             None, str | None, "str or None", "Prefix of its parameters; None numbers it.", _layer_name
         )
         return extras
+
+    @classmethod
+    def required_of(cls, order: tuple[str, ...]) -> frozenset[str]:
+        """Sizes have no default; columns only where each has a cardinality."""
+        return super().required_of(order) - (frozenset() if "cardinalities" in order else {"columns"})
 
     @classmethod
     def order_of(cls, entry: Entry, extras: Mapping[str, Extra]) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def classes(base: type[_D], namespace: dict[str, Any]) -> list[str]:
         name = class_name(entry)
         extras = base.extras_of(entry)
         order = base.order_of(entry, extras)
-        required = base.required.intersection(order)
+        required = base.required_of(order)
         made = type(
             name,
             (base,),

@@ -22,7 +22,11 @@ BASES = {
 }
 ENTRIES = [(family, entry) for family, entries in CATALOG.items() for entry in entries]
 entries = pytest.mark.parametrize(("family", "entry"), ENTRIES, ids=[f"{f}-{e['name']}" for f, e in ENTRIES])
-NEEDED = {"dense": {"units": 7}}
+NEEDED = {
+    "dense": {"units": 7},
+    "rbf": {"units": 7},
+    "embedding": {"columns": (0,), "cardinalities": (2,)},
+}
 
 
 def make(family, entry):
@@ -39,7 +43,7 @@ def inside(parameter):
     if parameter["kind"] == "integer":
         return default + 1
     if parameter["kind"] == "integer_list":
-        return tuple(v + 1 for v in default)
+        return tuple(v + 1 for v in default) or (2,)
     if parameter["kind"] == "real_list":
         return tuple(v + 0.5 for v in default)
     candidates = [default / 2 + 0.125, default / 2, default + 0.5]

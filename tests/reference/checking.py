@@ -26,7 +26,7 @@ def trials(parameter, most=3):
     if parameter["kind"] == "boolean":
         return [parameter["default"], not parameter["default"]]
     if parameter["kind"].endswith("list"):
-        return [parameter["default"], tuple(v + 1 for v in parameter["default"])]
+        return [parameter["default"], tuple(v + 1 for v in parameter["default"]) or (2,)]
     values = WHOLE_TRIALS if parameter["kind"] == "integer" else REAL_TRIALS
     others = [v for v in values if legal(bounded, v) and v != parameter["default"]]
     return [parameter["default"], *others[:most]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .activations import ORACLES as ACTIVATIONS
 from .row_ops import ORACLES as ROW_OPS
-from .wide import WIDE, wide
+from .wide import PI, WIDE, wide
 
 
 def apply(activation, x):
@@ -98,6 +98,55 @@ def rms_norm_backward(memory, dy):
     return dx, {"gain": (dy * x / root).sum(axis=0)}
 
 
+def embedding(x, arrays, columns, cardinalities, dimension):
+    """One-hot products: the tables in place of look-ups."""
+    others = [j for j in range(x.shape[1]) if j not in columns]
+    hot = [np.eye(n)[x[:, c].astype(int)] for c, n in zip(columns, cardinalities, strict=True)]
+    vectors = [h @ arrays[f"table_{c}"] for h, c in zip(hot, columns, strict=True)]
+    return np.hstack([x[:, others], *vectors]), (x.shape, others, columns, hot)
+
+
+def embedding_backward(memory, dy):
+    shape, others, columns, hot = memory
+    dx = np.zeros(shape, dtype=dy.dtype)
+    dx[:, others] = dy[:, : len(others)]
+    blocks = np.split(dy[:, len(others) :], len(columns), axis=1)
+    return dx, {f"table_{c}": h.T @ g for c, h, g in zip(columns, hot, blocks, strict=True)}
+
+
+def periodic_embedding(x, arrays, frequencies, deviation, columns):
+    chosen = list(columns) or list(range(x.shape[1]))
+    others = [j for j in range(x.shape[1]) if j not in chosen]
+    v = 2 * PI * arrays["frequency"] * x[:, chosen, None]
+    blocks = np.concatenate([np.sin(v), np.cos(v)], axis=2)
+    y = np.hstack([x[:, others], blocks.reshape(len(x), -1)])
+    return y, (x, chosen, others, v, arrays["frequency"])
+
+
+def periodic_embedding_backward(memory, dy):
+    x, chosen, others, v, frequency = memory
+    dx = np.empty_like(x)
+    dx[:, others] = dy[:, : len(others)]
+    sines, cosines = np.split(dy[:, len(others) :].reshape(len(x), len(chosen), -1), 2, axis=2)
+    dv = sines * np.cos(v) - cosines * np.sin(v)
+    dx[:, chosen] = 2 * PI * (dv * frequency).sum(axis=2)
+    return dx, {"frequency": 2 * PI * (dv * x[:, chosen, None]).sum(axis=0)}
+
+
+def rbf(x, arrays, units, width=1.0, use_bias=True):
+    sigma = WIDE(width) * np.exp(arrays["log_width"])
+    u = (x[:, :, None] - arrays["centre"]) / sigma
+    kernel = np.exp(-u * u / 2)
+    return kernel.sum(axis=1) + (arrays["bias"] if use_bias else 0), (u, kernel, sigma, use_bias)
+
+
+def rbf_backward(memory, dy):
+    u, kernel, sigma, use_bias = memory
+    slope = dy[:, None, :] * kernel * u / sigma
+    gradients = {"centre": slope.sum(axis=0), "log_width": (slope * u * sigma).sum(axis=(0, 1))}
+    return -slope.sum(axis=2), gradients | ({"bias": dy.sum(axis=0)} if use_bias else {})
+
+
 def batch_norm(x, arrays, momentum=0.9, epsilon=1e-5, unbiased=False):
     return _norm(x, arrays, 0, epsilon)
 
@@ -130,6 +179,9 @@ ORACLES = {
     "dropout": (dropout, dropout_backward),
     "alpha_dropout": (alpha_dropout, dropout_backward),
     "gaussian_noise": (gaussian_noise, dropout_backward),
+    "embedding": (embedding, embedding_backward),
+    "periodic_embedding": (periodic_embedding, periodic_embedding_backward),
+    "rbf": (rbf, rbf_backward),
     "rms_norm": (rms_norm, rms_norm_backward),
     "batch_norm": (batch_norm, norm_backward),
     "layer_norm": (layer_norm, norm_backward),

@@ -4,11 +4,13 @@
 #include <deltarule/layers/activation.h>
 #include <deltarule/layers/dense.h>
 #include <deltarule/layers/dropout.h>
+#include <deltarule/layers/embedding.h>
 #include <deltarule/layers/normalization.h>
+#include <deltarule/layers/rbf.h>
 
 namespace deltarule {
 
-using Layers =
-    List<Dense, Activation, Dropout, AlphaDropout, GaussianNoise, BatchNorm, LayerNorm, RMSNorm, Standardize>;
+using Layers = List<Dense, Activation, Dropout, AlphaDropout, GaussianNoise, BatchNorm, LayerNorm, RMSNorm,
+                    Standardize, Embedding, PeriodicEmbedding, RBF>;
 
 }  // namespace deltarule

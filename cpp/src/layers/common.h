@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deltarule/layer.h>
+#include <algorithm>
 
 namespace deltarule::engine {
 

@@ -1,0 +1,146 @@
+#include <deltarule/layers/embedding.h>
+#include <deltarule/simd/span.h>
+#include <deltarule/simd/trigonometric.h>
+#include <algorithm>
+#include <numeric>
+
+#include "columns.h"
+
+namespace deltarule {
+namespace engine {
+namespace {
+
+template <class T>
+class PeriodicEmbeddingOp final : public Op<T> {
+  using P = simd::Pack<T>;
+
+ public:
+  PeriodicEmbeddingOp(Slot in, Slot out, std::vector<std::ptrdiff_t> chosen, Parameter<T> frequency,
+                      std::ptrdiff_t count)
+      : in_(in),
+        out_(out),
+        chosen_(std::move(chosen)),
+        others_(other_columns(in.columns, chosen_)),
+        frequency_(frequency),
+        count_(count) {}
+  std::string describe() const override {
+    return "periodic_embedding of " + std::to_string(chosen_.size()) + " columns, " + std::to_string(count_) +
+           " frequencies";
+  }
+
+  void forward(const Context<T>& c, Tile tile) override {
+    const View<T> x = value_of(c, in_), y = value_of(c, out_);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
+      for (std::size_t k = 0; k < others_.size(); ++k) y.at(i)[k] = x.at(i)[others_[k]];
+      for (std::size_t k = 0; k < chosen_.size(); ++k)
+        simd::each<T>(length(), [&](auto span) {
+          const P v = turns(x.at(i)[chosen_[k]], span.load(frequencies(k)));
+          span.store(y.at(i) + place(k), simd::sin(v));
+          span.store(y.at(i) + place(k) + count_, simd::cos(v));
+        });
+    }
+  }
+  // The sines and cosines that backward needs are the outputs.
+  void backward(const Context<T>& c, Tile tile) override {
+    if (!in_.has_gradient()) return;
+    const View<T> y = value_of(c, out_), dy = gradient_of(c, out_), dx = gradient_of(c, in_);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
+      for (std::size_t k = 0; k < others_.size(); ++k) dx.at(i)[others_[k]] = dy.at(i)[k];
+      for (std::size_t k = 0; k < chosen_.size(); ++k)
+        dx.at(i)[chosen_[k]] = two_pi * simd::sum<T>(length(), [&](auto span) {
+                                 return span.load(frequencies(k)) *
+                                        angle_gradient(span, y.at(i) + place(k), dy.at(i) + place(k));
+                               });
+    }
+  }
+
+  int weight_tasks() const override { return static_cast<int>(chosen_.size()); }
+  void weight_task(const Context<T>& c, int task) override {
+    const auto k = static_cast<std::size_t>(task);
+    const View<T> x = value_of(c, in_), y = value_of(c, out_), dy = gradient_of(c, out_);
+    simd::each<T>(length(), [&](auto span) {
+      P sum = P::zero();
+      for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+        sum = simd::fma(P(x.at(i)[chosen_[k]]), angle_gradient(span, y.at(i) + place(k), dy.at(i) + place(k)),
+                        sum);
+      span.store(c.scratch, sum * P(two_pi));
+    });
+    finish_gradient(*this, *c.update, frequency_.offset + static_cast<std::ptrdiff_t>(k) * count_, count_,
+                    c.scratch);
+  }
+  std::size_t scratch_size(std::ptrdiff_t) const override { return length(); }
+  double flops_per_row() const override {
+    return 60 * static_cast<double>(chosen_.size()) * static_cast<double>(count_);
+  }
+
+ private:
+  static constexpr T two_pi = static_cast<T>(6.28318530717958647693);
+  // 2 pi c x; whole turns are taken off before the factor 2 pi, which would round them.
+  static P turns(T x, P frequency) {
+    const P product = P(x) * frequency;
+    T lanes[P::width];
+    product.store(lanes);
+    for (T& lane : lanes) lane -= std::nearbyint(lane);
+    return P::load(lanes) * P(two_pi);
+  }
+  template <class Span>
+  P angle_gradient(Span span, const T* y, const T* dy) const {
+    return span.load(dy) * span.load(y + count_) - span.load(dy + count_) * span.load(y);
+  }
+  std::size_t length() const { return static_cast<std::size_t>(count_); }
+  const T* frequencies(std::size_t k) const {
+    return frequency_.data + static_cast<std::ptrdiff_t>(k) * count_;
+  }
+  std::ptrdiff_t place(std::size_t k) const {
+    return static_cast<std::ptrdiff_t>(others_.size()) + 2 * count_ * static_cast<std::ptrdiff_t>(k);
+  }
+
+  Slot in_, out_;
+  std::vector<std::ptrdiff_t> chosen_, others_;
+  Parameter<T> frequency_;
+  std::ptrdiff_t count_;
+};
+
+}  // namespace
+}  // namespace engine
+
+std::vector<std::ptrdiff_t> PeriodicEmbedding::chosen(std::ptrdiff_t input_width) const {
+  auto columns = whole_numbers("columns");
+  if (columns.empty()) {
+    columns.resize(static_cast<std::size_t>(input_width));
+    std::iota(columns.begin(), columns.end(), std::ptrdiff_t{0});
+  }
+  return columns;
+}
+
+std::ptrdiff_t PeriodicEmbedding::build(std::ptrdiff_t input_width) {
+  const auto columns = chosen(input_width);
+  engine::check_columns("periodic_embedding", input_width, columns);
+  const auto count = static_cast<std::ptrdiff_t>(columns.size());
+  return input_width - count + 2 * count * static_cast<std::ptrdiff_t>(value("frequencies"));
+}
+
+std::vector<Tensor> PeriodicEmbedding::tensors() const {
+  // LeCun's rule draws from N(0, 1/fan-in).
+  const double deviation = value("deviation");
+  return {{.name = "frequency",
+           .rows = static_cast<std::ptrdiff_t>(chosen(input_width()).size()),
+           .columns = static_cast<std::ptrdiff_t>(value("frequencies")),
+           .initializer = catalog::choose(Family::initializer, {"lecun_normal"}),
+           .fans = {1 / (deviation * deviation), value("frequencies")}}};
+}
+
+template <class T>
+void PeriodicEmbedding::lower_to(engine::Lowering<T>& lowering) const {
+  const engine::Slot in = lowering.input;
+  lowering.now_trainable();
+  const engine::Slot out = lowering.new_slot(output_width());
+  lowering.add(std::make_unique<engine::PeriodicEmbeddingOp<T>>(
+      in, out, chosen(in.columns), lowering.parameter("frequency"),
+      static_cast<std::ptrdiff_t>(value("frequencies"))));
+  lowering.input = out;
+}
+template void PeriodicEmbedding::lower_to(engine::Lowering<float>&) const;
+template void PeriodicEmbedding::lower_to(engine::Lowering<double>&) const;
+
+}  // namespace deltarule
