@@ -1,0 +1,85 @@
+"""The lectures' examples: each claim's direction in a small setting, and a figure that is written."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "examples" / "lectures"
+
+
+@pytest.fixture
+def example(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module
+
+
+def test_sigmoid_gradients_vanish_with_depth_and_relu_gradients_do_not(example):
+    ratio = example("vanishing_gradients").reaching_first
+    assert ratio("sigmoid, Glorot", 8, seeds=2) < 1e-3
+    assert ratio("sigmoid, Glorot", 8, seeds=2) < ratio("sigmoid, Glorot", 4, seeds=2) / 10
+    assert 0.2 < ratio("ReLU, He", 8, seeds=2) < 5
+    assert 0.2 < ratio("tanh, Glorot", 8, seeds=2) < 5
+
+
+def test_saturated_neuron_learns_slowly_under_the_quadratic_cost_only(example):
+    one_neuron = example("slow_learning").one_neuron
+    assert one_neuron("quadratic", 2.0, 100)[-1] > 0.9
+    assert one_neuron("cross-entropy", 2.0, 100)[-1] < 0.1
+
+
+def test_he_keeps_the_size_through_relu_layers(example):
+    module = example("initial_variance")
+    he = module.mean_squares("relu", module.SPREADS["He, √(2/M)"], layers=10)
+    lecun = module.mean_squares("relu", module.SPREADS["LeCun, Glorot, √(1/M)"], layers=10)
+    assert 0.5 < he[-1] < 2
+    assert lecun[-1] == pytest.approx(he[-1] / 2**10, rel=1e-9)  # the same draws, 1/√2 as large
+    assert module.declared_spread("he_normal") == pytest.approx(module.SPREADS["He, √(2/M)"], rel=0.02)
+
+
+def test_normalisation_trains_where_the_plain_network_does_not(example):
+    train = example("normalization").train
+    plain = train("none", 0.3, 0.1, epochs=5)
+    assert train("batch norm", 0.3, 0.1, epochs=5) < plain / 1.5
+    assert train("layer norm", 0.3, 0.1, epochs=10) < plain
+
+
+def test_momentum_is_faster_on_the_ravine_and_adagrad_minds_its_direction(example):
+    module = example("ravine")
+
+    def cost(rule, rate, turn):
+        return module.costs(module.walk(rule, rate, turn, 100))[-1]
+
+    assert cost("Momentum", 0.005, 0) < cost("SGD", 0.01, 0) / 100
+    assert cost("Momentum", 0.005, 30) == pytest.approx(cost("Momentum", 0.005, 0), rel=1e-6)
+    assert cost("AdaGrad", 1, 0) < cost("AdaGrad", 1, 30) / 10
+
+
+@pytest.mark.parametrize("condition", [5, 20])
+def test_rate_of_convergence_is_one_minus_the_inverse_condition_number(example, condition):
+    rate = example("convergence_rate").measured_rate
+    assert rate(condition, 1) == pytest.approx(1 - 1 / condition, rel=1e-4)
+    best = 2 * condition / (condition + 1)
+    assert rate(condition, best) == pytest.approx((condition - 1) / (condition + 1), rel=1e-4)
+
+
+def test_descent_diverges_beyond_two_over_the_largest_eigenvalue(example):
+    errors = example("convergence_rate").errors
+    eigenvalues = np.geomspace(1, 10, 8)
+    assert errors(eigenvalues, 0.198, 300)[-1] < 0.1
+    assert errors(eigenvalues, 0.202, 300)[-1] > 10
+
+
+def test_elu_lowers_the_loss_faster_than_relu(example):
+    learn = example("elu_relu").learn
+    assert learn("elu", 0, epochs=4)[0][-1] < 0.7 * learn("relu", 0, epochs=4)[0][-1]
+
+
+def test_main_writes_the_figure_and_prints_the_tables(example, monkeypatch, tmp_path, capsys):
+    figure = tmp_path / "figure.svg"
+    monkeypatch.setattr(sys, "argv", ["slow_learning.py", str(figure)])
+    example("slow_learning").main()
+    assert figure.read_text().rstrip().endswith("</svg>")
+    assert "| cross-entropy | 0.98 | 17 |" in capsys.readouterr().out
