@@ -1,4 +1,5 @@
 #include <deltarule/elementwise.h>
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
 #include <deltarule/row_ops.h>
 
@@ -50,9 +51,10 @@ template class AppliedActivation<double>;
 namespace {
 
 template <class T>
-class ActivationOp final : public Op<T> {
+class ActivationOp final : public Op<T>, public Tangent<T> {
  public:
-  ActivationOp(const Choice& choice, Slot in, Slot out) : activation_(choice), in_(in), out_(out) {}
+  ActivationOp(const Choice& choice, Slot in, Slot out)
+      : choice_(choice), activation_(choice), in_(in), out_(out) {}
   std::string describe() const override { return activation_.name() + " " + std::to_string(in_.columns); }
   void forward(const Context<T>& c, Tile tile) override {
     const auto x = c.values[static_cast<std::size_t>(in_.value)],
@@ -68,7 +70,21 @@ class ActivationOp final : public Op<T> {
                          {g.at(tile.begin), g.row});
   }
 
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    const View<T> rx = t.value(in_), ry = t.value(out_);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(rx.at(i), in_.columns, ry.at(i));
+    activation_tangent(choice_, c.rows, in_.columns, c.values[static_cast<std::size_t>(in_.value)],
+                       c.values[static_cast<std::size_t>(out_.value)], ry);
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    if (!out_.has_gradient()) return;
+    activation_tangent_backward(choice_, c.rows, in_.columns, c.values[static_cast<std::size_t>(in_.value)],
+                                t.value(in_), c.values[static_cast<std::size_t>(out_.value)], t.value(out_),
+                                c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_));
+  }
+
  private:
+  Choice choice_;
   AppliedActivation<T> activation_;
   Slot in_, out_;
 };

@@ -3,6 +3,7 @@
 
 #include <deltarule/engine/gemm.h>
 #include <deltarule/engine/reduce.h>
+#include <deltarule/engine/tangent.h>
 
 namespace deltarule {
 namespace engine {
@@ -15,13 +16,14 @@ constexpr std::ptrdiff_t task_rows = 256, task_columns = 256;
 std::ptrdiff_t pieces(std::ptrdiff_t n, std::ptrdiff_t size) { return (n + size - 1) / size; }
 
 template <class T>
-class DenseOp final : public Op<T> {
+class DenseOp final : public Op<T>, public Tangent<T> {
  public:
   DenseOp(Slot in, Slot pre, Slot out, const Choice& activation, Parameter<T> w, Parameter<T> b,
           bool training)
       : in_(in),
         pre_(pre),
         out_(out),
+        choice_(activation),
         activation_(activation),
         w_(w),
         b_(b),
@@ -93,6 +95,58 @@ class DenseOp final : public Op<T> {
                 c.scratch);
   }
 
+  // R(xW + b) = R(x) W + x V + c for the direction (V, c), then through the activation.
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    const Linear l = linear(c, t);
+    const View<T> ry = t.value(out_);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(l.rz.view.at(i), outputs_, ry.at(i));
+    if (!activation_.none()) activation_tangent(choice_, c.rows, outputs_, l.z.view, value(c, out_), ry);
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    const Linear l = linear(c, t);
+    const View<T> x = value(c, in_), y = value(c, out_), g = gradient(c, out_), rx = t.value(in_);
+    Matrix dz(c.rows, outputs_), rdz(c.rows, outputs_);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+      std::copy_n(g.at(i), outputs_, dz.view.at(i));
+      std::copy_n(t.gradient(out_).at(i), outputs_, rdz.view.at(i));
+    }
+    activation_tangent_backward(choice_, c.rows, outputs_, l.z.view, l.rz.view, y, t.value(out_), g,
+                                rdz.view);
+    activation_.backward(c.rows, outputs_, l.z.view, y, dz.view);
+    T* product = t.product + w_.offset;  // R(x)^T dz + x^T R(dz)
+    for (const bool first : {true, false}) {
+      const View<T> a = first ? rx : x, b = first ? dz.view : rdz.view;
+      simple({.m = inputs_,
+              .n = outputs_,
+              .k = c.rows,
+              .a = a.data,
+              .a_row = 1,
+              .a_step = a.row,
+              .b = b.data,
+              .b_step = b.row,
+              .c = product,
+              .c_row = outputs_,
+              .start = first ? Start::zero : Start::accumulate});
+    }
+    if (b_.data)
+      for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+        for (std::ptrdiff_t j = 0; j < outputs_; ++j) t.product[b_.offset + j] += rdz.view.at(i)[j];
+    if (!in_.has_gradient()) return;
+    const View<T> target = t.gradient(in_);  // R(dz) W^T + dz V^T
+    for (const bool first : {true, false})
+      simple({.m = c.rows,
+              .n = inputs_,
+              .k = outputs_,
+              .a = first ? rdz.view.data : dz.view.data,
+              .a_row = dz.view.row,
+              .b = first ? w_.data : t.direction + w_.offset,
+              .b_step = 1,
+              .b_column = outputs_,
+              .c = target.data,
+              .c_row = target.row,
+              .start = first ? Start::zero : Start::accumulate});
+  }
+
   int weight_tasks() const override { return static_cast<int>(row_pieces() * column_pieces()); }
   void weight_task(const Context<T>& c, int task) override {
     const std::ptrdiff_t i = task / column_pieces() * piece_rows_,
@@ -145,6 +199,45 @@ class DenseOp final : public Op<T> {
   }
 
  private:
+  struct Matrix {
+    Matrix(std::ptrdiff_t rows, std::ptrdiff_t columns)
+        : memory(static_cast<std::size_t>(rows * padded<T>(columns))),
+          view{memory.data(), padded<T>(columns)} {}
+    Buffer<T> memory;
+    View<T> view;
+  };
+  // What the activation sees, and its tangent. Training keeps neither where the activation does not need it.
+  struct Linear {
+    Matrix z, rz;
+  };
+  static void simple(const Product<T>& product) {
+    Buffer<T> workspace(workspace_size<T>(product.m, product.n, product.k, product.b_column == 1));
+    multiply(product, workspace.data());
+  }
+  Linear linear(const Context<T>& c, const Tangents<T>& t) const {
+    Linear l{Matrix(c.rows, outputs_), Matrix(c.rows, outputs_)};
+    const auto add = [&](View<T> a, const T* b, View<T> to, Start start) {
+      simple({.m = c.rows,
+              .n = outputs_,
+              .k = inputs_,
+              .a = a.data,
+              .a_row = a.row,
+              .b = b,
+              .b_step = outputs_,
+              .c = to.data,
+              .c_row = to.row,
+              .start = start,
+              .bias = b_.data});
+    };
+    const View<T> x = value(c, in_), rx = t.value(in_);
+    add(x, w_.data, l.z.view, b_.data ? Start::bias : Start::zero);
+    add(rx, w_.data, l.rz.view, Start::zero);
+    add(x, t.direction + w_.offset, l.rz.view, Start::accumulate);
+    if (b_.data)
+      for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+        for (std::ptrdiff_t j = 0; j < outputs_; ++j) l.rz.view.at(i)[j] += t.direction[b_.offset + j];
+    return l;
+  }
   struct Area {
     std::ptrdiff_t i, rows, j, columns;
   };
@@ -202,6 +295,7 @@ class DenseOp final : public Op<T> {
                  transposed_.data() + j * padded<T>(inputs_) + i, padded<T>(inputs_));
   }
   Slot in_, pre_, out_;
+  Choice choice_;
   AppliedActivation<T> activation_;
   Parameter<T> w_, b_;
   std::ptrdiff_t inputs_, outputs_;

@@ -1,3 +1,4 @@
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/dropout.h>
 #include <deltarule/simd/span.h>
 #include <algorithm>
@@ -27,7 +28,7 @@ void draw_factors(PhiloxKey key, std::uint64_t high, std::uint64_t first, std::u
 }
 
 template <class T>
-class DropoutOp final : public Op<T> {
+class DropoutOp final : public Op<T>, public Tangent<T> {
  public:
   // What is kept becomes scale * x + shift, what is dropped `dropped`.
   struct Rule {
@@ -81,6 +82,18 @@ class DropoutOp final : public Op<T> {
       simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) {
         span.store(g.at(i), times(span.load(g.at(i)), span.load(factors(i))));
       });
+  }
+
+  // The same factors as in forward; a shift has no tangent.
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+      for (std::ptrdiff_t j = 0; j < width_; ++j)
+        t.value(out_).at(i)[j] = factors(i)[j] * t.value(in_).at(i)[j];
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    if (!out_.has_gradient()) return;
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+      for (std::ptrdiff_t j = 0; j < width_; ++j) t.gradient(out_).at(i)[j] *= factors(i)[j];
   }
 
  private:

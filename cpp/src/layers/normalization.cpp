@@ -1,7 +1,10 @@
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/normalization.h>
 #include <deltarule/norm_kernel.h>
 #include <deltarule/simd/span.h>
 #include <cmath>
+
+#include "normalization_tangent.h"
 
 #include "common.h"
 
@@ -10,7 +13,7 @@ namespace engine {
 namespace {
 
 template <class T>
-class BatchNormOp final : public Op<T> {
+class BatchNormOp final : public Op<T>, public Tangent<T> {
  public:
   BatchNormOp(Slot in, Slot out, Parameter<T> gain, Parameter<T> shift, T* mean, T* variance, double momentum,
               double epsilon, bool unbiased, bool training)
@@ -108,6 +111,17 @@ class BatchNormOp final : public Op<T> {
     finish(update, gain_.offset, whole(4));
     finish(update, shift_.offset, whole(3));
   }
+  NormTangent<T> norm(const Context<T>& c) const {
+    return {c.rows, width_, true, epsilon_, gain_.data, gain_.offset, shift_.offset};
+  }
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    norm(c).forward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_), t.value(out_), t.direction);
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    norm(c).backward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_),
+                     c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_),
+                     in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
+  }
   std::size_t scratch_size(std::ptrdiff_t) const override { return static_cast<std::size_t>(row_); }
 
  private:
@@ -141,7 +155,7 @@ class BatchNormOp final : public Op<T> {
 };
 
 template <class T>
-class LayerNormOp final : public Op<T> {
+class LayerNormOp final : public Op<T>, public Tangent<T> {
  public:
   LayerNormOp(Slot in, Slot out, Parameter<T> gain, Parameter<T> shift, double epsilon)
       : in_(in), out_(out), gain_(gain), shift_(shift), epsilon_(epsilon), width_(in.columns) {}
@@ -180,6 +194,17 @@ class LayerNormOp final : public Op<T> {
         !update.apply(shift_.offset, 1, width_, width_, dshift, width_))
       update.fail(this->number);
   }
+  NormTangent<T> norm(const Context<T>& c) const {
+    return {c.rows, width_, false, epsilon_, gain_.data, gain_.offset, shift_.offset};
+  }
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    norm(c).forward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_), t.value(out_), t.direction);
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    norm(c).backward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_),
+                     c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_),
+                     in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
+  }
   std::size_t scratch_size(std::ptrdiff_t rows) const override {
     return static_cast<std::size_t>(2 * std::max(padded<T>(width_), rows)) + 16;
   }
@@ -193,7 +218,7 @@ class LayerNormOp final : public Op<T> {
 };
 
 template <class T>
-class StandardizeOp final : public Op<T> {
+class StandardizeOp final : public Op<T>, public Tangent<T> {
  public:
   StandardizeOp(Slot in, Slot out, const T* mean, const T* deviation)
       : in_(in), out_(out), mean_(mean), deviation_(deviation), width_(in.columns) {}
@@ -212,6 +237,17 @@ class StandardizeOp final : public Op<T> {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(static_cast<std::size_t>(width_),
                     [&](auto span) { span.store(g.at(i), span.load(g.at(i)) / span.load(deviation_)); });
+  }
+
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+      for (std::ptrdiff_t j = 0; j < width_; ++j)
+        t.value(out_).at(i)[j] = t.value(in_).at(i)[j] / deviation_[j];
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    if (!out_.has_gradient()) return;
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+      for (std::ptrdiff_t j = 0; j < width_; ++j) t.gradient(out_).at(i)[j] /= deviation_[j];
   }
 
  private:

@@ -11,6 +11,7 @@ from deltarule import _compiled
 from deltarule._types import Array, ArrayLike
 
 from ._activity import UnitReport, dead_units, saturation
+from ._curvature import HessianSpectrum, hessian_spectrum
 from ._flow import gradient_flow
 from ._table import Table
 from ._twin import twin
@@ -40,12 +41,22 @@ class Diagnosis:
         "exploding gradients", "logits", "learning rate"), the fact and some advice.
     flow, dead, saturated : Table
         The figures behind it.
+    spectrum : HessianSpectrum or None
+        None where the network has layers or a loss without second derivatives, or not gradient descent.
     ok : bool
         Whether nothing was found.
     """
 
-    def __init__(self, findings: list[Finding], flow: Table, dead: UnitReport, saturated: UnitReport) -> None:
+    def __init__(
+        self,
+        findings: list[Finding],
+        flow: Table,
+        dead: UnitReport,
+        saturated: UnitReport,
+        spectrum: HessianSpectrum | None,
+    ) -> None:
         self.findings, self.flow, self.dead, self.saturated = findings, flow, dead, saturated
+        self.spectrum = spectrum
         self.ok = not findings
 
     def kinds(self) -> list[str]:
@@ -74,8 +85,9 @@ def diagnose(
 ) -> Diagnosis:
     """Look for the common reasons why a network does not learn, and say in plain words what is wrong.
 
-    Looks at unscaled inputs, dead and saturated units, vanishing and exploding gradients, and an activation
-    that the loss applies again. Up to 512 rows are taken, evenly spread.
+    Looks at unscaled inputs, dead and saturated units, vanishing and exploding gradients, an activation that
+    the loss applies again and, for plain gradient descent, a learning rate above 2 (1 + momentum) / λ_max.
+    Up to 512 rows are taken, evenly spread.
 
     Parameters
     ----------
@@ -109,7 +121,13 @@ def diagnose(
         *_flow(flow),
         *_logits(copy),
     ]
-    return Diagnosis(findings, flow, dead, saturated)
+    spectrum = _spectrum(copy, rows, goal, weight)
+    findings += _rate(
+        copy,
+        copy._ready(whole.network).learning_rate if net._trainer is None else net.learning_rate,
+        spectrum,
+    )
+    return Diagnosis(findings, flow, dead, saturated, spectrum)
 
 
 def _inputs(net: Sequential, X: Array) -> list[Finding]:
@@ -180,6 +198,31 @@ def _logits(net: Sequential) -> list[Finding]:
         return []
     what = f"the last layer has the activation {last!r}, and the loss {loss.entry['name']!r} applies it again"
     return [Finding("logits", what, "leave the activation of the last layer away")]
+
+
+def _spectrum(net: Sequential, X: Array, y: Array, weight: Array | None) -> HessianSpectrum | None:
+    """For gradient descent only: other rules scale the gradient, and the limit says nothing about them."""
+    if net._require_compiled(_OPERATION).optimizer.entry["name"] != "sgd":
+        return None
+    try:
+        return hessian_spectrum(net, X, y, sample_weight=weight, tolerance=1e-3, max_iterations=30)
+    except ValueError:  # no R-operator or no second derivative
+        return None
+
+
+def _rate(net: Sequential, rate: float, spectrum: HessianSpectrum | None) -> list[Finding]:
+    """A step that overshoots along the steepest direction."""
+    rule = net._require_compiled(_OPERATION).optimizer
+    if spectrum is None or rule._settings["nesterov"] or rule._settings["dampening"]:
+        return []
+    limit = spectrum.largest_stable_rate * (1 + rule._settings["momentum"])
+    if rate <= limit:
+        return []
+    steepest = f"lambda_max {spectrum.lambda_max:.3g}"
+    what = f"the learning rate {rate:.3g} is above the stable limit {limit:.3g} ({steepest})"
+    return [
+        Finding("learning rate", what, f"a learning rate below {limit:.2g}; lr_range_test helps to choose")
+    ]
 
 
 def _count(n: int, thing: str) -> str:

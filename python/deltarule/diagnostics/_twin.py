@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule import _check
 from deltarule._native import core
-from deltarule._types import Array, ArrayLike
+from deltarule._types import Array, ArrayLike, Config
 
 if TYPE_CHECKING:
     from deltarule._data import Data
@@ -48,12 +48,16 @@ def twin(
     y: ArrayLike,
     sample_weight: ArrayLike | None,
     operation: str,
-    dtype: str | None = "float64",
+    dtype: str = "float64",
+    quiet: bool = False,
 ) -> Twin:
-    """A copy of a compiled network; a network that is not built yet is built, in the copy."""
+    """A copy of a compiled network; a network that is not built yet is built, in the copy.
+
+    With `quiet`, dropout and noise are switched off.
+    """
     model(net, operation)
     net._require_compiled(operation)
-    copy = as_dtype(net, dtype or net.dtype)
+    copy = as_dtype(net, dtype, quiet)
     data, network = copy._data(X, y, sample_weight, operation)
     if not copy._adapted:
         network.adapt(data.X)
@@ -78,14 +82,23 @@ def model(net: Any, operation: str) -> None:
     _check.instance(net, Sequential, operation, "net", "a deltarule.Sequential")
 
 
-def as_dtype(net: Sequential, dtype: str) -> Sequential:
+def as_dtype(net: Sequential, dtype: str, quiet: bool = False) -> Sequential:
     """Copy with the same weights and compile settings, without optimizer state."""
-    copy = type(net).from_config({**net.config(), "dtype": dtype})
+    config = {**net.config(), "dtype": dtype}
+    if quiet:
+        config["layers"] = [_quiet(layer) for layer in config["layers"]]
+    copy = type(net).from_config(config)
     if net._network is not None:
         copy.build(net._network.input_width)
         copy.set_weights(net.get_weights())
     copy._compiled, copy._adapted = net._compiled, net._adapted
     return copy
+
+
+def _quiet(layer: Config) -> Config:
+    """A layer's config without randomness; names stay, so parameters keep theirs."""
+    silent = {"dropout": "rate", "alpha_dropout": "rate", "gaussian_noise": "deviation"}.get(layer["type"])
+    return layer if silent is None or silent not in layer else {**layer, silent: 0.0}
 
 
 def outputs(net: Sequential, X: Array) -> list[tuple[str, Array]]:

@@ -1,0 +1,203 @@
+"""Hessian-vector products against differences of gradients and of PyTorch; the spectrum against NumPy's."""
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule import diagnostics
+from deltarule.diagnostics._twin import twin
+
+ACTIVATIONS = [
+    *("identity", "sigmoid", "tanh", "softplus", "swish", "elu", "relu", "leaky_relu", "softmax"),
+    *({"name": "gelu", "approximate": a} for a in ("none", "tanh", "sigmoid")),
+    {"name": "sigmoid", "slope": 2.5},
+    {"name": "softplus", "k": 3.0},
+    {"name": "swish", "beta": 1.7},
+    {"name": "elu", "alpha": 0.6},
+]
+LOSSES = [
+    *("mse", "quadratic", "sigmoid_cross_entropy", "softmax_cross_entropy", "sparse_softmax_cross_entropy"),
+    *("log_cosh", "huber"),
+    {"name": "softmax_cross_entropy", "label_smoothing": 0.2},
+    {"name": "sigmoid_cross_entropy", "pos_weight": 3.0},
+]
+
+
+def network(layers, loss="sparse_softmax_cross_entropy", dtype="float64"):
+    net = dr.Sequential(layers, seed=5, dtype=dtype)
+    net.compile(dr.SGD(0.1), loss=loss)
+    return net
+
+
+def moved(net, X, rng):
+    """Built, with gains, shifts and biases that are all different."""
+    net.build(X.shape[1])
+    for name, array in net.parameters().items():
+        if not name.endswith("weight"):
+            array[...] += 0.3 * rng.normal(size=array.shape)
+    return net
+
+
+def check(net, X, y, rng, weight=None, step=1e-5):
+    """H v against (8 (g(+h) - g(-h)) - (g(+2h) - g(-2h))) / 12h of the same network without dropout."""
+    before = net.get_weights()
+    v = {name: rng.normal(size=a.shape) for name, a in net.parameters().items()}
+    product = diagnostics.hessian_vector_product(net, X, y, v, sample_weight=weight)
+    assert all(np.array_equal(a, before[name]) for name, a in net.get_weights().items())
+    work = twin(net, X, y, weight, "test", quiet=True)
+    own = work.network.parameters()
+    start = {name: a.copy() for name, a in own.items()}
+    gradients = []
+    for k in (1, -1, 2, -2):
+        for name, array in own.items():
+            array[...] = start[name] + k * step * v[name]
+        gradients.append(work.gradients())
+    size = max(np.abs(p).max() for p in product.values())
+    assert size > 0
+    for name, p in product.items():
+        a, b, c, d = (g[name] for g in gradients)
+        numeric = (8 * (a - b) - (c - d)) / (12 * step)
+        np.testing.assert_allclose(p, numeric, rtol=0, atol=2e-8 * size, err_msg=name)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+@pytest.mark.parametrize("as_layer", [False, True])
+def test_activations(rng, activation, as_layer):
+    X, y = rng.normal(size=(70, 4)), rng.integers(0, 3, 70)
+    hidden = [dr.Dense(9), dr.Activation(activation)] if as_layer else [dr.Dense(9, activation)]
+    check(moved(network([*hidden, dr.Dense(3)]), X, rng), X, y, rng)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_losses(rng, loss):
+    X, y = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
+    name = loss if isinstance(loss, str) else loss["name"]
+    if name in ("mse", "quadratic", "log_cosh", "huber"):
+        target = rng.normal(size=(40, 3))
+    else:
+        target = y if name.startswith("sparse") else np.eye(3)[y]
+    net = moved(network([dr.Dense(6, "tanh"), dr.Dense(3)], loss), X, rng)
+    check(net, X, target, rng, weight=rng.uniform(0, 2, 40))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [dr.BatchNorm(), dr.LayerNorm(), dr.Standardize(), dr.Dropout(0.5)],
+    ids=lambda la: la.entry["name"],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_layers(rng, layer, place):
+    """At the beginning, where no gradient of the input is wanted, inside, and at the end."""
+    X, y = rng.normal(size=(70, 4)) * 2 + 1, rng.integers(0, 3, 70)
+    layers = [dr.Dense(7, "tanh"), dr.Dense(3, use_bias=False)]
+    layers.insert(place, layer)
+    net = moved(network(layers), X, rng)
+    net.adapt(X)
+    check(net, X, y, rng)
+
+
+def test_float32_and_large_weights(rng):
+    """A matrix beyond 2 MB goes by tasks over the whole batch."""
+    X, y = rng.normal(size=(5, 300)), rng.integers(0, 3, 5)
+    check(
+        moved(network([dr.Dense(4, "tanh"), dr.Dense(1000, "tanh"), dr.Dense(300), dr.Dense(3)]), X, rng),
+        X,
+        y,
+        rng,
+    )
+    check(moved(network([dr.Dense(4, "tanh"), dr.Dense(3)], dtype="float32"), X, rng), X, y, rng)
+
+
+def hessian(net, X, y):
+    size = sum(a.size for a in net.parameters().values())
+    columns = [diagnostics.hessian_vector_product(net, X, y, e) for e in np.eye(size)]
+    return np.stack([np.concatenate([a.ravel() for a in c.values()]) for c in columns], axis=1)
+
+
+def test_against_torch(rng):
+    """Double backward of the same network."""
+    torch = pytest.importorskip("torch")
+    X, y = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
+    net = moved(network([dr.Dense(5, "tanh"), dr.LayerNorm(epsilon=1e-5), dr.Dense(3)]), X, rng)
+    parameters = [torch.tensor(a, requires_grad=True) for a in net.parameters().values()]
+    w1, b1, gain, shift, w2, b2 = parameters
+    h = torch.nn.functional.layer_norm(torch.tanh(torch.tensor(X) @ w1 + b1), (5,), gain, shift, 1e-5)
+    loss = torch.nn.functional.cross_entropy(h @ w2 + b2, torch.tensor(y))
+    v = [rng.normal(size=tuple(p.shape)) for p in parameters]
+    gradients = torch.autograd.grad(loss, parameters, create_graph=True)
+    inner = sum((g * torch.tensor(a)).sum() for g, a in zip(gradients, v, strict=True))
+    expected = torch.autograd.grad(inner, parameters)
+    product = diagnostics.hessian_vector_product(net, X, y, np.concatenate([a.ravel() for a in v]))
+    for name, ours, theirs in zip(product, product.values(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-10, atol=1e-13, err_msg=name)
+
+
+def test_the_hessian_is_symmetric_and_its_spectrum_is_found(rng):
+    X, y = rng.normal(size=(30, 3)), rng.integers(0, 3, 30)
+    net = moved(network([dr.Dense(4, "tanh"), dr.BatchNorm(), dr.Dense(3)]), X, rng)
+    H = hessian(net, X, y)
+    np.testing.assert_allclose(H, H.T, rtol=0, atol=1e-13 * np.abs(H).max())
+    exact = np.linalg.eigvalsh(H)
+    found = diagnostics.hessian_spectrum(net, X, y)
+    assert found.converged
+    assert found.lambda_max == pytest.approx(exact[-1], rel=1e-6)
+    assert found.lambda_min == pytest.approx(exact[0], rel=1e-6, abs=1e-6 * exact[-1])
+    assert found.largest_stable_rate == 2 / found.lambda_max
+    assert found.condition_number == np.inf  # a saddle
+    v = np.concatenate([a.ravel() for a in found.vector.values()])
+    assert np.linalg.norm(H @ v - found.lambda_max * v) <= 1e-5 * found.lambda_max
+    assert not diagnostics.hessian_spectrum(net, X, y, max_iterations=2).converged
+
+
+def test_linear_least_squares(rng):
+    """One linear layer and the quadratic cost: the Hessian is the mean of x x^T, x with its constant 1."""
+    X, y = rng.normal(size=(50, 3)) * [1, 2, 3], rng.normal(size=50)
+    net = network([dr.Dense(1)], "quadratic").build(3)
+    extended = np.hstack([X, np.ones((50, 1))])
+    exact = np.linalg.eigvalsh(extended.T @ extended / 50)
+    found = diagnostics.hessian_spectrum(net, X, y)
+    assert found.lambda_max == pytest.approx(exact[-1], rel=1e-9)
+    assert found.lambda_min == pytest.approx(exact[0], rel=1e-9)
+    assert found.condition_number == pytest.approx(exact[-1] / exact[0], rel=1e-8)
+    for factor, falls in ((0.95, True), (1.05, False)):  # 2 / lambda_max separates the two
+        net = network([dr.Dense(1)], "quadratic").build(3)
+        net.compile(dr.SGD(factor * found.largest_stable_rate), loss="quadratic")
+        losses = net.fit(X, y, batch_size=None, epochs=300, verbose=0)["loss"]
+        assert (losses[-1] < losses[0]) == falls
+
+
+def test_a_rate_beyond_the_limit_is_named(rng):
+    X, y = rng.normal(size=(50, 3)), rng.normal(size=50)
+    net = network([dr.Dense(1)], "quadratic").build(3)
+    limit = diagnostics.hessian_spectrum(net, X, y).largest_stable_rate
+    for factor, kinds in ((0.9, []), (1.1, ["learning rate"])):
+        net.compile(dr.SGD(factor * limit), loss="quadratic")
+        diagnosis = net.diagnose(X, y)
+        assert diagnosis.kinds() == kinds
+        assert diagnosis.spectrum.largest_stable_rate == pytest.approx(limit, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("vector", "text"),
+    [
+        (
+            np.ones(3),
+            "hessian_vector_product: vector has shape (3,); allowed: (4,), one number per parameter",
+        ),
+        ({"dense_1.weight": np.ones((3, 1))}, "unknown or missing: dense_1.bias"),
+        ([1.0, np.nan, 0, 0], "hessian_vector_product: vector[1] is nan"),
+    ],
+)
+def test_bad_vectors(rng, vector, text):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is compared below
+        diagnostics.hessian_vector_product(
+            network([dr.Dense(1)], "mse").build(3), rng.normal(size=(5, 3)), rng.normal(size=5), vector
+        )
+    assert text in str(caught.value)
+
+
+def test_what_has_no_r_operator_says_so(rng):
+    X, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    net = network([dr.Dense(2), dr.RMSNorm()], "mse").build(3)
+    with pytest.raises(ValueError, match=r"layer 'rms_norm_1' .* has no R-operator yet"):
+        diagnostics.hessian_spectrum(net, X, y)
