@@ -4,7 +4,7 @@
 #include <deltarule/engine/team.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/metrics.h>
-#include <deltarule/row_ops.h>
+#include <deltarule/row_op_kernel.h>
 #include <deltarule/update_kernel.h>
 
 #include "common.h"
@@ -53,6 +53,15 @@ void activation_backward(int index, const py::dict& settings, const py::array& x
   });
 }
 
+py::array_t<double> activation_second(int index, const py::dict& settings, const py::array& x) {
+  const Choice c = choice_at(Family::activation, index, settings);
+  const double* from = numbers<double>(x, "x");
+  py::array_t<double> out(x.size());
+  std::transform(from, from + x.size(), out.mutable_data(),
+                 [&](double v) { return activation_kernel<double>(c.index).second(c.values, v); });
+  return out;
+}
+
 struct Rows {
   std::size_t rows, columns, piece;
 };
@@ -66,14 +75,15 @@ Rows rows_of(const py::array& a, const char* name) {
 
 void row_op_forward(int index, const py::dict& settings, const py::array& x, py::array out) {
   const Choice c = choice_at(Family::row_op, index, settings);
-  same_shape(x, out, "x", "out");
   const Rows r = rows_of(x, "x");
+  const std::size_t narrow = row_op_width(index, r.columns, std::string(c.entry->name));
+  expect_shape(out, {x.shape(0), static_cast<py::ssize_t>(narrow)}, "out");
   by_type(x, "x", [&]<class T>(T) {
     const T* from = numbers<T>(x, "x");
     T* to = writable<T>(out, "out");
     in_pieces(r.rows, r.piece, [&](std::size_t b, std::size_t e) {
       for (std::size_t i = b; i < e; ++i)
-        row_op_kernel<T>(c.index).forward(c.values, r.columns, from + i * r.columns, to + i * r.columns);
+        row_op_kernel<T>(c.index).forward(c.values, r.columns, from + i * r.columns, to + i * narrow);
     });
   });
 }
@@ -81,17 +91,19 @@ void row_op_forward(int index, const py::dict& settings, const py::array& x, py:
 void row_op_backward(int index, const py::dict& settings, const py::array& x, const py::array& y,
                      const py::array& dy, py::array out) {
   const Choice c = choice_at(Family::row_op, index, settings);
-  same_shape(x, y, "x", "y");
-  same_shape(x, dy, "x", "dy");
   same_shape(x, out, "x", "out");
+  same_shape(y, dy, "y", "dy");
   const Rows r = rows_of(x, "x");
+  const std::size_t narrow = row_op_width(index, r.columns, std::string(c.entry->name));
+  expect_shape(dy, {x.shape(0), static_cast<py::ssize_t>(narrow)}, "dy");
   by_type(x, "x", [&]<class T>(T) {
     const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
     T* to = writable<T>(out, "out");
     in_pieces(r.rows, r.piece, [&](std::size_t b, std::size_t e) {
       for (std::size_t i = b; i < e; ++i) {
-        const std::size_t at = i * r.columns;
-        row_op_kernel<T>(c.index).backward(c.values, r.columns, px + at, py_ + at, pg + at, to + at);
+        const std::size_t wide_at = i * r.columns, at = i * narrow;
+        row_op_kernel<T>(c.index).backward(c.values, r.columns, px + wide_at, py_ + at, pg + at,
+                                           to + wide_at);
       }
     });
   });
@@ -227,6 +239,8 @@ double metric(int index, const py::dict& settings, const py::array& prediction, 
 void bind_kernels(py::module_& m) {
   m.def("activation_forward", &activation_forward);
   m.def("activation_backward", &activation_backward);
+  m.def("activation_second", &activation_second);
+  m.def("row_op_inputs_per_output", [](int index) { return row_op_kernel<double>(index).inputs_per_output; });
   m.def("row_op_forward", &row_op_forward);
   m.def("row_op_backward", &row_op_backward);
   m.def("loss", &loss);

@@ -91,8 +91,10 @@ void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32
 }
 
 std::string_view automatic_initializer(std::string_view activation) {
-  for (std::string_view rectifier : {"relu", "leaky_relu", "elu", "gelu", "swish", "softplus"})
+  for (std::string_view rectifier : {"relu", "leaky_relu", "relu6", "threshold", "squared_relu", "elu",
+                                     "celu", "gelu", "swish", "hard_swish", "mish", "softplus"})
     if (activation == rectifier) return "he_normal";
+  if (activation == "selu") return "lecun_normal";
   return "glorot_uniform";
 }
 

@@ -1,7 +1,23 @@
 #include <deltarule/layers.h>
+#include <deltarule/row_op_kernel.h>
 #include <algorithm>
 
 namespace deltarule {
+namespace {
+
+// Only a layer of its own may make rows narrower.
+void refuse_narrowing(const Entry& layer, const Part& part, const Choice& choice) {
+  if (choice.family != Family::row_op || layer.name == "activation") return;
+  const auto inputs = row_op_kernel<float>(choice.index).inputs_per_output;
+  if (inputs == 1) return;
+  const std::string name(choice.entry->name);
+  throw std::invalid_argument(std::string(layer.name) + ": " + std::string(part.name) + " = '" + name +
+                              "' halves the width and is not allowed here; allowed: twice the units, and an "
+                              "Activation('" +
+                              name + "') layer after this one");
+}
+
+}  // namespace
 
 Layer::Layer(const Entry& entry, const LayerSpec& spec)
     : entry_(&entry),
@@ -22,9 +38,10 @@ Layer::Layer(const Entry& entry, const LayerSpec& spec)
     const auto given = spec.parts.find(std::string(p.name));
     const Spec chosen = given == spec.parts.end() ? Spec{std::string(p.value), {}} : given->second;
     part_names_.push_back(chosen.name);
-    if (p.family == Family::activation)
+    if (p.family == Family::activation) {
       parts_.push_back(catalog::choose_activation(chosen));
-    else if (chosen.name.empty() || chosen.name == "auto")
+      refuse_narrowing(entry, p, parts_.back());
+    } else if (chosen.name.empty() || chosen.name == "auto")
       parts_.push_back(Choice{.family = p.family});
     else
       parts_.push_back(catalog::choose(p.family, chosen));

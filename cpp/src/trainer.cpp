@@ -1,3 +1,4 @@
+#include <deltarule/elementwise.h>
 #include <deltarule/engine/philox.h>
 #include <deltarule/engine/team.h>
 #include <deltarule/metrics.h>
@@ -30,6 +31,28 @@ void check_delta_rule(const NetworkSpec& network, const Entry& loss) {
         "activation (for deeper networks: sgd)");
 }
 
+// What stands before an activation whose derivative is 0 everywhere would never learn.
+template <class T>
+void refuse_flat_activations(const Network<T>& network) {
+  bool trained = false;
+  for (const auto& layer : network.layers()) {
+    for (const Tensor& t : layer->tensors()) trained = trained || t.trained();
+    const LayerSpec spec = layer->spec();
+    for (const Part& part : layer->entry().parts) {
+      const auto given = spec.parts.find(std::string(part.name));
+      if (!trained || part.family != Family::activation || given == spec.parts.end()) continue;
+      const Choice choice = catalog::choose_activation(given->second);
+      if (choice.family != Family::activation || !activation_kernel<T>(choice.index).flat(choice.values))
+        continue;
+      const std::string name(choice.entry->name);
+      throw std::invalid_argument("trainer: layer '" + layer->name() + "' has the activation '" + name +
+                                  "', whose derivative is 0 everywhere, so that nothing before it can learn; "
+                                  "allowed: '" +
+                                  name + "' with straight_through=True, or another activation");
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -42,6 +65,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
       seed_(spec.seed) {
   if (!network.built())
     throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
+  refuse_flat_activations(network);
   for (const Spec& s : spec.schedule) schedule_.push_back(catalog::choose(Family::schedule, s));
   for (const Spec& s : spec.metrics) {
     metrics_.push_back(catalog::choose(Family::metric, s));

@@ -56,6 +56,18 @@ def same_shape(array: Array, shape: tuple[int, ...], operation: str, argument: s
         raise ValueError(f"{operation}: {argument} has shape {array.shape}; allowed: {shape}")
 
 
+def split_shape(shape: tuple[int, ...], parts: int, operation: str, argument: str) -> tuple[int, ...]:
+    """`shape` with the last axis divided by `parts`."""
+    if parts == 1:
+        return shape
+    if not shape or shape[-1] % parts:
+        raise ValueError(
+            f"{operation}: {argument} has shape {shape}; "
+            "allowed: an even last axis, which is split into halves"
+        )
+    return (*shape[:-1], shape[-1] // parts)
+
+
 def matrix(array: Array, operation: str, argument: str) -> Array:
     """Refuse anything but two dimensions."""
     if array.ndim != 2:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import _check
 from ._declaration import Declaration
-from ._families import Layer, Loss, Metric, Optimizer, RowOperation, Schedule
+from ._families import Layer, Loss, Metric, Optimizer, Schedule
 from ._types import Config
 
 _OPERATION = "Sequential.compile"
@@ -113,7 +113,7 @@ def squashed(layers: Sequence[Layer], loss: Loss) -> str | None:
         if layer.entry["name"] == "dropout":
             continue
         last = getattr(layer, "activation", None)
-        if last is not None and (isinstance(last, RowOperation) or last.entry["name"] == "sigmoid"):
+        if last is not None and last.entry["name"] in ("softmax", "log_softmax", "sigmoid"):
             return str(last.entry["name"])
         break
     return None

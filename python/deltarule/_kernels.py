@@ -21,10 +21,11 @@ def activation(family: str, index: int, entry: Entry) -> Callable[..., Any]:
     """Make ``f(x, *, ..., out=None) -> y``."""
     name, by_rows = entry["name"], family == "row_op"
     run = core.row_op_forward if by_rows else core.activation_forward
+    parts = core.row_op_inputs_per_output(index) if by_rows else 1
 
     def kernel(x: ArrayLike, *, out: Array | None = None, **settings: Any) -> Array:
         x = _arrays.real(x, name, "x")
-        y = _arrays.output(out, x.shape, x.dtype, name)
+        y = _arrays.output(out, _arrays.split_shape(x.shape, parts, name, "x"), x.dtype, name)
         run(index, settings, *((_arrays.rows(x), _arrays.rows(y)) if by_rows else (x, y)))
         return y
 
@@ -34,7 +35,8 @@ def activation(family: str, index: int, entry: Entry) -> Callable[..., Any]:
         "    float32 or float64 array of any shape; other numbers become float64.",
         *describe(entry),
     ]
-    returns = ["ndarray", "    y = f(x), of the shape and dtype of x."]
+    shape = "of the shape and dtype of x" if parts == 1 else "with half the last axis, of the dtype of x"
+    returns = ["ndarray", f"    y = f(x), {shape}."]
     return _finish(kernel, name, entry["summary"], entry, parameters, np.ndarray, lines + _OUT_DOC, returns)
 
 
@@ -42,6 +44,7 @@ def activation_backward(family: str, index: int, entry: Entry) -> Callable[..., 
     """Make ``f_backward(x, y, dy, *, ..., out=None) -> dx``."""
     name, by_rows, reads = entry["name"] + "_backward", family == "row_op", entry["reads"]
     run = core.row_op_backward if by_rows else core.activation_backward
+    parts = core.row_op_inputs_per_output(index) if by_rows else 1
     needed = {"x": reads in ("input", "both"), "y": reads in ("output", "both")}
 
     def kernel(
@@ -49,15 +52,16 @@ def activation_backward(family: str, index: int, entry: Entry) -> Callable[..., 
     ) -> Array:
         dy = _arrays.real(dy, name, "dy")
         arrays = []
-        for argument, value in (("x", x), ("y", y)):
+        wide = (*dy.shape[:-1], dy.shape[-1] * parts) if dy.ndim else dy.shape
+        for argument, value, shape in (("x", x, wide), ("y", y, dy.shape)):
             if not needed[argument]:
                 arrays.append(dy)
             elif value is None:
                 raise TypeError(f"{name}: {argument} is None, but the derivative is computed from it")
             else:
                 arrays.append(_arrays.real(value, name, argument, dy.dtype))
-                _arrays.same_shape(arrays[-1], dy.shape, name, argument)
-        dx = _arrays.output(out, dy.shape, dy.dtype, name)
+                _arrays.same_shape(arrays[-1], shape, name, argument)
+        dx = _arrays.output(out, wide, dy.dtype, name)
         arrays += [dy, dx]
         run(index, settings, *(map(_arrays.rows, arrays) if by_rows else arrays))
         return dx
@@ -68,7 +72,8 @@ def activation_backward(family: str, index: int, entry: Entry) -> Callable[..., 
         unread = "" if needed[argument] else "; not read, so None will do"
         lines += [f"{argument} : array or None", f"    {meaning}{unread}."]
     lines += ["dy : array", "    Gradient of y.", *describe(entry), *_OUT_DOC]
-    returns = ["ndarray", "    Gradient of x, of the shape and dtype of dy."]
+    shape = "of the shape and dtype of dy" if parts == 1 else "with twice the last axis of dy, of its dtype"
+    returns = ["ndarray", f"    Gradient of x, {shape}."]
     summary = f"Derivative of `{entry['name']}` times the incoming gradient."
     return _finish(kernel, name, summary, entry, parameters, np.ndarray, lines, returns)
 

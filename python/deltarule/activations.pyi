@@ -6,26 +6,79 @@ from ._families import ActivationFunction, RowOperation
 
 __all__ = [
     "ActivationFunction",
+    "BinaryStep",
+    "Celu",
     "Elu",
+    "Geglu",
     "Gelu",
+    "Glu",
+    "HardSigmoid",
+    "HardSwish",
+    "HardTanh",
+    "Hardshrink",
     "Identity",
     "LeakyRelu",
+    "LogSigmoid",
+    "LogSoftmax",
+    "Mish",
+    "PiecewiseLinear",
+    "Reglu",
     "Relu",
+    "Relu6",
     "RowOperation",
+    "Selu",
     "Sigmoid",
+    "Sign",
+    "Sin",
     "Softmax",
     "Softplus",
+    "Softshrink",
+    "Softsign",
+    "SquaredRelu",
+    "Swiglu",
     "Swish",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
+
+class BinaryStep(ActivationFunction):
+    threshold: Final[float]
+    straight_through: Final[bool]
+    def __init__(self, threshold: float = 0.0, *, straight_through: bool = False) -> None: ...
+
+class Celu(ActivationFunction):
+    alpha: Final[float]
+    def __init__(self, alpha: float = 1.0) -> None: ...
 
 class Elu(ActivationFunction):
     alpha: Final[float]
     def __init__(self, alpha: float = 1.0) -> None: ...
 
+class Geglu(RowOperation):
+    def __init__(self) -> None: ...
+
 class Gelu(ActivationFunction):
     approximate: Final[Literal["none", "tanh", "sigmoid"]]
     def __init__(self, approximate: Literal["none", "tanh", "sigmoid"] = "none") -> None: ...
+
+class Glu(RowOperation):
+    def __init__(self) -> None: ...
+
+class HardSigmoid(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class HardSwish(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class HardTanh(ActivationFunction):
+    min_value: Final[float]
+    max_value: Final[float]
+    def __init__(self, min_value: float = -1.0, *, max_value: float = 1.0) -> None: ...
+
+class Hardshrink(ActivationFunction):
+    threshold: Final[float]
+    def __init__(self, threshold: float = 0.5) -> None: ...
 
 class Identity(ActivationFunction):
     def __init__(self) -> None: ...
@@ -34,12 +87,45 @@ class LeakyRelu(ActivationFunction):
     alpha: Final[float]
     def __init__(self, alpha: float = 0.01) -> None: ...
 
+class LogSigmoid(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class LogSoftmax(RowOperation):
+    def __init__(self) -> None: ...
+
+class Mish(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class PiecewiseLinear(ActivationFunction):
+    slope: Final[float]
+    form: Final[Literal["continuous", "printed"]]
+    def __init__(
+        self, slope: float = 1.0, *, form: Literal["continuous", "printed"] = "continuous"
+    ) -> None: ...
+
+class Reglu(RowOperation):
+    def __init__(self) -> None: ...
+
 class Relu(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class Relu6(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class Selu(ActivationFunction):
     def __init__(self) -> None: ...
 
 class Sigmoid(ActivationFunction):
     slope: Final[float]
     def __init__(self, slope: float = 1.0) -> None: ...
+
+class Sign(ActivationFunction):
+    straight_through: Final[bool]
+    def __init__(self, straight_through: bool = False) -> None: ...
+
+class Sin(ActivationFunction):
+    omega: Final[float]
+    def __init__(self, omega: float = 1.0) -> None: ...
 
 class Softmax(RowOperation):
     def __init__(self) -> None: ...
@@ -48,9 +134,30 @@ class Softplus(ActivationFunction):
     k: Final[float]
     def __init__(self, k: float = 1.0) -> None: ...
 
+class Softshrink(ActivationFunction):
+    threshold: Final[float]
+    def __init__(self, threshold: float = 0.5) -> None: ...
+
+class Softsign(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class SquaredRelu(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class Swiglu(RowOperation):
+    def __init__(self) -> None: ...
+
 class Swish(ActivationFunction):
     beta: Final[float]
     def __init__(self, beta: float = 1.0) -> None: ...
 
 class Tanh(ActivationFunction):
     def __init__(self) -> None: ...
+
+class Tanhshrink(ActivationFunction):
+    def __init__(self) -> None: ...
+
+class Threshold(ActivationFunction):
+    threshold: Final[float]
+    value: Final[float]
+    def __init__(self, threshold: float = 0.0, *, value: float = 0.0) -> None: ...

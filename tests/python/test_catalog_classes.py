@@ -178,15 +178,15 @@ def test_activation_objects_call_their_kernels(entry, rng):
     x = rng.normal(size=(3, 4))
     y = function(x)
     np.testing.assert_array_equal(y, getattr(dr.kernels, entry["name"])(x))
-    out = np.empty_like(x)
+    out = np.empty_like(y)
     assert function(x, out=out) is out
     backward = getattr(dr.kernels, entry["name"] + "_backward")
     unread = {"x": entry["reads"] in ("nothing", "output"), "y": entry["reads"] in ("nothing", "input")}
-    full = backward(x, y, x)
-    np.testing.assert_array_equal(backward(None if unread["x"] else x, None if unread["y"] else y, x), full)
+    full = backward(x, y, y)
+    np.testing.assert_array_equal(backward(None if unread["x"] else x, None if unread["y"] else y, y), full)
     for argument, position in (("x", 0), ("y", 1)):
         if not unread[argument]:
-            given = [x, y, x]
+            given = [x, y, y]
             given[position] = None
             with pytest.raises(TypeError, match=f"{entry['name']}_backward: {argument} is None"):
                 backward(*given)

@@ -177,7 +177,7 @@ def test_dropout_draws_the_declared_numbers(width, dtype, rng):
     """Philox by row and column, a new mask at every pass, and a share of zeros that is the rate."""
     net = dr.Sequential([dr.Dropout(0.3)], seed=5, dtype=dtype).build(width)
     x = rng.uniform(1, 2, (40, width)).astype(dtype)
-    reference = Reference(net._network.description(), {})
+    reference = Reference(net._network.description())
     for step in range(3):
         y = net.forward(x)
         assert_near(y, reference.forward(x, {}, step), 1e-6 if dtype == "float32" else 1e-15, f"pass {step}")

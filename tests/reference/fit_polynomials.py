@@ -149,6 +149,9 @@ FITS = [
     ("cos_tail", "cos(r) = 1 - z / 2 + z^2 P(z), z = r^2",
      series(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, ONE / 24),
      lambda z: z * z, ONE * 0, QUARTER_PI**2, 2, 5),
+    ("tanh_deficit", "tanh(x) = x - x z P(z), z = x^2",
+     series(lambda z: (1 - mp.tanh(mp.sqrt(z)) / mp.sqrt(z)) / z, ONE / 3),
+     lambda z: z / (1 - mp.tanh(mp.sqrt(z)) / mp.sqrt(z)), ONE * 0, ONE, 7, 14),
 ]  # fmt: skip
 
 # name, meaning, function, low, then for float and for double: high, shift, degree

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from .activations import places
 from .initializers import philox_4x32, philox_key
 from .layers import ORACLES
 from .wide import PI, WIDE, wide
@@ -55,9 +56,8 @@ class Reference:
     that a kink was crossed.
     """
 
-    def __init__(self, description, kinks):
+    def __init__(self, description):
         self.description = json.loads(description)
-        self.kinks = kinks  # name of an activation -> its kinks
         self.memories = []
         self.kinked = []
 
@@ -82,7 +82,7 @@ class Reference:
 
     def _note_kinks(self, layer, x, own):
         chosen = layer.get("activation")
-        for kink in self.kinks.get(chosen["name"], ()) if chosen else ():
+        for kink in places(chosen["name"], chosen) if chosen else ():
             z = x if layer["type"] == "activation" else x @ own["weight"] + own.get("bias", 0)
             self.kinked.append(z > kink)
 

@@ -13,6 +13,8 @@ template <class T>
 struct ActivationKernel {
   void (*forward)(const Values& values, std::size_t n, const T* x, T* y);
   void (*backward)(const Values& values, std::size_t n, const T* x, const T* y, const T* dy, T* dx);
+  double (*second)(const Values& values, double x);  // f''(x); at a kink of f the left-hand branch's
+  bool (*flat)(const Values& values);                // f' is 0 everywhere: nothing can be trained through f
 };
 
 template <class T>

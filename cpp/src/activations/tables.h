@@ -10,10 +10,19 @@
 
 namespace deltarule::activations {
 
+// How many numbers the loops of Op use: its parameters, or what prepare() makes of them.
+template <class Op>
+constexpr std::size_t factors = [] {
+  if constexpr (requires { Op::factors; })
+    return Op::factors;
+  else
+    return Op::entry.parameters.size();
+}();
+
 template <class Op, class F, class P>
 Broadcast<F> broadcast(const Values& values) {
   Broadcast<F> p;
-  for (std::size_t i = 0; i < Op::entry.parameters.size(); ++i) {
+  for (std::size_t i = 0; i < factors<Op>; ++i) {
     if constexpr (std::is_same_v<F, P>)
       p[i] = P(static_cast<typename P::Scalar>(values[i]));
     else
@@ -24,10 +33,12 @@ Broadcast<F> broadcast(const Values& values) {
 
 // run(p), with the least costly kind of p that holds the values
 template <class Op, class P, class Run>
-void with_parameters(const Values& values, Run run) {
+void with_parameters(const Values& given, Run run) {
+  Values values = given;
+  if constexpr (requires { Op::prepare(given); }) values = Op::prepare(given);
   if constexpr (requires(P x) { Op::forward(Broadcast<simd::One>{}, x); }) {
     const auto all = [&](auto holds) {
-      return std::all_of(values.begin(), values.begin() + Op::entry.parameters.size(), holds);
+      return std::all_of(values.begin(), values.begin() + factors<Op>, holds);
     };
     if (all([](double v) { return v == 1; }))
       run(Broadcast<simd::One>{});
@@ -35,6 +46,8 @@ void with_parameters(const Values& values, Run run) {
       run(broadcast<Op, simd::Factor<P>, P>(values));
     else
       run(broadcast<Op, simd::WideFactor<P>, P>(values));
+  } else if constexpr (requires(P x) { Op::forward(Broadcast<double>{}, x); }) {
+    run(values);
   } else {
     run(broadcast<Op, P, P>(values));
   }
@@ -64,9 +77,18 @@ template <class Op, class T>
   });
 }
 
+template <class Op>
+bool flat([[maybe_unused]] const Values& values) {
+  if constexpr (requires { Op::flat(values); })
+    return Op::flat(values);
+  else
+    return false;
+}
+
 template <class T, class... Ops>
 std::span<const ActivationKernel<T>> table_of(List<Ops...>) {
-  static constexpr std::array table{ActivationKernel<T>{&forward<Ops, T>, &backward<Ops, T>}...};
+  static constexpr std::array table{
+      ActivationKernel<T>{&forward<Ops, T>, &backward<Ops, T>, &Ops::second, &flat<Ops>}...};
   return table;
 }
 

@@ -1,7 +1,8 @@
 #include <deltarule/elementwise.h>
 #include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
-#include <deltarule/row_ops.h>
+#include <deltarule/row_op_kernel.h>
+#include <algorithm>
 
 namespace deltarule {
 namespace engine {
@@ -89,8 +90,48 @@ class ActivationOp final : public Op<T>, public Tangent<T> {
   Slot in_, out_;
 };
 
+// A row operation whose output is narrower than its input: y and the gradient of x have buffers of their own.
+template <class T>
+class NarrowingOp final : public Op<T> {
+ public:
+  NarrowingOp(const Choice& choice, Slot in, Slot out) : choice_(choice), in_(in), out_(out) {}
+  std::string describe() const override {
+    return std::string(choice_.entry->name) + " " + std::to_string(in_.columns) + " -> " +
+           std::to_string(out_.columns);
+  }
+  void forward(const Context<T>& c, Tile tile) override {
+    const auto x = c.values[static_cast<std::size_t>(in_.value)],
+               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto& kernel = row_op_kernel<T>(choice_.index);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
+      kernel.forward(choice_.values, static_cast<std::size_t>(in_.columns), x.at(i), y.at(i));
+  }
+  void backward(const Context<T>& c, Tile tile) override {
+    if (!in_.has_gradient()) return;
+    const auto x = c.values[static_cast<std::size_t>(in_.value)],
+               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto dy = c.gradients[static_cast<std::size_t>(out_.gradient)],
+               dx = c.gradients[static_cast<std::size_t>(in_.gradient)];
+    const auto& kernel = row_op_kernel<T>(choice_.index);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
+      kernel.backward(choice_.values, static_cast<std::size_t>(in_.columns), x.at(i), y.at(i), dy.at(i),
+                      dx.at(i));
+  }
+
+ private:
+  Choice choice_;
+  Slot in_, out_;
+};
+
 }  // namespace
 }  // namespace engine
+
+std::ptrdiff_t Activation::build(std::ptrdiff_t input_width) {
+  const Choice& choice = part("activation");
+  if (choice.family != Family::row_op) return input_width;
+  return static_cast<std::ptrdiff_t>(
+      row_op_width(choice.index, static_cast<std::size_t>(input_width), name()));
+}
 
 std::string_view Activation::activation() const {
   return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name;
@@ -101,6 +142,12 @@ void Activation::lower_to(engine::Lowering<T>& lowering) const {
   const engine::Slot in = lowering.input;
   const engine::AppliedActivation<T> activation(part("activation"));
   if (activation.none()) return;
+  if (output_width() != input_width()) {
+    const engine::Slot narrow = lowering.new_slot(output_width());
+    lowering.add(std::make_unique<engine::NarrowingOp<T>>(part("activation"), in, narrow));
+    lowering.input = narrow;
+    return;
+  }
   engine::Slot out = lowering.new_value(in);
   lowering.add(std::make_unique<engine::ActivationOp<T>>(part("activation"), in, out));
   lowering.input = out;

@@ -1,6 +1,8 @@
-// ReLU and its relatives that are made of straight lines or exponentials.
+// ReLU and its relatives with a straight or a constant left half.
 #pragma once
 
+#include <deltarule/activations/limits.h>
+#include <deltarule/activations/scalars.h>
 #include <deltarule/broadcast.h>
 #include <deltarule/simd/math.h>
 
@@ -25,6 +27,7 @@ struct Relu {
   static V backward(const Broadcast<V>&, V, V y, V dy) {
     return simd::apply_mask(~(y <= V(0)), dy);
   }
+  static double second(const Values&, double x) { return activations::no_curvature(x); }
 };
 
 struct LeakyRelu {
@@ -49,33 +52,63 @@ struct LeakyRelu {
   static V backward(const Broadcast<F>& p, V x, V, V dy) {
     return simd::select(x > V(0), dy, p[0].times(dy));
   }
+  static double second(const Values&, double x) { return activations::no_curvature(x); }
 };
 
-struct Elu {
-  static constexpr Param parameters[] = {{.name = "alpha",
-                                          .value = 1,
-                                          .low = 0,
-                                          .high_open = true,
-                                          .meaning = "-alpha is the limit for x -> -infinity"}};
+struct Threshold {
+  static constexpr Param parameters[] = {
+      {.name = "threshold",
+       .value = 0,
+       .low_open = true,
+       .high_open = true,
+       .meaning = "inputs above it pass"},
+      {.name = "value", .value = 0, .low_open = true, .high_open = true, .meaning = "output for the others"},
+  };
+  static constexpr double kinks[] = {0};
   static constexpr Entry entry{
-      .name = "elu",
-      .summary = "Exponential linear unit.",
-      .formula = "f(x) = x \\text{ if } x > 0 \\text{ else } \\alpha (e^x - 1)",
-      .derivative = "f'(x) = 1 \\text{ if } x > 0 \\text{ else } \\alpha e^x",
+      .name = "threshold",
+      .summary = "The input where it is above a threshold, else a fixed value.",
+      .formula = "f(x) = x \\text{ if } x > \\theta \\text{ else } v",
+      .derivative = "f'(x) = 1 \\text{ if } x > \\theta \\text{ else } 0",
       .parameters = parameters,
       .reads = Reads::input,
-      .source = "Clevert, Unterthiner & Hochreiter 2016",
+      .kinks = kinks,
+      .source = "PyTorch, torch.nn.Threshold",
   };
-  template <class F, class V>
-  static V forward(const Broadcast<F>& p, V x) {
-    return simd::select(x < V(0), p[0].times(simd::expm1(simd::min(x, V(0)))), x);
+  template <class V>
+  static V forward(const Broadcast<double>& p, V x) {
+    using T = typename V::Scalar;
+    return simd::select(x <= V(activations::at_most<T>(p[0])), V(static_cast<T>(p[1])), x);
   }
-  template <class F, class V>
-  static V backward(const Broadcast<F>& p, V x, V, V dy) {
-    return dy * simd::select(x > V(0), V(1), simd::times_exp(p[0], simd::min(x, V(0))));
+  template <class V>
+  static V backward(const Broadcast<double>& p, V x, V, V dy) {
+    return simd::apply_mask(~(x <= V(activations::at_most<typename V::Scalar>(p[0]))), dy);
   }
+  static double second(const Values&, double x) { return activations::no_curvature(x); }
 };
 
-using RectifierActivations = List<Relu, LeakyRelu, Elu>;
+struct SquaredRelu {
+  static constexpr Entry entry{
+      .name = "squared_relu",
+      .summary = "Square of the ReLU.",
+      .formula = "f(x) = \\max(0, x)^2",
+      .derivative = "f'(x) = 2 \\max(0, x)",
+      .reads = Reads::input,
+      .source = "So et al. 2021, Primer",
+  };
+  template <class V>
+  static V forward(const Broadcast<V>&, V x) {
+    const V positive = simd::max(x, V(0));
+    return positive * positive;
+  }
+  template <class V>
+  static V backward(const Broadcast<V>&, V x, V, V dy) {
+    const V positive = simd::max(x, V(0));
+    return dy * (positive + positive);
+  }
+  static double second(const Values&, double x) { return x > 0 ? 2 : activations::no_curvature(x); }
+};
+
+using RectifierActivations = List<Relu, LeakyRelu, Threshold, SquaredRelu>;
 
 }  // namespace deltarule

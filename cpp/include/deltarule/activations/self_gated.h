@@ -1,8 +1,11 @@
 // Activations that multiply the input by a gate made of it.
 #pragma once
 
+#include <deltarule/activations/scalars.h>
 #include <deltarule/broadcast.h>
 #include <deltarule/simd/math.h>
+#include <algorithm>
+#include <cmath>
 
 namespace deltarule {
 
@@ -60,6 +63,20 @@ struct Gelu {
   static V bounded(V x) {
     return simd::min(simd::max(x, V(-30)), V(30));
   }
+  static double second(const Values& p, double x) {
+    if (p[0] == 0) {
+      const double a = activations::bounded(x, 40);
+      return activations::normal_density(a) * (2 - a * a);
+    }
+    if (p[0] != tanh) {
+      const double a = activations::bounded(x, 1000), z = steepness.high * a;
+      return steepness.high * activations::logistic_slope(z) * (2 + z * activations::logistic_bend(z));
+    }
+    const double a = activations::bounded(x, 30), z = (linear.high + cubic.high * a * a) * a;
+    const double slope = linear.high + 3 * cubic.high * a * a, bend = 6 * cubic.high * a;
+    return activations::logistic_slope(z) *
+           (2 * slope + a * (activations::logistic_bend(z) * slope * slope + bend));
+  }
 };
 
 struct Swish {
@@ -88,8 +105,93 @@ struct Swish {
     const auto z = p[0].argument(x);
     return dy * simd::times_logistic_slope(z, simd::leading(z));
   }
+  static double second(const Values& p, double x) {
+    const double z = activations::bounded(p[0] * x, 1000);
+    return p[0] * activations::logistic_slope(z) * (2 + z * activations::logistic_bend(z));
+  }
 };
 
-using SelfGatedActivations = List<Gelu, Swish>;
+struct Mish {
+  static constexpr Entry entry{
+      .name = "mish",
+      .summary = "Input times the tanh of its softplus.",
+      .formula = "f(x) = x \\tanh(\\ln(1 + e^x))",
+      .derivative = "f'(x) = t + x\\,\\sigma(x) (1 - t^2),\\quad t = \\tanh(\\ln(1 + e^x))",
+      .reads = Reads::input,
+      .source = "Misra 2019",
+  };
+  // With e = e^-|x|: t = e (e + 2) / (e (e + 2) + 2) for x <= 0, else (1 + 2 e) / (1 + 2 e + 2 e^2).
+  template <class V>
+  struct Parts {
+    V x;  // where both factors have their limits beyond
+    simd::Decay<V> d;
+    typename V::Mask left;
+    V numerator, denominator;  // of t; on the left without the factor e
+    explicit Parts(V given) {
+      const V reach(simd::choose<typename V::Scalar>(112.0f, 760.0));
+      x = simd::min(simd::max(given, -reach), reach);
+      d = simd::decay(simd::exponential(simd::minus_abs(x)));
+      left = given <= V(0);
+      const V twice = d.e + d.e;
+      numerator = simd::select(left, d.e + V(2), twice + V(1));
+      denominator = simd::fma(simd::select(left, d.e, twice), simd::select(left, numerator, d.e),
+                              simd::select(left, V(2), numerator));
+    }
+    // `part`, times e on the left
+    V finish(V part) const { return simd::select(left, simd::scale(d.value * part, d.n), part); }
+  };
+  template <class V>
+  static V forward(const Broadcast<V>&, V x) {
+    const Parts<V> parts(x);
+    const V t = parts.numerator / parts.denominator;
+    return simd::select(x > V(0), x * t, simd::scale(parts.x * (parts.d.value * t), parts.d.n));
+  }
+  // (1 - t^2) sigma(x) is 4 (1 + e) / denominator^2, times e on the left and e^2 on the right.
+  template <class V>
+  static V backward(const Broadcast<V>&, V x, V, V dy) {
+    const Parts<V> parts(x);
+    const V e = parts.d.e;
+    const V weight = V(4) * (V(1) + e) * simd::select(parts.left, V(1), e * e);
+    const V inverse = V(1) / parts.denominator;
+    return dy * parts.finish(simd::fma(parts.x * weight, inverse, parts.numerator) * inverse);
+  }
+  static double second(const Values&, double x) {
+    const double a = activations::bounded(x, 760), e = std::exp(-std::abs(a));
+    const double softplus = std::max(a, 0.0) + std::log1p(e), t = std::tanh(softplus);
+    const double s = activations::logistic(a);
+    return activations::tanh_slope(softplus) * (2 * s + a * (activations::logistic_slope(a) - 2 * t * s * s));
+  }
+};
+
+struct HardSwish {
+  static constexpr double kinks[] = {-3, 3};
+  static constexpr Entry entry{
+      .name = "hard_swish",
+      .summary = "Input times its hard sigmoid.",
+      .formula = "f(x) = x \\min(1, \\max(0, \\tfrac{x}{6} + \\tfrac12))",
+      .derivative =
+          "f'(x) = 0 \\text{ if } x \\le -3,\\; 1 \\text{ if } x > 3, \\text{ else } \\tfrac{x}{3} + "
+          "\\tfrac12",
+      .reads = Reads::input,
+      .kinks = kinks,
+      .source = "Howard et al. 2019, MobileNetV3",
+  };
+  template <class V>
+  static V forward(const Broadcast<V>&, V x) {
+    const V gate = simd::min((simd::max(x, V(-3)) + V(3)) * V(1 / typename V::Scalar(6)), V(1));
+    return simd::max(x, V(-3)) * gate;
+  }
+  template <class V>
+  static V backward(const Broadcast<V>&, V x, V, V dy) {
+    using T = typename V::Scalar;
+    const V inside = (x + V(T(1.5))) * V(1 / T(3));
+    return dy * simd::select(x <= V(-3), V(0), simd::select(x > V(3), V(1), inside));
+  }
+  static double second(const Values&, double x) {
+    return x > -3 && x <= 3 ? 1.0 / 3 : activations::no_curvature(x);
+  }
+};
+
+using SelfGatedActivations = List<Gelu, Swish, Mish, HardSwish>;
 
 }  // namespace deltarule

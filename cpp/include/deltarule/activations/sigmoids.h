@@ -1,6 +1,7 @@
-// S-shaped activations and their integrals.
+// S-shaped activations, their integrals and logarithms.
 #pragma once
 
+#include <deltarule/activations/scalars.h>
 #include <deltarule/broadcast.h>
 #include <deltarule/simd/math.h>
 
@@ -32,6 +33,10 @@ struct Sigmoid {
   static V backward(const Broadcast<F>& p, V x, V, V dy) {
     return dy * (p[0] * simd::logistic_slope(p[0].argument(x))).rounded();
   }
+  static double second(const Values& p, double x) {
+    const double z = p[0] * x;
+    return (p[0] * activations::logistic_slope(z)) * (p[0] * activations::logistic_bend(z));
+  }
 };
 
 struct Tanh {
@@ -51,6 +56,7 @@ struct Tanh {
   static V backward(const Broadcast<V>&, V, V y, V dy) {
     return dy * ((V(1) - y) * (V(1) + y));
   }
+  static double second(const Values&, double x) { return -2 * std::tanh(x) * activations::tanh_slope(x); }
 };
 
 struct Softplus {
@@ -73,8 +79,55 @@ struct Softplus {
   static V backward(const Broadcast<F>& p, V x, V, V dy) {
     return dy * Sigmoid::forward(p, x);
   }
+  static double second(const Values& p, double x) { return p[0] * activations::logistic_slope(p[0] * x); }
 };
 
-using SigmoidActivations = List<Sigmoid, Tanh, Softplus>;
+struct LogSigmoid {
+  static constexpr Entry entry{
+      .name = "log_sigmoid",
+      .summary = "Logarithm of the sigmoid.",
+      .formula = "f(x) = \\ln \\sigma(x) = -\\ln(1 + e^{-x})",
+      .derivative = "f'(x) = \\sigma(-x)",
+      .reads = Reads::input,
+      .source = "PyTorch, torch.nn.LogSigmoid",
+  };
+  template <class V>
+  static V forward(const Broadcast<V>&, V x) {
+    return -simd::softplus(-x);
+  }
+  template <class V>
+  static V backward(const Broadcast<V>&, V x, V, V dy) {
+    return dy * simd::logistic(-x);
+  }
+  static double second(const Values&, double x) { return -activations::logistic_slope(x); }
+};
+
+struct Softsign {
+  static constexpr Entry entry{
+      .name = "softsign",
+      .summary = "From -1 to 1 like tanh, but slower.",
+      .formula = "f(x) = \\frac{x}{1 + |x|}",
+      .derivative = "f'(x) = \\frac{1}{(1 + |x|)^2}",
+      .reads = Reads::input,
+      .source = "Bergstra, Desjardins, Lamblin & Bengio 2009",
+  };
+  template <class V>
+  static V forward(const Broadcast<V>&, V x) {
+    const V reach(typename V::Scalar(1e30));  // beyond, f is 1; at infinity too
+    const V bounded = simd::min(simd::max(x, -reach), reach);
+    return bounded / (V(1) + simd::abs(bounded));
+  }
+  template <class V>
+  static V backward(const Broadcast<V>&, V x, V, V dy) {
+    const V inverse = V(1) / (V(1) + simd::abs(x));
+    return dy * (inverse * inverse);
+  }
+  static double second(const Values&, double x) {
+    const double inverse = 1 / (1 + std::abs(x));
+    return (x > 0 ? -2 : 2) * inverse * inverse * inverse;
+  }
+};
+
+using SigmoidActivations = List<Sigmoid, Tanh, Softplus, LogSigmoid, Softsign>;
 
 }  // namespace deltarule

@@ -11,14 +11,14 @@ class Activation : public LayerOf<Activation> {
   static constexpr Entry entry{
       .name = "activation",
       .class_name = "Activation",
-      .summary = "Applies an activation function.",
+      .summary = "Applies an activation function; a gated one (glu, swiglu, geglu, reglu) halves the width.",
       .formula = "y = f(x)",
       .derivative = "dx = dy \\odot f'(x)",
       .parts = parts,
   };
   using LayerOf::LayerOf;
-  std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
-  Shape output_shape() const override { return input_shape(); }
+  std::ptrdiff_t build(std::ptrdiff_t input_width) override;
+  Shape output_shape() const override { return output_width() == input_width() ? input_shape() : Shape{}; }
   std::string_view activation() const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;

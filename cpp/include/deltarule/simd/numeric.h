@@ -157,6 +157,14 @@ template <AnyPack P>
 inline P leading(Pair<P> a) {
   return a.high;
 }
+template <AnyPack P>
+inline P rounded(P a) {
+  return a;
+}
+template <AnyPack P>
+inline P rounded(Pair<P> a) {
+  return a.high + a.low;
+}
 // -|a|
 template <AnyPack P>
 inline P minus_abs(P a) {

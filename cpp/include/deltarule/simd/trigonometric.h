@@ -24,14 +24,15 @@ struct HalfPi {
   }
 };
 
-// sin(x) = (-1)^(k/2) (k even ? sin r : cos r), k = n + quarter_turns, x = n pi/2 + r
-template <int quarter_turns, AnyPack P>
-inline P sine(P x) {
+// sin(x) = (-1)^(k/2) (k even ? sin r : cos r), k = n + quarter_turns, x = n pi/2 + r; x may go on in `low`
+template <int quarter_turns, AnyPack P, class... Low>
+inline P sine(P x, Low... low) {
   using T = typename P::Scalar;
   using F = Format<P>;
   const auto n = round_product(x, T(0.63661977236758134308));
   P r = x;
   for (const T piece : HalfPi<P>::pieces()) r = fma(n.value(), P(-piece), r);
+  r = (r + ... + low);
   const P z = r * r;
   const P s =
       fma(r * z, polynomial(z, choose<T>(coefficients::sin_tail_float, coefficients::sin_tail_double)), r);
@@ -40,6 +41,11 @@ inline P sine(P x) {
   const typename P::Mask k = n.low_bits() + typename P::Integer(quarter_turns);
   const P y = select((k & 1) == 0, s, c);
   return from_bits<P>(bits(y) ^ ((k << (int(sizeof(T)) * 8 - 2)) & F::sign));
+}
+
+template <int quarter_turns, AnyPack P>
+inline P sine(Pair<P> x) {
+  return sine<quarter_turns>(x.high, x.low);
 }
 
 // Lanes beyond the reach of the reduction, one by one.

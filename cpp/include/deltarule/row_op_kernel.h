@@ -1,0 +1,24 @@
+// Row operations by number on plain pointers. No declaration headers are needed to use this one.
+#pragma once
+
+#include <deltarule/catalog.h>
+#include <cstddef>
+
+namespace deltarule {
+
+// n is the width of x and dx; y and dy have n / inputs_per_output. y may be x. dx may be dy where the widths
+// are the same, but neither x nor y.
+template <class T>
+struct RowOpKernel {
+  void (*forward)(const Values& values, std::size_t n, const T* x, T* y);
+  void (*backward)(const Values& values, std::size_t n, const T* x, const T* y, const T* dy, T* dx);
+  std::size_t inputs_per_output;
+};
+
+template <class T>
+const RowOpKernel<T>& row_op_kernel(int index);
+
+// Width of the output; throws std::invalid_argument, naming `operation`, for a width that cannot be halved.
+std::size_t row_op_width(int index, std::size_t width, const std::string& operation);
+
+}  // namespace deltarule

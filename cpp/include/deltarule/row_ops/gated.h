@@ -1,0 +1,94 @@
+// Gated units: the first half of a row, each number times an activation of its partner in the second half.
+#pragma once
+
+#include <deltarule/activations/rectifiers.h>
+#include <deltarule/activations/self_gated.h>
+#include <deltarule/activations/sigmoids.h>
+#include <deltarule/simd/span.h>
+
+namespace deltarule {
+
+template <class Activation>
+struct Gated {
+  static constexpr std::size_t inputs_per_output = 2;
+  // y may be x.
+  template <class T>
+  static void forward(const Values&, std::size_t n, const T* x, T* y) {
+    using P = simd::Pack<T>;
+    const T* gate = x + n / 2;
+    simd::each<T>(n / 2, [&](auto span) {
+      span.store(y, span.load(x) * Activation::forward(parameters<P>(), span.load(gate)));
+    });
+  }
+  // dx has both halves; it may not be dy.
+  template <class T>
+  static void backward(const Values&, std::size_t n, const T* x, const T*, const T* dy, T* dx) {
+    using P = simd::Pack<T>;
+    const std::size_t half = n / 2;
+    simd::each<T>(half, [&](auto span) {
+      const P a = span.load(x), b = span.load(x + half), g = span.load(dy);
+      const auto& p = parameters<P>();
+      const P value = Activation::forward(p, b);
+      span.store(dx, g * value);
+      span.store(dx + half, g * (a * Activation::backward(p, b, value, P(1))));
+    });
+  }
+
+ private:
+  // All at their defaults: 1 where the activation has factors, else 0.
+  template <class P>
+  static auto parameters() {
+    if constexpr (requires(P x) { Activation::forward(Broadcast<simd::One>{}, x); })
+      return Broadcast<simd::One>{};
+    else
+      return Broadcast<P>{};
+  }
+};
+
+struct Glu : Gated<Sigmoid> {
+  static constexpr Entry entry{
+      .name = "glu",
+      .summary = "First half of the last axis times the sigmoid of the second.",
+      .formula = "y = a \\odot \\sigma(b),\\quad x = (a, b)",
+      .derivative = "da = dy \\odot \\sigma(b),\\; db = dy \\odot a \\odot \\sigma'(b)",
+      .reads = Reads::input,
+      .source = "Dauphin, Fan, Auli & Grangier 2017",
+  };
+};
+
+struct Swiglu : Gated<Swish> {
+  static constexpr Entry entry{
+      .name = "swiglu",
+      .summary = "First half of the last axis times the swish of the second.",
+      .formula = "y = a \\odot \\operatorname{swish}(b),\\quad x = (a, b)",
+      .derivative =
+          "da = dy \\odot \\operatorname{swish}(b),\\; db = dy \\odot a \\odot \\operatorname{swish}'(b)",
+      .reads = Reads::input,
+      .source = "Shazeer 2020, GLU variants improve transformer",
+  };
+};
+
+struct Geglu : Gated<Gelu> {
+  static constexpr Entry entry{
+      .name = "geglu",
+      .summary = "First half of the last axis times the GELU of the second.",
+      .formula = "y = a \\odot \\operatorname{gelu}(b),\\quad x = (a, b)",
+      .derivative =
+          "da = dy \\odot \\operatorname{gelu}(b),\\; db = dy \\odot a \\odot \\operatorname{gelu}'(b)",
+      .reads = Reads::input,
+      .source = "Shazeer 2020, GLU variants improve transformer",
+  };
+};
+
+struct Reglu : Gated<Relu> {
+  static constexpr Entry entry{
+      .name = "reglu",
+      .summary = "First half of the last axis times the ReLU of the second.",
+      .formula = "y = a \\odot \\max(0, b),\\quad x = (a, b)",
+      .derivative = "da = dy \\odot \\max(0, b),\\; db = dy \\odot a \\text{ if } b > 0 \\text{ else } 0",
+      .reads = Reads::input,
+      .source = "Shazeer 2020, GLU variants improve transformer",
+  };
+};
+
+}  // namespace deltarule

@@ -1,0 +1,69 @@
+// Exponentials normalised over a row, and their logarithms.
+#pragma once
+
+#include <deltarule/catalog.h>
+#include <deltarule/simd/math.h>
+#include <deltarule/simd/span.h>
+
+namespace deltarule {
+
+struct Softmax {
+  static constexpr Entry entry{
+      .name = "softmax",
+      .summary = "Exponentials normalised to sum to one, over the last axis.",
+      .formula = "y_i = \\frac{e^{x_i - m}}{\\sum_k e^{x_k - m}},\\quad m = \\max_k x_k",
+      .derivative = "dx = y \\odot (dy - \\langle dy, y \\rangle)",
+      .reads = Reads::output,
+      .source = "Bridle 1990",
+  };
+  template <class T>
+  static void forward(const Values&, std::size_t n, const T* x, T* y) {
+    using P = simd::Pack<T>;
+    const T m = simd::maximum(n, x);
+    const T sum = simd::sum<T>(n, [&](auto span) {
+      const P e = simd::exp(span.load(x) - P(m));
+      span.store(y, e);
+      return e;
+    });
+    simd::each<T>(n, [&](auto span) { span.store(y, span.load(y) / P(sum)); });
+  }
+  template <class T>
+  static void backward(const Values&, std::size_t n, const T*, const T* y, const T* dy, T* dx) {
+    using P = simd::Pack<T>;
+    const T dot = simd::sum<T>(n, [&](auto span) { return span.load(y) * span.load(dy); });
+    simd::each<T>(n, [&](auto span) { span.store(dx, span.load(y) * (span.load(dy) - P(dot))); });
+  }
+};
+
+struct LogSoftmax {
+  static constexpr Entry entry{
+      .name = "log_softmax",
+      .summary = "Logarithm of the softmax, over the last axis.",
+      .formula = "y_i = x_i - m - \\ln \\sum_k e^{x_k - m},\\quad m = \\max_k x_k",
+      .derivative = "dx = dy - e^{y} \\sum_k dy_k",
+      .reads = Reads::output,
+      .source = "Bridle 1990",
+  };
+  // The sum is 1 + rest, where 1 is the largest element: log1p keeps the digits of a small rest.
+  template <class T>
+  static void forward(const Values&, std::size_t n, const T* x, T* y) {
+    using P = simd::Pack<T>;
+    const T m = simd::maximum(n, x);
+    const T largest =
+        simd::sum<T>(n, [&](auto span) { return simd::apply_mask(span.load(x) == P(m), P(1)); });
+    const T others = simd::sum<T>(n, [&](auto span) {
+      const P v = span.load(x);
+      return simd::apply_mask(v != P(m), simd::exp(v - P(m)));
+    });
+    const T log_sum = simd::log1p(P(others + (largest - T(1))))[0];
+    simd::each<T>(n, [&](auto span) { span.store(y, (span.load(x) - P(m)) - P(log_sum)); });
+  }
+  template <class T>
+  static void backward(const Values&, std::size_t n, const T*, const T* y, const T* dy, T* dx) {
+    using P = simd::Pack<T>;
+    const T total = simd::sum<T>(n, [&](auto span) { return span.load(dy); });
+    simd::each<T>(n, [&](auto span) { span.store(dx, span.load(dy) - simd::exp(span.load(y)) * P(total)); });
+  }
+};
+
+}  // namespace deltarule
