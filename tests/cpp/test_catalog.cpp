@@ -70,14 +70,18 @@ void check_list(const Entry& entry, std::size_t i) {
     return lists[i];
   };
   CHECK(catalog::resolve_lists(entry, {})[i] == standard);
-  CHECK(given(standard) == standard);
+  // A list that must be given has no default: one of the smallest legal numbers stands in.
+  const double least = std::isfinite(p.low) ? p.low + (p.low_open ? 1 : 0) : 0;
+  const std::vector<double> legal =
+      standard.empty() ? std::vector<double>(std::max<std::size_t>(p.shortest, 1), least) : standard;
+  CHECK(given(legal) == legal);
   for (const double wrong : {std::nan(""), p.low - 1}) {
-    std::vector<double> list = standard;
+    std::vector<double> list = legal;
     list.back() = wrong;
     if (!(wrong >= -1e300 || std::isnan(wrong))) continue;
     CHECK_THROWS_AS(given(list), std::invalid_argument);
   }
-  CHECK_THROWS_AS(given(std::vector<double>(p.longest + 1, standard.back())), std::invalid_argument);
+  CHECK_THROWS_AS(given(std::vector<double>(p.longest + 1, legal.back())), std::invalid_argument);
   if (p.shortest > 0) CHECK_THROWS_AS(given({}), std::invalid_argument);
 }
 
