@@ -205,6 +205,10 @@ void bind_trainer(py::module_& m) {
           [](const PyTrainer& t, double rate) {
             with(t, [&](auto& b) { b.trainer->set_learning_rate(rate); });
           })
+      .def("set_rates",
+           [](const PyTrainer& t, const std::vector<double>& rates) {
+             with(t, [&](auto& b) { b.trainer->set_rates(rates); });
+           })
       .def("states", &states)
       .def("settings",
            [](const PyTrainer& t) { return with(t, [](auto& b) { return to_json(b.trainer->spec()); }); })

@@ -1,5 +1,6 @@
 // Compiled with -ffp-contract=off: a fused multiply-add would change the last bit on some targets.
 #include <deltarule/initializers.h>
+#include <algorithm>
 
 namespace deltarule {
 namespace {
@@ -71,6 +72,15 @@ double inverse_normal_cdf(double p) {
   return q < 0 ? -x : x;
 }
 
+// In eight sums, so that a compiler may use vectors; the order of additions is fixed.
+double dot(const double* a, const double* b, std::size_t n) {
+  double sums[8] = {};
+  for (std::size_t i = 0; i < n / 8 * 8; i += 8)
+    for (std::size_t k = 0; k < 8; ++k) sums[k] += a[i + k] * b[i + k];
+  for (std::size_t i = n / 8 * 8; i < n; ++i) sums[i % 8] += a[i] * b[i];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
 }  // namespace
 
 double Draws::uniform(std::uint64_t element) const {
@@ -81,6 +91,36 @@ double Draws::uniform(std::uint64_t element) const {
 }
 
 double Draws::normal(std::uint64_t element) const { return inverse_normal_cdf(uniform(element)); }
+
+double Draws::truncated_normal(std::uint64_t element) const {
+  constexpr double tail = 0.0227501319481792072;  // of the normal distribution, below -2
+  return inverse_normal_cdf(tail + uniform(element) * (1 - 2 * tail));
+}
+
+void Orthogonal::fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w) {
+  const auto in = static_cast<std::size_t>(fans.in), out = static_cast<std::size_t>(fans.out);
+  if (w.size() != in * out)
+    throw std::invalid_argument("initializer 'orthogonal' fills a matrix of inputs x units; " +
+                                std::to_string(w.size()) + " numbers are no matrix of " + std::to_string(in) +
+                                " x " + std::to_string(out));
+  const std::size_t count = std::min(in, out), length = std::max(in, out);
+  std::vector<double> vectors(w.size());
+  for (std::size_t i = 0; i < w.size(); ++i) vectors[i] = draws.normal(i);
+  for (std::size_t k = 0; k < count; ++k) {
+    double* v = &vectors[k * length];
+    for (int pass = 0; pass < 2; ++pass)  // twice is enough for all digits (Giraud et al. 2005)
+      for (std::size_t j = 0; j < k; ++j) {
+        const double* u = &vectors[j * length];
+        const double along = dot(u, v, length);
+        for (std::size_t i = 0; i < length; ++i) v[i] -= along * u[i];
+      }
+    const double size = std::sqrt(dot(v, v, length));
+    for (std::size_t i = 0; i < length; ++i) v[i] /= size;
+  }
+  for (std::size_t k = 0; k < count; ++k)
+    for (std::size_t i = 0; i < length; ++i)
+      w[in < out ? k * out + i : i * out + k] = p[0] * vectors[k * length + i];
+}
 
 void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor,
                 std::span<double> w) {

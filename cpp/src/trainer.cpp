@@ -106,7 +106,19 @@ TrainerSpec Trainer<T>::spec() const {
 
 template <class T>
 double Trainer<T>::learning_rate() const {
+  const auto at = static_cast<std::size_t>(step_ - rates_from_);
+  if (step_ >= rates_from_ && at < rates_.size()) return rates_[at];
   return scheduled_rate(schedule_, base_rate_, static_cast<double>(step_));
+}
+
+template <class T>
+void Trainer<T>::set_rates(std::vector<double> rates) {
+  for (const double rate : rates)
+    if (!(rate >= 0 && std::isfinite(rate)))
+      throw std::invalid_argument("trainer: the learning rate " + std::to_string(rate) +
+                                  " is not allowed; allowed: a finite number >= 0");
+  rates_ = std::move(rates);
+  rates_from_ = step_;
 }
 
 template <class T>

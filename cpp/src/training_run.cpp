@@ -1,7 +1,6 @@
 #include "training_run.h"
 
 #include <deltarule/metrics.h>
-#include <deltarule/schedules.h>
 #include <algorithm>
 #include <cmath>
 
@@ -49,7 +48,7 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
   }
   scale_ = weight > 0 ? 1 / weight : 0;
   step_number_ = static_cast<std::uint64_t>(trainer_.step_);
-  rate_ = scheduled_rate(trainer_.schedule_, trainer_.base_rate_, static_cast<double>(trainer_.step_));
+  rate_ = trainer_.learning_rate();
   update_.constants =
       update_.kernel->prepare(trainer_.optimizer_.values, rate_, static_cast<double>(trainer_.step_ + 1));
   failed_op_.store(no_op, std::memory_order_relaxed);

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from . import _check
 from ._declaration import Declaration
-from ._families import Layer, Loss, Metric, Optimizer, Schedule
+from ._families import Layer, Loss, Metric, Optimizer, Schedule, ScheduleFunction
 from ._types import Config
 
 _OPERATION = "Sequential.compile"
@@ -30,13 +30,13 @@ class Compiled(NamedTuple):
 
     def settings(self, seed: int) -> str:
         """JSON for the core's Trainer."""
-        optimizer = self.optimizer.config()
-        optimizer.pop("schedule")
         schedule: Schedule | None = self.optimizer.schedule
+        if isinstance(schedule, ScheduleFunction):
+            schedule = None  # the trainer is told the rates of every epoch
         return json.dumps(
             {
                 "loss": self.loss.config(),
-                "optimizer": optimizer,
+                "optimizer": self.optimizer.rule(),
                 "schedule": [] if schedule is None else schedule.chain(),
                 "metrics": [m.config() for m in self.metrics],
                 "clip_norm": self.clip_norm,

@@ -22,6 +22,7 @@ class Extra(NamedTuple):
     kinds: str
     meaning: str
     convert: Callable[[Any, str], Any]  # (value, operation) -> what is kept
+    kept: bool = True  # False: only stands for other arguments
 
 
 class _Signature:
@@ -69,6 +70,7 @@ class Declaration:
 
     @classmethod
     def _resolve(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        settings = cls.expanded(settings)
         plain = {k: _plain(v) for k, v in settings.items() if k not in cls.extras}
         if any(k not in cls.order for k in plain):
             try:
@@ -77,8 +79,14 @@ class Declaration:
                 raise TypeError(str(error)) from None
         resolved = core.resolve(cls.family, cls.entry["name"], plain)
         for name, extra in cls.extras.items():
-            resolved[name] = extra.convert(settings.get(name, extra.default), cls.__name__)
-        return {name: resolved[name] for name in cls.order}
+            if extra.kept:
+                resolved[name] = extra.convert(settings.get(name, extra.default), cls.__name__)
+        return {name: resolved[name] for name in cls.order if name in resolved}
+
+    @classmethod
+    def expanded(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Arguments with those that only stand for others replaced by them."""
+        return settings
 
     @classmethod
     def extras_of(cls, entry: Entry) -> dict[str, Extra]:  # noqa: ARG003

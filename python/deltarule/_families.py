@@ -1,10 +1,12 @@
 """What the classes of each family can do: the bases of everything that `_from_catalog.classes` makes."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from . import _compat
 from ._declaration import Declaration, Extra
 from ._native import core
 from ._types import Array, ArrayLike, Config, Entry
@@ -121,23 +123,103 @@ class Schedule(Declaration):
         return float(rates[0]) if steps.ndim == 0 else rates.reshape(steps.shape)
 
 
+class ScheduleFunction(Schedule):
+    """A Python function that gives the learning rate of a step, counted from 0.
+
+    It is asked for all steps of an epoch before that begins. It has no config, so a network that is trained
+    with it can be copied and pickled (if the function can), but not saved to a model file.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(step) -> rate``, a finite number >= 0.
+    """
+
+    def __init__(self, function: Callable[[int], float]) -> None:
+        object.__setattr__(self, "_settings", {"function": function})
+
+    def config(self) -> Config:
+        """Raise TypeError: a function cannot be described."""
+        raise TypeError(
+            f"the learning-rate schedule is the Python function {self.function!r}, which cannot be saved; "
+            "write it with deltarule.schedules"
+        )
+
+    def chain(self) -> list[Config]:
+        """Raise TypeError: a function cannot be described."""
+        return [self.config()]
+
+    def rates(self, first: int, count: int) -> list[float]:
+        """Rates of the steps from `first` on, checked."""
+        return [self._rate(step) for step in range(first, first + count)]
+
+    def __call__(self, step: ArrayLike, learning_rate: float = 1.0) -> Any:  # noqa: ARG002
+        """Learning rate at a step or an array of steps; the optimizer's own rate plays no part."""
+        steps = np.asarray(step)
+        rates = np.array([self._rate(int(s)) for s in steps.ravel()])
+        return float(rates[0]) if steps.ndim == 0 else rates.reshape(steps.shape)
+
+    def _rate(self, step: int) -> float:
+        given = self.function(step)
+        try:
+            rate = float(given)
+        except (TypeError, ValueError):
+            rate = math.nan
+        if not 0 <= rate < math.inf:
+            raise ValueError(
+                f"schedule: the function gave {given!r} for step {step}; allowed: a finite number >= 0"
+            )
+        return rate
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.function,)
+
+    def __repr__(self) -> str:
+        return f"ScheduleFunction({self.function!r})"
+
+
 class Optimizer(Declaration):
     """Base of the update rules."""
 
     family = "optimizer"
 
     @classmethod
-    def extras_of(cls, entry: Entry) -> dict[str, Extra]:  # noqa: ARG003
-        """``schedule=`` for every rule."""
-        return {
+    def extras_of(cls, entry: Entry) -> dict[str, Extra]:
+        """``schedule=`` for every rule, ``compat=`` for those that other libraries have."""
+        extras = {
             "schedule": Extra(
                 None,
-                Schedule | str | dict[str, Any] | None,
-                "Schedule, name, config or None",
-                "How the learning rate changes from step to step.",
-                lambda value, operation: _optional(Schedule, value, operation, "schedule"),
+                Schedule | str | dict[str, Any] | Callable[[int], float] | None,
+                "Schedule, name, config, function or None",
+                "How the learning rate changes from step to step. A function takes the step, from 0 on.",
+                _schedule,
             )
         }
+        if libraries := _compat.known(entry):
+            extras["compat"] = Extra(
+                None,
+                str | None,
+                " or ".join(map(repr, libraries)) + ", or None",
+                _compat.meaning(entry),
+                lambda value, _: value,
+                kept=False,
+            )
+        return extras
+
+    @classmethod
+    def expanded(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Arguments with ``compat`` replaced by what it means."""
+        if settings.get("compat") is not None and "compat" not in cls.extras:
+            raise ValueError(
+                f"{cls.__name__}: compat = {settings['compat']!r} is not allowed: "
+                "no other library is known to have this rule under this name"
+            )
+        return _compat.resolve(cls.entry, settings, cls.__name__)
+
+    def rule(self) -> Config:
+        """The config without the schedule."""
+        own = {p["name"]: self._settings[p["name"]] for p in self.entry["parameters"]}
+        return {"name": self.entry["name"], **own}
 
 
 class Loss(Declaration):
@@ -209,6 +291,13 @@ class Layer(Declaration):
 
 def _optional(base: type[Any], value: Any, operation: str, argument: str) -> Any:
     return None if value is None else base.make(value, operation, argument)
+
+
+def _schedule(value: Any, operation: str) -> Schedule | None:
+    if callable(value) and not isinstance(value, (type, Schedule)):
+        return ScheduleFunction(value)
+    made: Schedule | None = _optional(Schedule, value, operation, "schedule")
+    return made
 
 
 def _layer_name(value: Any, operation: str) -> str | None:

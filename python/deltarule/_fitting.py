@@ -100,6 +100,7 @@ def run(model: "Sequential", plan: Plan) -> History:
         for epoch in range(plan.first_epoch, plan.last_epoch):
             for callback in plan.callbacks:
                 callback.on_epoch_begin(epoch, {})
+            model._announce_rates(trainer, plan.steps)
             logs = _epoch(trainer, plan, epoch, by_batch)
             model.epoch = epoch + 1
             model.history.append(epoch, logs)

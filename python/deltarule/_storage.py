@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._compiled import Compiled
-from ._families import Layer
+from ._families import Layer, ScheduleFunction
 from ._native import core
 from ._types import Array, Config
 
@@ -31,6 +31,12 @@ def description(model: Stack) -> str:
 def save(model: Sequential, path: str | Path) -> None:
     """See `Sequential.save`."""
     network = model._require_built("Sequential.save")
+    schedule = None if model._compiled is None else model._compiled.optimizer.schedule
+    if isinstance(schedule, ScheduleFunction):
+        raise TypeError(
+            "Sequential.save: the learning-rate schedule is a Python function, which a file cannot hold; "
+            "compile with one of deltarule.schedules, or without"
+        )
     trainer = None if model._compiled is None else model._ready(network)
     extra = {"name": model.name, "epoch": model.epoch, "adapted": model._adapted, "metadata": model.metadata}
     core.save(os.fspath(path), network, trainer, json.dumps(extra))

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _check, _compiled, _fitting, _storage
 from ._data import Data, Task
-from ._families import Layer, Loss, Metric, Optimizer
+from ._families import Layer, Loss, Metric, Optimizer, ScheduleFunction
 from ._native import core
 from ._stack import Stack
 from ._types import Array, ArrayLike
@@ -209,7 +209,9 @@ class Sequential(Stack):
             Loss and metrics of the batch before the step.
         """
         data, network = self._data(X, y, sample_weight, "Sequential.train_on_batch")
-        return self._ready(network).train_on_batch(data.X, data.y, data.weight)
+        trainer = self._ready(network)
+        self._announce_rates(trainer, 1)
+        return trainer.train_on_batch(data.X, data.y, data.weight)
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
@@ -271,11 +273,15 @@ class Sequential(Stack):
     @property
     def learning_rate(self) -> float:
         """Rate of the next step; setting it replaces the rate that the schedule starts from."""
-        return self._ready(self._require_built("Sequential.learning_rate")).learning_rate
+        trainer = self._ready(self._require_built("Sequential.learning_rate"))
+        function = self._schedule_function()
+        return trainer.learning_rate if function is None else function.rates(trainer.step, 1)[0]
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         rate = _check.real(value, "Sequential", "learning_rate", 0)
+        if self._schedule_function() is not None:
+            raise RuntimeError("Sequential: learning_rate cannot be set: a Python function gives it")
         self._ready(self._require_built("Sequential.learning_rate")).learning_rate = rate
 
     def explain_plan(self, batch_size: int = 32) -> str:
@@ -323,6 +329,15 @@ class Sequential(Stack):
             self._trainer = core.Trainer(network, compiled.settings(self._seed))
         self._network = network
         return self._trainer
+
+    def _schedule_function(self) -> ScheduleFunction | None:
+        schedule = None if self._compiled is None else self._compiled.optimizer.schedule
+        return schedule if isinstance(schedule, ScheduleFunction) else None
+
+    def _announce_rates(self, trainer: core.Trainer, steps: int) -> None:
+        """Work out the next rates if a Python function gives them."""
+        if (function := self._schedule_function()) is not None:
+            trainer.set_rates(function.rates(trainer.step, steps))
 
     def _task(self, network: core.Network, compiled: _compiled.Compiled) -> Task:
         return Task(compiled.loss, compiled.metrics, network.output_width, self._real)

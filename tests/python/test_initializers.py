@@ -11,8 +11,10 @@ from reference.initializers import ORACLES, normal_quantile, philox_4x32, unifor
 ENTRIES = core.catalog()["initializer"]
 CASES = cases(ENTRIES)
 BY_NAME = [pytest.param(e, id=e["name"]) for e in ENTRIES]
-ALL_ALIKE = ("zeros", "ones")
+ALL_ALIKE = ("zeros", "ones", "constant")
+ELEMENTWISE = [case for case in CASES if case.values[0]["name"] != "orthogonal"]  # the rest is a matrix
 RANDOM = [pytest.param(e, id=e["name"]) for e in ENTRIES if e["name"] not in ALL_ALIKE]
+SPREAD = [e for e in RANDOM if e.id not in ("orthogonal", "truncated_normal")]  # tested below
 
 
 def draw(name, count=1000, fan_in=30, fan_out=50, seed=0, tensor=0, **settings):
@@ -33,7 +35,7 @@ def test_the_oracles_philox_gives_the_published_vectors(counter, key, expected):
     assert philox_4x32(words[:4], words[4:]) == [int(word, 16) for word in expected.split()]
 
 
-@pytest.mark.parametrize(("entry", "chosen"), CASES)
+@pytest.mark.parametrize(("entry", "chosen"), ELEMENTWISE)
 @pytest.mark.parametrize("seed", [0, 1, 2**63 + 5])
 def test_numbers_are_the_oracles(entry, chosen, seed):
     """Counter-based: element i of tensor t is a function of seed, t and i alone."""
@@ -62,19 +64,29 @@ def test_golden_bits(entry):
     """The same on every platform, for ever: models are made again from their seed."""
     name = entry["name"]
     assert name in GOLDEN, f"add the four numbers of {name!r} to GOLDEN in {__file__}"
-    w = draw(name, 10**6, seed=7, tensor=2)
+    shape = (1000, 10) if name == "orthogonal" else (30, 50)
+    w = draw(name, 10_000 if name == "orthogonal" else 10**6, *shape, seed=7, tensor=2)
     assert " ".join(float(w[i]).hex() for i in (0, 1, 2, -1)) == GOLDEN[name]
 
 
-@pytest.mark.parametrize("entry", RANDOM)
+@pytest.mark.parametrize("entry", SPREAD)
 def test_moments_and_distribution(entry):
     """A Kolmogorov-Smirnov test with a fixed seed, so it passes always or never."""
     w = draw(entry["name"], 100_000, fan_in=64, fan_out=36, seed=11)
-    variance = {"glorot": 2 / 100, "he": 2 / 64, "lecun": 1 / 64}[entry["name"].split("_")[0]]
+    name = entry["name"]
+    variance = {
+        "glorot": 2 / 100,
+        "he": 2 / 64,
+        "lecun": 1 / 64,
+        "xavier": 1 / 64 / 3,
+        "uniform": 0.05**2 / 3,
+        "normal": 0.05**2,
+        "siren": 2 / 64 / 30**2,
+    }[name.split("_")[0]]
     deviation = np.sqrt(variance)
     assert abs(w.mean()) < 4 * deviation / np.sqrt(w.size)
     assert w.var() == pytest.approx(variance, rel=0.02)
-    if entry["name"].endswith("uniform"):
+    if name.endswith(("uniform", "siren")):
         limit = np.sqrt(3 * variance)
         assert np.abs(w).max() <= limit
         assert np.abs(w).max() > 0.999 * limit
@@ -88,7 +100,7 @@ def test_moments_and_distribution(entry):
     )
 
 
-@pytest.mark.parametrize("entry", BY_NAME)
+@pytest.mark.parametrize("entry", [e for e in BY_NAME if e.id != "orthogonal"])
 def test_a_longer_tensor_begins_alike(entry):
     assert np.array_equal(draw(entry["name"], 7), draw(entry["name"], 1000)[:7])
     assert np.array_equal(draw(entry["name"], 1000), draw(entry["name"], 1000))
@@ -98,7 +110,8 @@ def test_a_longer_tensor_begins_alike(entry):
 @pytest.mark.parametrize("entry", RANDOM)
 def test_tensors_and_seeds_are_independent(entry):
     n = 20_000
-    draws = [draw(entry["name"], n, seed=s, tensor=t) for s in (0, 1, 2, 256) for t in (0, 1, 2, 255)]
+    shape = (200, 100) if entry["name"] == "orthogonal" else (30, 50)
+    draws = [draw(entry["name"], n, *shape, seed=s, tensor=t) for s in (0, 1, 2, 256) for t in (0, 1, 2, 255)]
     for i, a in enumerate(draws):
         for b in draws[:i]:
             assert abs(np.corrcoef(a, b)[0, 1]) < 5 / np.sqrt(n)
@@ -106,9 +119,48 @@ def test_tensors_and_seeds_are_independent(entry):
         assert abs(np.corrcoef(a[2:], a[:-2])[0, 1]) < 5 / np.sqrt(n), "neighbours are correlated"
 
 
+def test_truncated_normal_keeps_the_middle():
+    w = draw("truncated_normal", 100_000, seed=11, deviation=0.5)
+    law = stats.truncnorm(-2, 2, scale=0.5)
+    assert np.abs(w).max() <= 1
+    assert np.abs(w).max() > 0.999
+    assert w.std() == pytest.approx(law.std(), rel=0.01)
+    assert stats.kstest(w, law.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize(("fan_in", "fan_out"), [(30, 50), (50, 30), (17, 17), (1, 5), (5, 1), (1, 1)])
+@pytest.mark.parametrize("gain", [1.0, 1.7])
+def test_orthogonal_is_the_oracles(fan_in, fan_out, gain):
+    count = fan_in * fan_out
+    got = draw("orthogonal", count, fan_in, fan_out, seed=5, tensor=3, gain=gain)
+    wanted = ORACLES["orthogonal"](fan_in, fan_out, uniform(5, 3, count), gain)
+    assert_near(got, wanted, 1e-11, "orthogonal", gain)  # the square one is ill-conditioned
+    w = got.reshape(fan_in, fan_out)
+    product = w @ w.T if fan_in < fan_out else w.T @ w
+    assert_near(product, gain**2 * np.eye(len(product)), 1e-14, "orthogonality", gain**2)
+
+
+def test_orthogonal_matrices_are_evenly_distributed():
+    """In two dimensions: angles of the first vector, and as many reflections as rotations."""
+    matrices = np.array([draw("orthogonal", 4, 2, 2, seed=s).reshape(2, 2) for s in range(4000)])
+    angles = np.arctan2(matrices[:, 0, 0], matrices[:, 1, 0])
+    assert stats.kstest(angles, stats.uniform(-np.pi, 2 * np.pi).cdf).pvalue > 0.01
+    assert abs(np.mean(np.linalg.det(matrices))) < 4 / np.sqrt(4000)
+
+
+def test_orthogonal_fills_matrices_only():
+    import deltarule as dr
+
+    with pytest.raises(ValueError, match="'orthogonal' fills a matrix of inputs x units; 7 numbers are no"):
+        draw("orthogonal", 7, 30, 50)
+    with pytest.raises(ValueError, match="'orthogonal' fills a matrix"):
+        dr.Sequential([dr.Dense(4, bias_initializer="orthogonal")]).build(3)
+
+
 def test_constant_ones():
     assert (draw("zeros") == 0).all()
     assert (draw("ones") == 1).all()
+    assert (draw("constant", value=-0.3) == -0.3).all()
 
 
 def test_the_quantile_oracle():

@@ -38,6 +38,8 @@ def test_is_the_formula(entry, chosen, rate):
     steps = bounded_steps(chosen)
     wanted = [expected(chain, rate, int(step)) for step in steps]
     size = max(rate, chosen.get("final_learning_rate", 0), np.max(wanted))
+    if entry["name"] in ("step", "exponential", "power_law", "multi_step"):  # no sums: every digit
+        size = np.maximum(np.abs(wanted), np.finfo(float).tiny)
     assert_near(rates(chain, rate, steps), wanted, 1e-13, f"{entry['name']} {chosen}", size)
 
 
@@ -76,13 +78,169 @@ def test_landmarks():
     [pytest.param(e, p, id=f"{e['name']}-{p['name']}") for e in ENTRIES for p in e["parameters"]],
 )
 def test_parameter_out_of_range(entry, parameter):
-    wrong = [np.nan, np.inf, -1, *([0, 1.5] if parameter["kind"] == "integer" else [])]
+    wrong = {
+        "real": [np.nan, np.inf, -np.inf, 1 if parameter["high"] == 0 else -1],
+        "integer": [np.nan, np.inf, -1, 0, 1.5],
+        "integer_list": [(0,), (2, 1.5), (np.nan,), (2, np.inf), "nonsense"],
+        "choice": ["nonsense", 0],
+    }[parameter["kind"]]
     for value in wrong:
         chain = [{"name": entry["name"], parameter["name"]: value}]
         with pytest.raises((ValueError, TypeError), match=parameter["name"]):
             rates(chain, 0.1)
     with pytest.raises(ValueError, match=rf"{entry['name']}: unknown parameter 'nonsense'"):
         rates([{"name": entry["name"], "nonsense": 1}], 0.1)
+
+
+def test_lists_of_milestones():
+    import json
+
+    import deltarule as dr
+
+    schedule = dr.MultiStepDecay(factor=0.5, milestones=[2, 5])
+    assert schedule.milestones == (2, 5)
+    assert schedule(np.arange(7), 8.0).tolist() == [8, 8, 4, 4, 4, 2, 2]
+    again = dr.schedules.Schedule.from_config(json.loads(json.dumps(schedule.config())))
+    assert again == schedule
+    assert hash(again) == hash(schedule)
+    with pytest.raises(ValueError, match=r"milestones = \(5, 0\) is not allowed; allowed: a list of .* whole"):
+        dr.MultiStepDecay(milestones=[5, 0])
+    with pytest.raises(TypeError, match=r"milestones = .*: expected .* a list of numbers"):
+        dr.MultiStepDecay(milestones=["a"])
+    with pytest.raises(ValueError, match=r"factor = \(1, 2\) is not allowed"):
+        dr.MultiStepDecay(factor=[1, 2])
+
+
+def test_a_list_is_saved(tmp_path, rng):
+    import deltarule as dr
+
+    net = dr.Sequential([dr.Dense(1)]).build(2)
+    rule = dr.SGD(0.1, schedule=dr.Warmup(2, then=dr.MultiStepDecay(milestones=(3, 9))))
+    net.compile(rule, loss="mse")
+    net.fit(rng.normal(size=(8, 2)), rng.normal(size=8), batch_size=2, verbose=0)
+    net.save(tmp_path / "net.safetensors")
+    loaded = dr.load(tmp_path / "net.safetensors")
+    assert loaded.compiled.optimizer == rule
+    assert loaded.learning_rate == net.learning_rate
+
+
+TORCH = [
+    (
+        "multi_step",
+        {"factor": 0.3, "milestones": (3, 7, 20)},
+        "MultiStepLR",
+        {"milestones": [3, 7, 20], "gamma": 0.3},
+    ),
+    ("step", {"factor": 0.3, "decay_steps": 6}, "StepLR", {"step_size": 6, "gamma": 0.3}),
+    ("polynomial", {"total_steps": 20, "power": 2.5}, "PolynomialLR", {"total_iters": 20, "power": 2.5}),
+    (
+        "cosine_restarts",
+        {"first_cycle_steps": 4, "cycle_factor": 3, "final_learning_rate": 0.01},
+        "CosineAnnealingWarmRestarts",
+        {"T_0": 4, "T_mult": 3, "eta_min": 0.01},
+    ),
+    ("one_cycle", {"total_steps": 40}, "OneCycleLR", {"max_lr": 0.1, "total_steps": 40}),
+    (
+        "one_cycle",
+        {"total_steps": 40, "rise": 0.11, "initial_divisor": 3, "final_divisor": 7, "annealing": "linear"},
+        "OneCycleLR",
+        {
+            "max_lr": 0.1,
+            "total_steps": 40,
+            "pct_start": 0.11,
+            "div_factor": 3,
+            "final_div_factor": 7,
+            "anneal_strategy": "linear",
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "chosen", "peer", "given"), TORCH)
+def test_same_as_torch(name, chosen, peer, given):
+    torch = pytest.importorskip("torch", reason="torch is not installed: no cross-check of the schedules")
+    rule = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    schedule = getattr(torch.optim.lr_scheduler, peer)(rule, **given)
+    wanted = []
+    for _ in range(40):
+        wanted.append(rule.param_groups[0]["lr"])
+        rule.step()
+        if len(wanted) < 40:
+            schedule.step()
+    got = rates([{"name": name, **chosen}], 0.1, np.arange(40))
+    assert_near(got, wanted, 1e-12, name, np.maximum(wanted, 1e-6))
+
+
+def net_and_data(rng, schedule):
+    import deltarule as dr
+
+    net = dr.Sequential([dr.Dense(1)], dtype="float64").build(3)
+    net.compile(dr.SGD(0.1, schedule=schedule), loss="mse")
+    return net, rng.normal(size=(20, 3)), rng.normal(size=20)
+
+
+def test_a_function_is_a_schedule(rng):
+    """The same bits as the schedule that it computes, and in the history."""
+    asked = []
+
+    def function(step):
+        asked.append(step)
+        return 0.2 * 0.5 ** (step // 3)
+
+    import deltarule as dr
+
+    plain, x, y = net_and_data(rng, dr.StepDecay(0.5, decay_steps=3))
+    plain.learning_rate = 0.2
+    net, *_ = net_and_data(rng, function)
+    net.set_weights(plain.get_weights())
+    for one in (plain, net):
+        one.fit(x, y, batch_size=5, epochs=2, verbose=0)
+        one.train_on_batch(x, y)
+    assert asked == list(range(9))
+    assert net.history["learning_rate"] == plain.history["learning_rate"] == [0.1, 0.05]
+    for ours, theirs in zip(net.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert net.learning_rate == plain.learning_rate == 0.2 * 0.5**3
+    assert net.compiled.optimizer.schedule(np.array([[0, 3]])).tolist() == [[0.2, 0.1]]
+    twin = net.copy()
+    assert twin.train_on_batch(x, y) == net.train_on_batch(x, y)
+
+
+def test_a_function_between_batches(rng):
+    """Reading the rate in the middle of an epoch leaves the rates of the other steps alone."""
+    import deltarule as dr
+
+    nets = []
+    for callbacks in ((), [dr.LambdaCallback(on_batch_end=lambda *_: nets[-1].learning_rate)]):
+        rng = np.random.default_rng(3)
+        net, x, y = net_and_data(rng, lambda step: 0.1 / (step + 1))
+        nets.append(net)
+        net.fit(x, y, batch_size=4, verbose=0, callbacks=callbacks)
+    for a, b in zip(nets[0].get_weights(), nets[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("bad", [-0.1, np.nan, np.inf, "fast", None])
+def test_a_function_gives_a_bad_rate(rng, bad):
+    """Before the epoch begins."""
+    net, x, y = net_and_data(rng, lambda step: bad if step == 3 else 0.1)
+    before = net.get_weights()
+    with pytest.raises(ValueError, match=r"schedule: the function gave .* for step 3; allowed: a finite"):
+        net.fit(x, y, batch_size=5, verbose=0)
+    for a, b in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_function_cannot_be_saved_or_set(rng, tmp_path):
+    net, x, y = net_and_data(rng, lambda step: 0.1)
+    net.fit(x, y, verbose=0)
+    with pytest.raises(TypeError, match="the learning-rate schedule is a Python function"):
+        net.save(tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(TypeError, match=r"cannot be saved; write it with deltarule\.schedules"):
+        net.compiled.optimizer.config()
+    with pytest.raises(RuntimeError, match="learning_rate cannot be set: a Python function gives it"):
+        net.learning_rate = 0.1
 
 
 def test_unknown_name():

@@ -84,7 +84,44 @@ def lecun_normal(fan_in, fan_out, u):
     return np.sqrt(1 / fan_in) * normal_quantile(u)
 
 
-ORACLES = {
+def constant(fan_in, fan_out, u, value):
+    return 0 * u + value
+
+
+# "uniform" is the name of the random numbers here, so these carry the entry's name in ORACLES only.
+def uniform_fill(fan_in, fan_out, u, limit):
+    return _between(limit, u)
+
+
+def normal(fan_in, fan_out, u, deviation):
+    return deviation * normal_quantile(u)
+
+
+def truncated_normal(fan_in, fan_out, u, deviation):
+    """Quantile of the normal distribution between -2 and 2."""
+    with mpmath.workdps(40):
+        tail = mpmath.erfc(mpmath.sqrt(2)) / 2
+        inner = [tail + mpmath.mpf(p) * (1 - 2 * tail) for p in u]
+        return np.array([float(deviation * mpmath.sqrt(2) * mpmath.erfinv(2 * p - 1)) for p in inner])
+
+
+def xavier_uniform(fan_in, fan_out, u):
+    return _between(1 / np.sqrt(fan_in), u)
+
+
+def siren(fan_in, fan_out, u, omega, first):
+    return _between(1 / fan_in if first else np.sqrt(6 / fan_in) / omega, u)
+
+
+def orthogonal(fan_in, fan_out, u, gain):
+    """QR of normal numbers with a positive diagonal of R (Mezzadri 2007), flat."""
+    vectors = normal_quantile(u).reshape(min(fan_in, fan_out), -1)
+    q, r = np.linalg.qr(vectors.T)
+    q *= np.sign(np.diag(r))
+    return gain * (q if fan_in >= fan_out else q.T).ravel()
+
+
+ORACLES = {"uniform": uniform_fill} | {
     f.__name__: f
     for f in (
         zeros,
@@ -95,5 +132,11 @@ ORACLES = {
         he_normal,
         lecun_uniform,
         lecun_normal,
+        constant,
+        normal,
+        truncated_normal,
+        xavier_uniform,
+        siren,
+        orthogonal,
     )
 }

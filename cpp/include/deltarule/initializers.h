@@ -22,6 +22,7 @@ class Draws {
       : key_(engine::philox_key(seed, engine::Stream::initialize, tensor)) {}
   double uniform(std::uint64_t element) const;  // on (0, 1)
   double normal(std::uint64_t element) const;   // mean 0, variance 1, by the inverse distribution function
+  double truncated_normal(std::uint64_t element) const;  // the same, given that it lies between -2 and 2
 
  private:
   engine::PhiloxKey key_;
@@ -57,6 +58,70 @@ struct Ones {
   static void fill(const Values&, Fans, const Draws&, std::span<double> w) {
     for (double& x : w) x = 1;
   }
+};
+
+struct ConstantFill {
+  static constexpr Param parameters[] = {
+      {.name = "value", .value = 0, .low_open = true, .high_open = true, .meaning = "what every weight is"}};
+  static constexpr Entry entry{.name = "constant",
+                               .class_name = "ConstantValue",
+                               .summary = "All alike.",
+                               .formula = "w = c",
+                               .parameters = parameters};
+  static void fill(const Values& p, Fans, const Draws&, std::span<double> w) {
+    for (double& x : w) x = p[0];
+  }
+};
+
+namespace param {
+inline constexpr Param spread(std::string_view name, std::string_view meaning) {
+  return {.name = name, .value = 0.05, .low = 0, .high_open = true, .meaning = meaning};
+}
+}  // namespace param
+
+struct UniformFill : UniformRule<UniformFill> {
+  static constexpr Param parameters[] = {param::spread("limit", "largest magnitude")};
+  static constexpr Entry entry{.name = "uniform",
+                               .class_name = "Uniform",
+                               .summary = "Evenly spread around zero.",
+                               .formula = "w \\sim U[-\\varepsilon, \\varepsilon]",
+                               .parameters = parameters};
+  static double limit(const Values& p, Fans) { return p[0]; }
+};
+
+struct NormalFill : NormalRule<NormalFill> {
+  static constexpr Param parameters[] = {param::spread("deviation", "standard deviation")};
+  static constexpr Entry entry{.name = "normal",
+                               .class_name = "Normal",
+                               .summary = "Normal around zero.",
+                               .formula = "w \\sim N(0,\\, \\varepsilon^2)",
+                               .parameters = parameters};
+  static double deviation(const Values& p, Fans) { return p[0]; }
+};
+
+struct TruncatedNormal {
+  static constexpr Param parameters[] = {param::spread(
+      "deviation", "standard deviation before the tails are cut off; 0.88 times that after it")};
+  static constexpr Entry entry{
+      .name = "truncated_normal",
+      .class_name = "TruncatedNormal",
+      .summary = "Normal around zero, without what lies beyond two deviations.",
+      .formula = "w \\sim N(0,\\, \\varepsilon^2) \\text{ given } |w| \\le 2\\varepsilon",
+      .parameters = parameters};
+  static void fill(const Values& p, Fans, const Draws& draws, std::span<double> w) {
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = p[0] * draws.truncated_normal(i);
+  }
+};
+
+struct XavierUniform : UniformRule<XavierUniform> {
+  static constexpr Entry entry{
+      .name = "xavier_uniform",
+      .class_name = "XavierUniform",
+      .summary = "By the number of inputs alone.",
+      .formula = "w \\sim U\\left[-1/\\sqrt M, 1/\\sqrt M\\right]",
+      .source = "Glorot & Bengio 2010, equation 1: the heuristic they start from",
+  };
+  static double limit(const Values&, Fans f) { return 1 / std::sqrt(f.in); }
 };
 
 struct GlorotUniform : UniformRule<GlorotUniform> {
@@ -125,8 +190,51 @@ struct LecunNormal : NormalRule<LecunNormal> {
   static double deviation(const Values&, Fans f) { return std::sqrt(1 / f.in); }
 };
 
+struct Siren : UniformRule<Siren> {
+  static constexpr Param parameters[] = {
+      {.name = "omega",
+       .value = 30,
+       .low = 0,
+       .low_open = true,
+       .high_open = true,
+       .meaning = "frequency of the sine that follows"},
+      {.name = "first", .kind = Kind::boolean, .meaning = "for the first layer of the network"}};
+  static constexpr Entry entry{
+      .name = "siren",
+      .class_name = "Siren",
+      .summary = "For layers that a sine of frequency omega follows.",
+      .formula =
+          "w \\sim U\\left[-\\tfrac1\\omega \\sqrt{6/M}, \\tfrac1\\omega \\sqrt{6/M}\\right]; "
+          "\\text{ first layer } U[-1/M, 1/M]",
+      .parameters = parameters,
+      .source = "Sitzmann et al. 2020, section 3.2",
+  };
+  static double limit(const Values& p, Fans f) { return p[1] != 0 ? 1 / f.in : std::sqrt(6 / f.in) / p[0]; }
+};
+
+struct Orthogonal {
+  static constexpr Param parameters[] = {{.name = "gain",
+                                          .value = 1,
+                                          .low = 0,
+                                          .high_open = true,
+                                          .meaning = "length of the orthogonal vectors"}};
+  static constexpr Entry entry{
+      .name = "orthogonal",
+      .class_name = "Orthogonal",
+      .summary =
+          "Orthogonal rows or columns, whichever are fewer, evenly distributed over all such matrices: "
+          "normal "
+          "numbers, orthogonalised twice by Gram and Schmidt.",
+      .formula = "W^T W = \\text{gain}^2 I \\text{ or } W W^T = \\text{gain}^2 I",
+      .parameters = parameters,
+      .source = "Saxe, McClelland & Ganguli 2014",
+  };
+  static void fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w);
+};
+
 using Initializers =
-    List<Zeros, Ones, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal>;
+    List<Zeros, Ones, ConstantFill, UniformFill, NormalFill, TruncatedNormal, XavierUniform, GlorotUniform,
+         GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal, Siren>;
 
 // Fills w by initializer `choice`; `tensor` tells parameters of one network apart.
 void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor,

@@ -80,6 +80,8 @@ class Trainer {
   void set_steps_done(std::int64_t step) { step_ = step; }
   double learning_rate() const;  // of the next step
   void set_learning_rate(double rate);
+  // Rates of the next steps, in place of the schedule, which goes on behind them.
+  void set_rates(std::vector<double> rates);
   const Choice& loss() const { return loss_; }
   Network<T>& network() { return network_; }
   // Arrays the rule keeps beside the parameters, laid out as those are.
@@ -105,6 +107,8 @@ class Trainer {
   std::uint64_t seed_;
   std::int64_t step_ = 0;
   double base_rate_;
+  std::vector<double> rates_;  // of the steps from rates_from_ on
+  std::int64_t rates_from_ = 0;
   std::vector<engine::Buffer<T>> states_;
   std::unique_ptr<Run> run_;
   std::vector<std::uint32_t> order_;
