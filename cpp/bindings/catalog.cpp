@@ -2,6 +2,7 @@
 #include <deltarule/initializers.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/schedules.h>
+#include <deltarule/schedules/plateau.h>
 
 #include <Eigen/Core>
 #include <cmath>
@@ -150,6 +151,13 @@ void bind_catalog(py::module_& m) {
       out.mutable_data()[i] = scheduled_rate(choices, rate, steps.data()[i]);
     return out;
   });
+  py::class_<ReduceOnPlateau>(m, "ReduceOnPlateau")
+      .def(py::init([](double factor, int patience, double min_delta, int cooldown, double min_learning_rate,
+                       bool maximize) {
+        return ReduceOnPlateau({factor, patience, min_delta, cooldown, min_learning_rate, maximize});
+      }))
+      .def("observe", &ReduceOnPlateau::observe)
+      .def("best", &ReduceOnPlateau::best);
   m.def("initialize", [](const std::string& name, const py::dict& settings, double fan_in, double fan_out,
                          std::uint64_t seed, std::uint32_t tensor, py::ssize_t count) {
     py::array_t<double> out(count);

@@ -51,9 +51,18 @@ bool update(const Values& constants, int states, const UpdateBlock<T>& block) {
   }(std::make_index_sequence<Rule::max_states - Rule::min_states + 1>{});
 }
 
+template <class Rule>
+constexpr int exchanged() {
+  if constexpr (requires { Rule::exchanged; })
+    return Rule::exchanged;
+  else
+    return -1;
+}
+
 template <class T>
 constexpr auto table = []<class... Rules>(List<Rules...>) {
-  return std::array{UpdateKernel<T>{&Rules::states_used, &Rules::prepare, &update<Rules, T>}...};
+  return std::array{
+      UpdateKernel<T>{&Rules::states_used, &Rules::prepare, &update<Rules, T>, exchanged<Rules>()}...};
 }(Optimizers{});
 
 }  // namespace

@@ -277,6 +277,14 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
 }
 
 template <class T>
+void Trainer<T>::Run::exchange() {
+  const int other = update_.kernel->exchanged;
+  if (other >= 0 && trainer_.step_ > 0)  // before the first step both are the same
+    std::ranges::swap_ranges(trainer_.network_.parameters(),
+                             trainer_.states_[static_cast<std::size_t>(other)].span());
+}
+
+template <class T>
 void Trainer<T>::Run::take_snapshot() {
   const auto copy = [](std::span<const T> from, engine::Buffer<T>& to) {
     if (to.size() != from.size()) to = engine::Buffer<T>(from.size());
@@ -325,6 +333,7 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
     targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch_ * outputs_));
   // Training gives the same bits every time, so the state before a bad step is had by going through the steps
   // again.
+  const Exchange exchange(*this);
   take_snapshot();
   const End end = run(first, last, true);
   if (end == End::finished || end == End::stopped) return end == End::stopped;

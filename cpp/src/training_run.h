@@ -52,6 +52,15 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
     std::vector<double> sums;
     std::int64_t step = 0;
   };
+  // Puts the point that is trained at in place of the weights, and back however training ends.
+  struct Exchange {
+    explicit Exchange(Run& r) : run(r) { run.exchange(); }
+    ~Exchange() { run.exchange(); }
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+    Run& run;
+  };
+  void exchange();
   void take_snapshot();
   void restore_snapshot();
 

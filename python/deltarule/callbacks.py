@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO
 
 from . import _check
 from ._families import Metric
+from ._native import core
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
 
 Logs = dict[str, float]
 
-__all__ = ["CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "ModelCheckpoint", "ReduceLROnPlateau"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "LambdaCallback",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "ReduceOnPlateau",
+]
 
 
 class Callback:
@@ -272,7 +281,7 @@ class CSVLogger(Callback):
 
 
 class ReduceLROnPlateau(_Monitor):
-    """Lowers the learning rate when a figure no longer improves.
+    """Lowers the learning rate when a figure no longer improves; `ReduceOnPlateau` is the same class.
 
     Parameters
     ----------
@@ -314,18 +323,23 @@ class ReduceLROnPlateau(_Monitor):
         if self.model.compiled is not None and self.model.compiled.optimizer.schedule is not None:
             raise ValueError("ReduceLROnPlateau: the optimizer has a schedule; use one of the two")
         super().on_train_begin(logs)
-        self._waited = self._cooling = 0
+        self._rule = core.ReduceOnPlateau(
+            self.factor,
+            self.patience,
+            self.min_delta,
+            self.cooldown,
+            self.min_learning_rate,
+            self._maximize(),
+        )
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Compare with the best epoch; lower the rate when patience is over."""
-        if self.improved(epoch, logs):
-            self._waited = 0
-            return
-        if self._cooling:
-            self._cooling -= 1
-            return
-        self._waited += 1
-        if self._waited >= max(self.patience, 1):
-            rate = self.model.learning_rate
-            self.model.learning_rate = max(rate * self.factor, min(rate, self.min_learning_rate))
-            self._waited, self._cooling = 0, self.cooldown
+        before, figure = self.model.learning_rate, logs[self.monitor]
+        rate = self._rule.observe(figure, before)
+        if rate != before:
+            self.model.learning_rate = rate
+        if figure == self._rule.best() != self.best:
+            self.best, self.best_epoch = figure, epoch
+
+
+ReduceOnPlateau = ReduceLROnPlateau

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule._native import core
 
 
 class Recorder(dr.Callback):
@@ -174,6 +175,34 @@ def test_reduce_on_plateau(blobs, classifier):
     net = classifier(optimizer=dr.SGD(0.01))
     history = net.fit(X, y, epochs=8, callbacks=[Script("loss", [1.0] * 8), reduce])
     np.testing.assert_allclose(history["learning_rate"], [0.01] * 3 + [0.005] * 2 + [0.003] * 3)
+
+
+@pytest.mark.parametrize(
+    ("figures", "options", "rates"),
+    [  # (factor, patience, min_delta, cooldown, min_learning_rate, maximize)
+        ([3, 2, 1, 1, 1], (0.5, 2, 0.0, 0, 0.0, False), [8, 8, 8, 8, 4]),
+        ([1, 2, 3, 3, 2], (0.5, 2, 0.0, 0, 0.0, True), [8, 8, 8, 8, 4]),
+        ([1, 1, 1, 1, 1], (0.5, 0, 0.0, 0, 3.0, False), [8, 4, 3, 3, 3]),
+        ([1, 1, 1, 1, 1], (0.5, 1, 0.0, 2, 0.0, False), [8, 4, 4, 4, 2]),
+        ([3, 2.5, 2, 1.5, 1], (0.5, 1, 1.0, 0, 0.0, False), [8, 4, 2, 2, 1]),
+        ([np.nan, np.nan, 5, np.nan, 4], (0.5, 2, 0.0, 0, 0.0, False), [8, 4, 4, 4, 4]),
+        ([1, 1, 1], (0.5, 1, 0.0, 0, 10.0, False), [8, 8, 8]),
+    ],
+)
+def test_the_rule_of_plateaus(figures, options, rates):
+    """By hand: an improvement must be larger than min_delta; no figure at all is none."""
+    rule, rate, got = core.ReduceOnPlateau(*options), 8.0, []
+    for figure in figures:
+        rate = rule.observe(figure, rate)
+        got.append(rate)
+    assert got == rates
+
+
+def test_reduce_on_plateau_keeps_the_best(blobs, classifier):
+    reduce = dr.ReduceOnPlateau("loss", patience=5)
+    assert type(reduce) is dr.ReduceLROnPlateau
+    classifier().fit(*blobs, epochs=4, callbacks=[Script("loss", [3.0, 1.0, 2.0, 1.5]), reduce])
+    assert (reduce.best, reduce.best_epoch) == (1.0, 1)
 
 
 def test_reduce_on_plateau_and_a_schedule_exclude_each_other(blobs, classifier):

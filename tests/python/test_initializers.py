@@ -44,7 +44,9 @@ def test_numbers_are_the_oracles(entry, chosen, seed):
         wanted = ORACLES[entry["name"]](fan_in, fan_out, uniform(seed, tensor, 301), **chosen)
         assert got.dtype == np.float64
         normal = "normal" in entry["name"]
-        assert_near(got, wanted, 1e-15 if normal else 3e-16, f"{entry['name']} {chosen}")
+        # Cutting the tails off moves the probability, so that digits are lost near one half.
+        size = chosen["deviation"] if entry["name"] == "truncated_normal" else None
+        assert_near(got, wanted, 1e-15 if normal else 3e-16, f"{entry['name']} {chosen}", size)
 
 
 # The uniform ones are the oracle's bits; the normal ones, of an approximate quantile (Wichura's AS 241),
@@ -56,6 +58,12 @@ GOLDEN = {  # float.hex of elements 0, 1, 2 and 10**6 - 1 for seed 7, tensor 2, 
     "he_normal": "0x1.ae3db9b2e85e9p-5 0x1.cd84793731573p-4 0x1.c90fb286b9e47p-3 0x1.34b2d884d41d1p-3",
     "lecun_uniform": "0x1.a18d6e19cfda8p-5 0x1.b5152aa24c1d9p-4 0x1.8cbe7a08f98fcp-3 0x1.1d5e71d521249p-3",
     "lecun_normal": "0x1.3039f5fe56972p-5 0x1.465796385da9cp-4 0x1.4330efaebe3d3p-3 0x1.b490d64b79028p-4",
+    "uniform": "0x1.081557586cd4dp-7 0x1.146f73c1b26c0p-6 0x1.f5d88f63ba2e0p-6 0x1.68f7601578e27p-6",
+    "normal": "0x1.4d4369e390ed0p-7 0x1.657d69ff0a220p-6 0x1.6209c5ccda860p-5 0x1.de3bdcf01b6d7p-6",
+    "truncated_normal": "0x1.3de7403b377b8p-7 0x1.543ab820f922cp-6 0x1.4daef552ae4a0p-5 0x1.c6081047b1df8p-6",
+    "xavier_uniform": "0x1.e225e6b93f509p-6 0x1.f8b319823c796p-5 0x1.ca1edd860372ap-4 0x1.498401af1860cp-4",
+    "orthogonal": "0x1.aa148d408d03bp-8 -0x1.4f9cb542a3b93p-5 0x1.db45aad9b6e1ep-5 0x1.f435936ff2047p-7",
+    "siren": "0x1.3af012eaa92c3p-9 0x1.49ab1c7d10b20p-8 0x1.2b3e3bea3f96bp-7 0x1.ae7a39bbd9f37p-8",
 }
 
 

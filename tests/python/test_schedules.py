@@ -103,7 +103,9 @@ def test_lists_of_milestones():
     again = dr.schedules.Schedule.from_config(json.loads(json.dumps(schedule.config())))
     assert again == schedule
     assert hash(again) == hash(schedule)
-    with pytest.raises(ValueError, match=r"milestones = \(5, 0\) is not allowed; allowed: a list of .* whole"):
+    with pytest.raises(
+        ValueError, match=r"milestones = \(5, 0\) is not allowed; allowed: a list of .* whole"
+    ):
         dr.MultiStepDecay(milestones=[5, 0])
     with pytest.raises(TypeError, match=r"milestones = .*: expected .* a list of numbers"):
         dr.MultiStepDecay(milestones=["a"])

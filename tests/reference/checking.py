@@ -6,7 +6,7 @@ import numpy as np
 
 from .wide import WIDE
 
-REAL_TRIALS = (0.3, 1.7, 0.0, -0.6, 12.0)
+REAL_TRIALS = (0.3, 1.7, 0.0, -0.6, 12.0, 0.8)
 WHOLE_TRIALS = (1, 2, 3, 7, 40)
 
 

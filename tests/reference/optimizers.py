@@ -3,6 +3,8 @@
 `state` is a dict that the rule fills itself, by the entry's names of the state arrays.
 """
 
+import math
+
 import mpmath
 import numpy as np
 
@@ -216,6 +218,20 @@ def lion(w, g, state, step, learning_rate, beta_1, beta_2, weight_decay):
     return w - learning_rate * (np.sign(beta_1 * m + (1 - beta_1) * g) + weight_decay * w)
 
 
+def schedule_free_adamw(
+    w, g, state, step, learning_rate, beta_1, beta_2, epsilon, weight_decay, warmup_steps
+):
+    """Defazio et al. 2024, algorithm 1, with the bias correction of Adam; w is the training point y."""
+    rates = [learning_rate * min(1.0, t / warmup_steps if warmup_steps else 1.0) for t in range(1, step + 1)]
+    share = 1 if learning_rate == 0 else rates[-1] ** 2 / math.fsum(rate**2 for rate in rates)
+    v = beta_2 * state.get("second_moment", np.zeros_like(w)) + (1 - beta_2) * g * g
+    direction = g / (np.sqrt(v / (1 - beta_2**step)) + epsilon) + weight_decay * w
+    z = state.get("base_point", w) - rates[-1] * direction
+    x = (1 - share) * state.get("other_point", w) + share * z
+    state["second_moment"], state["base_point"], state["other_point"] = v, z, x
+    return (1 - beta_1) * z + beta_1 * x
+
+
 def rmsprop(
     w,
     g,
@@ -266,5 +282,6 @@ ORACLES = {
         radam,
         rprop,
         lion,
+        schedule_free_adamw,
     )
 }

@@ -9,6 +9,7 @@
 #include <deltarule/layers.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/network.h>
+#include <deltarule/schedules/plateau.h>
 #include <deltarule/serialize.h>
 #include <deltarule/session.h>
 #include <deltarule/trace.h>

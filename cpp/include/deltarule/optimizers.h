@@ -4,18 +4,20 @@
 // prepare(values, learning_rate, step) works out, once a step and in double, the constants c that
 // update<N>(c, g, w, s) needs for every element. N = states_used(values) is how many of the entry's state
 // arrays this choice of parameters keeps. The engine owns the step count (1 for the first) and the arrays,
-// which are zero before the first step.
+// which are zero before the first step. A rule that trains at other weights than it gives names a state array
+// `exchanged`: outside training the engine has it change places with the weights.
 #pragma once
 
 #include <deltarule/optimizers/adam.h>
 #include <deltarule/optimizers/adam_variants.h>
 #include <deltarule/optimizers/adaptive.h>
+#include <deltarule/optimizers/schedule_free.h>
 #include <deltarule/optimizers/sgd.h>
 #include <deltarule/optimizers/sign.h>
 
 namespace deltarule {
 
 using Optimizers = List<Sgd, Momentum, Nag, DeltaRule, AdaGrad, RmsProp, Adadelta, Adam, AmsGrad, AdamW,
-                        Nadam, NadamW, Adamax, RAdam, Rprop, Lion>;
+                        Nadam, NadamW, Adamax, RAdam, Rprop, Lion, ScheduleFreeAdamW>;
 
 }  // namespace deltarule

@@ -25,6 +25,8 @@ struct UpdateKernel {
   Values (*prepare)(const Values& values, double learning_rate, double step);
   // False when a new weight is not finite.
   bool (*update)(const Values& constants, int states, const UpdateBlock<T>& block);
+  // The state that changes places with the weights outside training (from the first step on); -1: none.
+  int exchanged;
 };
 
 template <class T>
