@@ -45,7 +45,7 @@ def test_numbers_are_the_oracles(entry, chosen, seed):
         assert got.dtype == np.float64
         normal = "normal" in entry["name"]
         # Cutting the tails off moves the probability, so that digits are lost near one half.
-        size = chosen["deviation"] if entry["name"] == "truncated_normal" else None
+        size = 2 * chosen["deviation"] if entry["name"] == "truncated_normal" else None
         assert_near(got, wanted, 1e-15 if normal else 3e-16, f"{entry['name']} {chosen}", size)
 
 
