@@ -63,6 +63,7 @@ py::dict describe(Family family, int index, const Entry& e) {
   using namespace py::literals;
   constexpr const char* reads[] = {"nothing", "input", "output", "both"};
   constexpr const char* targets[] = {"values", "label", "label_or_distribution"};
+  const bool loss = family == Family::loss;
   py::list parameters, states, kinks, parts;
   for (const Param& p : e.parameters) parameters.append(describe(p));
   for (const auto s : e.states) states.append(s);
@@ -77,8 +78,10 @@ py::dict describe(Family family, int index, const Entry& e) {
                   "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks,
                   "max_ulp"_a = e.max_ulp, "target_low"_a = bound(e.target_low),
                   "target_high"_a = bound(e.target_high), "higher_is_better"_a = e.higher_is_better,
-                  "wraps"_a = e.wraps,
-                  "from_logits"_a = family == Family::loss && loss_kernel<float>(index).from_logits);
+                  "wraps"_a = e.wraps, "from_logits"_a = loss && loss_kernel<float>(index).from_logits,
+                  "trainable"_a = !loss || loss_kernel<float>(index).trainable,
+                  "signs"_a = loss && loss_kernel<float>(index).signs,
+                  "outputs_per_target"_a = loss ? loss_kernel<float>(index).outputs_per_target : 1);
 }
 
 Family family_of(const std::string& name) {

@@ -112,16 +112,17 @@ void row_op_backward(int index, const py::dict& settings, const py::array& x, co
 // Prediction, target and weight as the loss kernels take them; checked.
 template <class T>
 LossRows<T> loss_rows(Target wants, const py::array& prediction, const py::array& target,
-                      const py::object& weight) {
+                      const py::object& weight, int outputs_per_target = 1, std::int32_t ignored = no_label) {
   const Rows r = rows_of(prediction, "prediction");
   LossRows<T> rows{r.rows,
                    r.columns,
                    numbers<T>(prediction, "prediction"),
                    prediction.shape(1),
                    nullptr,
-                   prediction.shape(1),
+                   prediction.shape(1) / outputs_per_target,
                    nullptr,
-                   nullptr};
+                   nullptr,
+                   ignored};
   const bool labels = holds<std::int32_t>(target);
   if (wants == Target::label && !labels) throw py::type_error("target: class labels must be an int32 array");
   if (wants == Target::values && labels)
@@ -130,12 +131,12 @@ LossRows<T> loss_rows(Target wants, const py::array& prediction, const py::array
     expect_shape(target, {prediction.shape(0)}, "target");
     rows.label = numbers<std::int32_t>(target, "target");
     for (std::size_t i = 0; i < r.rows; ++i)
-      if (rows.label[i] < 0 || rows.label[i] >= prediction.shape(1))
+      if (rows.label[i] != ignored && (rows.label[i] < 0 || rows.label[i] >= prediction.shape(1)))
         throw py::value_error("target: label " + std::to_string(rows.label[i]) + " in row " +
                               std::to_string(i) + " is not allowed; allowed: 0 to " +
                               std::to_string(prediction.shape(1) - 1));
   } else {
-    same_shape(prediction, target, "prediction", "target");
+    expect_shape(target, {prediction.shape(0), rows.target_row}, "target");
     rows.target = numbers<T>(target, "target");
   }
   if (!weight.is_none()) {
@@ -155,13 +156,12 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
   return by_type(prediction, "prediction", [&]<class T>(T) -> py::object {
     // A loss may also take labels where it takes a distribution: those become one-hot rows in Python.
     const Target wants = c.entry->target == Target::label_or_distribution ? Target::values : c.entry->target;
-    const LossRows<T> all = loss_rows<T>(wants, prediction, target, weight);
+    const auto& kernel = loss_kernel<T>(c.index);
+    const LossRows<T> all =
+        loss_rows<T>(wants, prediction, target, weight, kernel.outputs_per_target, kernel.ignored(c.values));
     T* to = writable<T>(gradient, "gradient_out");
-    double total = static_cast<double>(all.rows);
-    if (all.weight) {
-      total = 0;
-      for (std::size_t i = 0; i < all.rows; ++i) total += static_cast<double>(all.weight[i]);
-    }
+    double total = 0;
+    for (std::size_t i = 0; i < all.rows; ++i) total += row_weight(all, i);
     const double scale = reduction == "mean" ? (total > 0 ? 1 / total : 0) : 1;
     py::array_t<double> values(prediction.shape(0));
     double* v = values.mutable_data();
@@ -174,14 +174,27 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
                 if (part.target) part.target += first * part.target_row;
                 if (part.label) part.label += first;
                 if (part.weight) part.weight += first;
-                loss_kernel<T>(c.index).run(c.values, part, scale, v + b, to + first * part.prediction_row,
-                                            part.prediction_row);
+                kernel.run(c.values, part, scale, v + b, to + first * part.prediction_row,
+                           part.prediction_row);
               });
     if (reduction == "none") return values;
     double sum = 0;
     for (std::size_t i = 0; i < all.rows; ++i) sum += v[i];
     return py::float_(reduction == "mean" ? (total > 0 ? sum / total : 0) : sum);
   });
+}
+
+// scale * weight * H v per row, in float64.
+void loss_hessian(int index, const py::dict& settings, const py::array& prediction, const py::array& target,
+                  const py::object& weight, const py::array& v, py::array out) {
+  const Choice c = choice_at(Family::loss, index, settings);
+  const auto& kernel = loss_kernel<double>(c.index);
+  const Target wants = c.entry->target == Target::label ? Target::label : Target::values;
+  same_shape(prediction, v, "prediction", "v");
+  same_shape(prediction, out, "prediction", "out");
+  const auto rows = loss_rows<double>(wants, prediction, target, weight, kernel.outputs_per_target,
+                                      kernel.ignored(c.values));
+  loss_hessian_times(c.index, c.values, rows, 1, numbers<double>(v, "v"), writable<double>(out, "out"));
 }
 
 int states_used(int index, const py::dict& settings) {
@@ -244,6 +257,7 @@ void bind_kernels(py::module_& m) {
   m.def("row_op_forward", &row_op_forward);
   m.def("row_op_backward", &row_op_backward);
   m.def("loss", &loss);
+  m.def("loss_hessian", &loss_hessian);
   m.def("states_used", &states_used);
   m.def("update", &update);
   m.def("metric", &metric);

@@ -195,7 +195,10 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
       legal = found != choices.end();
       value = static_cast<double>(found - choices.begin());
     } else {
-      legal = s.text.empty() && !s.list && in_range(*at, value);
+      // JSON has no infinity: there it is the text "inf".
+      const bool endless = at->kind == Kind::real && s.text == "inf";
+      if (endless) value = infinity;
+      legal = (s.text.empty() || endless) && !s.list && in_range(*at, value);
       if (at->kind == Kind::integer) legal = legal && value == std::floor(value);
       if (at->kind == Kind::boolean) legal = s.text.empty() && !s.list && (value == 0 || value == 1);
     }

@@ -27,9 +27,15 @@ void run(const Values& values, const LossRows<T>& in, double scale, double* valu
     for (std::size_t i = 0; i < p.size(); ++i) p[i] = simd::Pack<T>(static_cast<T>(values[i]));
   for (std::size_t i = 0; i < in.rows; ++i) {
     const auto r = static_cast<std::ptrdiff_t>(i);
-    const double weight = in.weight ? static_cast<double>(in.weight[i]) : 1.0;
+    const double weight = row_weight(in, i);
     const T* y = in.prediction + r * in.prediction_row;
     T* g = gradient + r * gradient_row;
+    // A row of weight zero counts as absent, even where its loss is not finite or its label no class.
+    if (weight == 0) {
+      value[i] = 0;
+      std::fill_n(g, in.outputs, T(0));
+      continue;
+    }
     if constexpr (requires { Loss::averaged; })
       value[i] = row_by_element<Loss, T>(p, in.outputs, y, in.target + r * in.target_row, scale * weight, g);
     else if constexpr (Loss::entry.target == Target::label)
@@ -37,24 +43,71 @@ void run(const Values& values, const LossRows<T>& in, double scale, double* valu
     else
       value[i] =
           Loss::template row<T>(values, in.outputs, y, in.target + r * in.target_row, scale * weight, g);
-    // A row of weight zero counts as absent, even where its loss is not finite.
-    value[i] = weight == 0 ? 0 : weight * value[i];
-    if (weight == 0)
-      for (std::size_t j = 0; j < in.outputs; ++j) g[j] = 0;
+    value[i] *= weight;
   }
 }
 
+// The flags of a loss, or what holds without them.
 template <class Loss>
 constexpr bool from_logits = [] {
-  if constexpr (requires { Loss::from_logits; })
-    return Loss::from_logits;
-  else
-    return false;
+  if constexpr (requires { Loss::from_logits; }) return Loss::from_logits;
+  return false;
+}();
+template <class Loss>
+constexpr bool trainable = [] {
+  if constexpr (requires { Loss::trainable; }) return Loss::trainable;
+  return true;
+}();
+template <class Loss>
+constexpr bool signs = [] {
+  if constexpr (requires { Loss::signs; }) return Loss::signs;
+  return false;
+}();
+template <class Loss>
+constexpr int outputs_per_target = [] {
+  if constexpr (requires { Loss::outputs_per_target; }) return Loss::outputs_per_target;
+  return 1;
+}();
+template <class Loss>
+constexpr int ignore_parameter = [] {
+  if constexpr (requires { Loss::ignore_parameter; }) return Loss::ignore_parameter;
+  return -1;
 }();
 
 template <class T>
 constexpr auto table = []<class... Ls>(List<Ls...>) {
-  return std::array{LossKernel<T>{&run<Ls, T>, from_logits<Ls>}...};
+  return std::array{LossKernel<T>{&run<Ls, T>, from_logits<Ls>, trainable<Ls>, signs<Ls>,
+                                  outputs_per_target<Ls>, ignore_parameter<Ls>}...};
+}(Losses{});
+
+using Times = void (*)(const Values&, const LossRows<double>&, double, const double*, double*);
+
+template <class Loss>
+void times(const Values& values, const LossRows<double>& in, double scale, const double* v, double* out) {
+  const std::size_t n = in.outputs;
+  for (std::size_t i = 0; i < in.rows; ++i, v += n, out += n) {
+    const auto r = static_cast<std::ptrdiff_t>(i);
+    const double factor = scale * row_weight(in, i);
+    const double* y = in.prediction + r * in.prediction_row;
+    if (factor == 0) {
+      std::fill_n(out, n, 0.0);
+      continue;
+    }
+    if constexpr (requires { Loss::averaged; }) {
+      const double* t = in.target + r * in.target_row;
+      const double share = Loss::averaged ? 1 / static_cast<double>(n) : 1.0;
+      for (std::size_t j = 0; j < n; ++j) out[j] = share * Loss::second(values, y[j], t[j]) * v[j];
+    } else if constexpr (Loss::entry.target == Target::label) {
+      Loss::hessian_times(values, n, y, in.label[i], v, out);
+    } else {
+      Loss::hessian_times(values, n, y, in.target + r * in.target_row, v, out);
+    }
+    for (std::size_t j = 0; j < n; ++j) out[j] *= factor;
+  }
+}
+
+constexpr auto products = []<class... Ls>(List<Ls...>) {
+  return std::array<Times, sizeof...(Ls)>{&times<Ls>...};
 }(Losses{});
 
 }  // namespace
@@ -66,6 +119,11 @@ const LossKernel<float>& loss_kernel(int index) {
 template <>
 const LossKernel<double>& loss_kernel(int index) {
   return table<double>[static_cast<std::size_t>(index)];
+}
+
+void loss_hessian_times(int index, const Values& values, const LossRows<double>& rows, double scale,
+                        const double* v, double* out) {
+  products[static_cast<std::size_t>(index)](values, rows, scale, v, out);
 }
 
 }  // namespace deltarule

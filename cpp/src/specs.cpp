@@ -55,6 +55,7 @@ Setting setting_from(const std::string& name, const json& value, const std::stri
 json value_of(const Setting& s) {
   if (s.list) return *s.list;
   if (!s.text.empty()) return s.text;
+  if (s.value == infinity) return "inf";  // JSON has no other way
   return s.value;
 }
 

@@ -83,6 +83,20 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
     if (clip && !(*clip > 0 && std::isfinite(*clip)))
       throw std::invalid_argument("trainer: " + std::string(name) + " = " + std::to_string(*clip) +
                                   " is not allowed; allowed: a finite number > 0");
+  const auto& kernel = loss_kernel<T>(loss_.index);
+  if (!kernel.trainable)
+    throw std::invalid_argument(
+        "loss '" + std::string(loss_.entry->name) +
+        "' cannot be trained on: its derivative is 0 everywhere; allowed: a loss with a "
+        "slope, such as 'sparse_softmax_cross_entropy' (its value: metric 'accuracy')");
+  if (network.output_width() % kernel.outputs_per_target != 0)
+    throw std::invalid_argument(
+        "loss '" + std::string(loss_.entry->name) + "' needs " + std::to_string(kernel.outputs_per_target) +
+        " outputs for each target; the network has " + std::to_string(network.output_width()));
+  if (kernel.outputs_per_target > 1 && !metrics_.empty())
+    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) +
+                                "': metrics are not allowed, as its targets have another width than the "
+                                "network's outputs");
   if (loss_.entry->target != Target::values && network.output_width() < 2)
     throw std::invalid_argument("loss '" + std::string(loss_.entry->name) +
                                 "' needs one output per class, at least 2; the network has " +
@@ -136,9 +150,10 @@ void Trainer<T>::check(const Data<T>& data) const {
     throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " +
                                 (labels ? "integer class labels" : "one target per output") + ", but " +
                                 (labels ? "target values" : "labels") + " were given");
+  const std::int32_t ignored = loss_kernel<T>(loss_.index).ignored(loss_.values);
   if (data.label)
     for (std::ptrdiff_t i = 0; i < data.rows; ++i)
-      if (data.label[i] < 0 || data.label[i] >= network_.output_width())
+      if (data.label[i] != ignored && (data.label[i] < 0 || data.label[i] >= network_.output_width()))
         throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': label " +
                                     std::to_string(data.label[i]) + " in row " + std::to_string(i) +
                                     " is not allowed; allowed: 0 to " +
@@ -188,7 +203,7 @@ void Trainer<T>::add_up(const LossRows<T>& rows, const double* losses, std::vect
   double loss = 0, weight = 0;
   for (std::size_t i = 0; i < rows.rows; ++i) {
     loss += losses[i];
-    weight += rows.weight ? static_cast<double>(rows.weight[i]) : 1.0;
+    weight += row_weight(rows, i);
   }
   sums[0] += loss;
   sums[1] += weight;
@@ -255,6 +270,8 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size,
                              const std::function<bool()>& poll) const {
   check(data);
   const auto outputs = network_.output_width();
+  const auto& loss = loss_kernel<T>(loss_.index);
+  const std::ptrdiff_t targets = outputs / loss.outputs_per_target;
   const std::ptrdiff_t block = batch_size > 0 ? batch_size : 256;
   const int blocks = static_cast<int>((data.rows + block - 1) / block);
   engine::Buffer<T> predictions(static_cast<std::size_t>(data.rows * outputs));
@@ -273,10 +290,11 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size,
                        static_cast<std::size_t>(outputs),
                        predictions.data() + begin * outputs,
                        outputs,
-                       data.target ? data.target + begin * outputs : nullptr,
-                       outputs,
+                       data.target ? data.target + begin * targets : nullptr,
+                       targets,
                        data.label ? data.label + begin : nullptr,
-                       data.weight ? data.weight + begin : nullptr};
+                       data.weight ? data.weight + begin : nullptr,
+                       loss.ignored(loss_.values)};
   };
   engine::parallel_for(threads, blocks, [&](int t, int b) {
     if (t == 0 && poll && poll()) stop.store(true);
@@ -284,8 +302,7 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size,
     const std::ptrdiff_t begin = b * block, count = std::min(block, data.rows - begin);
     const auto ti = static_cast<std::size_t>(t);
     sessions[ti]->run(data.x + begin * network_.input_width(), predictions.data() + begin * outputs, count);
-    loss_kernel<T>(loss_.index)
-        .run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
+    loss.run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
   });
   std::vector<double> sums(sum_count(), 0.0);
   add_up(rows_of(0, data.rows), losses.data(), sums);

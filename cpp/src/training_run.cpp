@@ -19,6 +19,8 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
       batch_(batch),
       width_(trainer.network_.input_width()),
       outputs_(trainer.network_.output_width()),
+      target_width_(outputs_ / loss_kernel<T>(trainer.loss_.index).outputs_per_target),
+      ignored_(loss_kernel<T>(trainer.loss_.index).ignored(trainer.loss_.values)),
       phases_(threads),
       losses_(static_cast<std::size_t>(batch)) {
   labels_.resize(static_cast<std::size_t>(batch));
@@ -38,12 +40,13 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
   begin_ = step * batch_;
   rows_ = std::min(batch_, data_.rows - begin_);
   double weight = static_cast<double>(rows_);
-  if (data_.weight) {
+  if (data_.weight || some_ignored_) {
     weight = 0;
     for (std::ptrdiff_t i = 0; i < rows_; ++i) {
       const auto at = order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i;
-      weights_.data()[i] = data_.weight[at];
-      weight += static_cast<double>(data_.weight[at]);
+      if (data_.weight) weights_.data()[i] = data_.weight[at];
+      if (some_ignored_ && data_.label[at] == ignored_) continue;
+      weight += data_.weight ? static_cast<double>(data_.weight[at]) : 1.0;
     }
   }
   scale_ = weight > 0 ? 1 / weight : 0;
@@ -60,7 +63,8 @@ void Trainer<T>::Run::load(engine::Tile tile, engine::View<T> input) {
     std::copy_n(row(i), width_, input.at(i));
     const auto at = order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i;
     if (data_.label) labels_[static_cast<std::size_t>(i)] = data_.label[at];
-    if (data_.target) std::copy_n(data_.target + at * outputs_, outputs_, targets_.data() + i * outputs_);
+    if (data_.target)
+      std::copy_n(data_.target + at * target_width_, target_width_, targets_.data() + i * target_width_);
   }
 }
 
@@ -70,10 +74,11 @@ bool Trainer<T>::Run::loss(engine::Tile tile, engine::View<const T> prediction, 
                          static_cast<std::size_t>(outputs_),
                          prediction.at(tile.begin),
                          prediction.row,
-                         data_.target ? targets_.data() + tile.begin * outputs_ : nullptr,
-                         outputs_,
+                         data_.target ? targets_.data() + tile.begin * target_width_ : nullptr,
+                         target_width_,
                          data_.label ? labels_.data() + tile.begin : nullptr,
-                         data_.weight ? weights_.data() + tile.begin : nullptr};
+                         data_.weight ? weights_.data() + tile.begin : nullptr,
+                         ignored_};
   double* losses = losses_.data() + tile.begin;
   loss_kernel<T>(trainer_.loss_.index)
       .run(trainer_.loss_.values, rows, scale_, losses, gradient.at(tile.begin), gradient.row);
@@ -89,9 +94,10 @@ void Trainer<T>::Run::count_in(engine::View<const T> prediction) {
                          prediction.data,
                          prediction.row,
                          data_.target ? targets_.data() : nullptr,
-                         outputs_,
+                         target_width_,
                          data_.label ? labels_.data() : nullptr,
-                         data_.weight ? weights_.data() : nullptr};
+                         data_.weight ? weights_.data() : nullptr,
+                         ignored_};
   trainer_.add_up(rows, losses_.data(), trainer_.sums_);
 }
 
@@ -327,10 +333,12 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
                             std::int64_t epoch) {
   data_ = data;
   order_ = order;
+  some_ignored_ = data.label && ignored_ != no_label &&
+                  std::find(data.label, data.label + data.rows, ignored_) != data.label + data.rows;
   poll_ = poll;
   done_ = 0;
   if (data.target && targets_.size() == 0)
-    targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch_ * outputs_));
+    targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch_ * target_width_));
   // Training gives the same bits every time, so the state before a bad step is had by going through the steps
   // again.
   const Exchange exchange(*this);

@@ -68,7 +68,9 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   engine::Machine<T> machine_;
   Data<T> data_{};
   const std::uint32_t* order_ = nullptr;
-  std::ptrdiff_t batch_, width_, outputs_;
+  std::ptrdiff_t batch_, width_, outputs_, target_width_;
+  std::int32_t ignored_;       // label of rows that count as absent
+  bool some_ignored_ = false;  // whether there are any
   const std::function<bool()>* poll_ = nullptr;
   engine::Phases phases_;
   Snapshot snapshot_;

@@ -129,8 +129,8 @@ def same_length(given: Array, rows: int, operation: str, argument: str, other: s
         )
 
 
-def labels(given: Array, operation: str, argument: str, classes: int) -> Array:
-    """Integer labels of shape (N,) or (N, 1) as int32."""
+def labels(given: Array, operation: str, argument: str, classes: int, ignored: int | None = None) -> Array:
+    """Integer labels of shape (N,) or (N, 1) as int32; the label `ignored` need not be a class."""
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     if given.ndim != 1:
@@ -145,11 +145,13 @@ def labels(given: Array, operation: str, argument: str, classes: int) -> Array:
             f"{operation}: {argument} has dtype {given.dtype}; allowed: integer class labels{hint}"
         )
     if given.size and (given.min() < 0 or given.max() >= classes):
-        row = int(np.argmax((given < 0) | (given >= classes)))
-        raise ValueError(
-            f"{operation}: {argument}[{row}] = {given[row]} is not a class of the network; "
-            f"allowed: 0 to {classes - 1}, as its last layer has {classes} outputs"
-        )
+        wrong = ((given < 0) | (given >= classes)) & (True if ignored is None else given != ignored)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                f"{operation}: {argument}[{row}] = {given[row]} is not a class of the network; "
+                f"allowed: 0 to {classes - 1}, as its last layer has {classes} outputs"
+            )
     return np.asarray(given, dtype=np.int32, order="C")
 
 
@@ -183,6 +185,18 @@ def within(y: Array, operation: str, argument: str, low: float | None, high: flo
         f"{operation}: {argument}[{place}] = {y[where]:g} is no target of the loss {loss!r}; "
         f"allowed: {allowed}"
     )
+
+
+def signs(y: Array, operation: str, argument: str, loss: str) -> None:
+    """Refuse targets that are neither -1 nor 1."""
+    bad = np.abs(y) != 1
+    if bad.any():
+        where = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        place = ", ".join(str(int(i)) for i in where)
+        raise ValueError(
+            f"{operation}: {argument}[{place}] = {y[where]:g} is no target of the loss {loss!r}; allowed: -1 "
+            f"and 1 (2 * {argument} - 1 makes them of 0 and 1)"
+        )
 
 
 def weights(value: ArrayLike, operation: str, argument: str, dtype: Any, rows: int) -> Array:

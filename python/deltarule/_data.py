@@ -31,6 +31,12 @@ class Task(NamedTuple):
     dtype: Any
 
     @property
+    def ignored(self) -> int | None:
+        """The label of rows that count as absent, if the loss has one."""
+        label: int | None = self.loss._settings.get("ignore_index")
+        return label
+
+    @property
     def classes(self) -> int:
         """Number of classes; one output tells two apart."""
         return max(self.outputs, 2)
@@ -47,14 +53,17 @@ class Task(NamedTuple):
             )
         one_column = given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1)
         if kind == "label":
-            y = _check.labels(given, operation, argument, self.outputs)
+            y = _check.labels(given, operation, argument, self.outputs, self.ignored)
         elif kind == "label_or_distribution" and one_column:
             y = _arrays.one_hot(
                 _check.labels(given, operation, argument, self.outputs), self.outputs, self.dtype
             )
         else:
-            y = _check.values(given, operation, argument, self.dtype, self.outputs)
+            columns = self.outputs // self.loss.entry["outputs_per_target"]
+            y = _check.values(given, operation, argument, self.dtype, columns)
             low, high = self.loss.entry["target_low"], self.loss.entry["target_high"]
+            if self.loss.entry["signs"]:
+                _check.signs(y, operation, argument, self.loss.entry["name"])
             _check.within(y, operation, argument, low, high, self.loss.entry["name"])
         if y.ndim == 1:
             for metric in self.metrics:
@@ -83,12 +92,15 @@ class Task(NamedTuple):
     def with_class_weight(self, data: Data, class_weight: Any, operation: str) -> Data:
         """Multiply the row weights by those of the rows' classes."""
         y = data.y
-        if self.loss.entry["target"] == "values" and (self.outputs > 1 or not np.isin(y, (0, 1)).all()):
+        two = (-1, 1) if self.loss.entry["signs"] else (0, 1)
+        if self.loss.entry["target"] == "values" and (self.outputs > 1 or not np.isin(y, two).all()):
             raise ValueError(
                 f"{operation}: class_weight is for classes, but the loss {self.loss.entry['name']!r} "
                 "compares values; allowed: labels, one-hot rows, or a single output with targets 0 and 1"
             )
-        weight = _check.class_weights(class_weight, y, self.classes, operation, self.dtype)
+        present = y != self.ignored if y.ndim == 1 else np.ones(len(y), dtype=bool)
+        weight = np.zeros(len(y), self.dtype)
+        weight[present] = _check.class_weights(class_weight, y[present], self.classes, operation, self.dtype)
         weight = weight if data.weight is None else weight * data.weight
         if not weight.any():
             raise ValueError(

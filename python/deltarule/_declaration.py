@@ -203,6 +203,8 @@ def _plain(value: Any) -> Any:
 
 
 def _to_json(value: Any) -> Any:
+    if value == float("inf"):
+        return "inf"  # JSON has no other way
     return value.config() if isinstance(value, Declaration) else value
 
 

@@ -81,6 +81,7 @@ def activation_backward(family: str, index: int, entry: Entry) -> Callable[..., 
 def loss(index: int, entry: Entry) -> Callable[..., Any]:
     """Make ``f(prediction, target, sample_weight=None, reduction="mean", *, ...) -> (loss, gradient)``."""
     name = entry["name"]
+    defaults = {p["name"]: p["default"] for p in entry["parameters"]}
 
     def kernel(
         prediction: ArrayLike,
@@ -94,7 +95,16 @@ def loss(index: int, entry: Entry) -> Callable[..., Any]:
         prediction = _arrays.matrix(_arrays.real(prediction, name, "prediction"), name, "prediction")
         gradient = _arrays.output(out, prediction.shape, prediction.dtype, name)
         kind = entry["target"]
-        goal = target_for(kind, target, prediction, name, kind == "label_or_distribution")
+        ignored = settings.get("ignore_index", defaults.get("ignore_index"))
+        goal = target_for(
+            kind,
+            target,
+            prediction,
+            name,
+            kind == "label_or_distribution",
+            ignored,
+            entry["outputs_per_target"],
+        )
         weight = weight_for(sample_weight, prediction, name)
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(
@@ -111,7 +121,7 @@ def loss(index: int, entry: Entry) -> Callable[..., Any]:
         "prediction : array",
         "    (N, J) outputs" + (" before the squashing function (logits)." if entry["from_logits"] else "."),
         "target : array",
-        "    " + labels[entry["target"]],
+        "    " + ("(N, J / 2) values." if entry["outputs_per_target"] == 2 else labels[entry["target"]]),
         "sample_weight : array, optional",
         "    (N,) weights w >= 0 of the rows.",
         "reduction : 'mean', 'sum' or 'none', default 'mean'",
@@ -200,13 +210,24 @@ def metric(
     return core.metric(index, measure._settings, prediction, goal, weight)
 
 
-def target_for(kind: str, target: ArrayLike, prediction: Array, operation: str, one_hot: bool) -> Array:
-    """Targets as the core takes them: int32 labels, or values of the prediction's shape."""
+def target_for(
+    kind: str,
+    target: ArrayLike,
+    prediction: Array,
+    operation: str,
+    one_hot: bool,
+    ignored: int | None = None,
+    outputs_per_target: int = 1,
+) -> Array:
+    """Targets as the core takes them: int32 labels, or values of the prediction's shape.
+
+    The label `ignored` need not be a class.
+    """
     array = np.asarray(target)
     n, outputs = prediction.shape
     are_labels = array.dtype.kind in "iu" and array.shape == (n,)
     if kind != "values" and are_labels and (outputs > 1 or kind == "label"):
-        _in_range(array, outputs, operation)
+        _in_range(array, outputs, operation, ignored)
         labels = np.asarray(array, dtype=np.int32, order="C")
         return _arrays.one_hot(labels, outputs, prediction.dtype) if one_hot else labels
     if kind == "label":
@@ -215,9 +236,14 @@ def target_for(kind: str, target: ArrayLike, prediction: Array, operation: str, 
             f"allowed: integer labels of shape ({n},)"
         )
     goal = _arrays.real(array, operation, "target", prediction.dtype)
-    if goal.shape == (n,) and outputs == 1:
+    if outputs % outputs_per_target:
+        raise ValueError(
+            f"{operation}: prediction has shape {prediction.shape}; allowed: an even number of columns"
+        )
+    columns = outputs // outputs_per_target
+    if goal.shape == (n,) and columns == 1:
         goal = goal[:, None]
-    _arrays.same_shape(goal, prediction.shape, operation, "target")
+    _arrays.same_shape(goal, (n, columns), operation, "target")
     return goal
 
 
@@ -230,9 +256,12 @@ def weight_for(weight: ArrayLike | None, prediction: Array, operation: str) -> A
     return array
 
 
-def _in_range(labels: Array, classes: int, operation: str) -> None:
+def _in_range(labels: Array, classes: int, operation: str, ignored: int | None) -> None:
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        row = int(np.argmax((labels < 0) | (labels >= classes)))
+        wrong = ((labels < 0) | (labels >= classes)) & (True if ignored is None else labels != ignored)
+        if not wrong.any():
+            return
+        row = int(np.argmax(wrong))
         raise ValueError(
             f"{operation}: target[{row}] = {labels[row]} is not a class; allowed: 0 to {classes - 1}"
         )

@@ -195,7 +195,7 @@ def test_activation_objects_call_their_kernels(entry, rng):
 @pytest.mark.parametrize("entry", CATALOG["loss"], ids=lambda e: e["name"])
 def test_loss_objects_call_their_kernels(entry, rng):
     loss = dr.losses.Loss.make(entry["name"], "test", "loss")
-    z = rng.normal(size=(5, 3))
+    z = rng.normal(size=(5, 3 * entry["outputs_per_target"]))
     target = rng.integers(0, 3, 5) if entry["target"] == "label" else rng.dirichlet(np.ones(3), 5)
     weight = rng.uniform(size=5)
     kernel = getattr(dr.kernels, entry["name"])

@@ -183,8 +183,11 @@ OF_PROBABILITIES = ("binary_cross_entropy", "categorical_cross_entropy", "log_li
 def test_every_loss_behind_a_network(rows, rng):
     """An SGD step of rate 1 moves the weights by the gradient, found by differences of `evaluate`."""
     for entry in CATALOG["loss"]:
+        if not entry["trainable"]:
+            continue
+        wide = 3 * entry["outputs_per_target"]
         last = "softmax" if entry["name"] in OF_PROBABILITIES else "identity"
-        net = dr.Sequential([dr.Dense(6, "tanh"), dr.Dense(3, last)], seed=2, dtype="float64").build(4)
+        net = dr.Sequential([dr.Dense(6, "tanh"), dr.Dense(wide, last)], seed=2, dtype="float64").build(4)
         net.compile(dr.SGD(learning_rate=1.0), loss=entry["name"])
         x, weight = rng.normal(size=(rows, 4)), rng.uniform(0.5, 2, rows)
         y = rng.integers(0, 3, rows) if entry["target"] == "label" else rng.dirichlet(np.ones(3), rows)

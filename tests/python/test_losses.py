@@ -17,7 +17,7 @@ TOLERANCE = {np.float32: 1e-5, np.float64: 1e-13}
 TYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 PROBABILITIES = ("binary_cross_entropy", "categorical_cross_entropy", "log_likelihood")
 # The largest magnitude whose loss the type can hold, as a power of its largest number.
-REACH = {"cubed_hinge": 0.3}
+REACH = {"cubed_hinge": 0.3, "squared_hinge": 0.45, "squared_log": 0.45, "gaussian_nll": 0.3}
 
 
 def function(entry):
@@ -26,6 +26,7 @@ def function(entry):
 
 def targets(entry, rows, outputs, rng, soft=False):
     """Targets a loss takes: labels, one-hot or soft distributions, values between its bounds."""
+    outputs //= entry["outputs_per_target"]
     if entry["target"] == "label":
         return rng.integers(0, outputs, rows)
     if entry["target"] == "label_or_distribution":
@@ -48,6 +49,11 @@ def legal(entry, chosen, z):
     if name == "poisson_nll":
         z = np.minimum(z, z.dtype.type(80))
         return z if chosen.get("log_input", True) else np.exp(np.maximum(z, z.dtype.type(-80)))
+    if name == "gaussian_nll" and not chosen.get("log_variance", True):
+        half = z.shape[1] // 2
+        return np.hstack([z[:, :half], np.exp(np.clip(z[:, half:], -80, 80))]).astype(z.dtype)
+    if name == "alpha_loss" and chosen.get("alpha", 1) < 1:  # e^(z (1 / alpha - 1)) grows out of the type
+        return np.clip(z, -10, 10)
     return z
 
 
@@ -72,6 +78,7 @@ def check(entry, chosen, prediction, target, tolerance):
 @pytest.mark.parametrize("soft", [False, True])
 @TYPES
 def test_value_and_gradient(entry, chosen, outputs, soft, dtype, rng):
+    outputs *= entry["outputs_per_target"]
     for rows, spread in ((1, 1), (20, 1e-3), (20, 2)):
         prediction = (rng.normal(size=(rows, outputs)) * spread).astype(dtype)
         check(entry, chosen, prediction, targets(entry, rows, outputs, rng, soft), TOLERANCE[dtype])
@@ -82,7 +89,7 @@ def test_value_and_gradient(entry, chosen, outputs, soft, dtype, rng):
 @TYPES
 def test_saturated(entry, chosen, scale, dtype, rng):
     """Large logits, right and wrong ones: losses near zero and their gradients keep their digits."""
-    for outputs in (1, 2, 10):
+    for outputs in np.multiply((1, 2, 10), entry["outputs_per_target"]):
         target = targets(entry, 40, outputs, rng)
         prediction = rng.uniform(-1, 1, (40, outputs)) * scale
         check(entry, chosen, prediction.astype(dtype), target, TOLERANCE[dtype])
@@ -98,9 +105,9 @@ def test_saturated(entry, chosen, scale, dtype, rng):
 def test_finite_for_finite_input(entry, chosen, dtype, rng):
     """Up to the largest logits whose distances and squares the type can hold."""
     largest = np.finfo(dtype).max ** REACH.get(entry["name"], 0.45)
-    if entry["from_logits"]:
+    if entry["from_logits"] and entry["name"] not in REACH:
         largest = np.finfo(dtype).max / 100
-    for outputs in (1, 3, 20):
+    for outputs in np.multiply((1, 3, 20), entry["outputs_per_target"]):
         prediction = rng.choice([-largest, largest, 0, np.finfo(dtype).tiny], (30, outputs)).astype(dtype)
         prediction = legal(entry, chosen, prediction)
         target = targets(entry, 30, outputs, rng)
@@ -112,7 +119,7 @@ def test_finite_for_finite_input(entry, chosen, dtype, rng):
 @pytest.mark.parametrize("entry", BY_NAME)
 @TYPES
 def test_nan_prediction_gives_nan(entry, dtype, rng):
-    for outputs in (1, 19):
+    for outputs in np.multiply((1, 19), entry["outputs_per_target"]):
         for place in (0, outputs - 1):
             prediction = np.zeros((4, outputs), dtype)
             prediction[2, place] = np.nan
@@ -150,8 +157,8 @@ def test_reductions(entry, chosen, dtype, rng):
 @TYPES
 def test_weights_mean_rows(entry, dtype, rng):
     """Weight 0 is an absent row, even one whose loss is not finite; weight 2 the row twice."""
-    prediction = rng.normal(size=(6, 3)).astype(dtype)
-    target = targets(entry, 6, 3, rng)
+    prediction = rng.normal(size=(6, 4)).astype(dtype)
+    target = targets(entry, 6, 4, rng)
     f = function(entry)
     for reduction in ("mean", "sum"):
         present = [0, 1, 3, 4, 5]
@@ -173,8 +180,8 @@ def test_weights_mean_rows(entry, dtype, rng):
 @pytest.mark.parametrize(("entry", "chosen"), CASES)
 def test_gradient_by_central_differences(entry, chosen, rng):
     f = function(entry)
-    prediction = legal(entry, chosen, rng.normal(size=(3, 5)))
-    target = targets(entry, 3, 5, rng, soft=True)
+    prediction = legal(entry, chosen, rng.normal(size=(3, 6)))
+    target = targets(entry, 3, 6, rng, soft=True)
     weight = np.array([0.5, 2, 1])
     _, gradient = f(prediction, target, weight, **chosen)
     numeric = np.empty_like(gradient)
@@ -212,8 +219,8 @@ def test_class_out_of_range(entry, label):
 @pytest.mark.parametrize("entry", BY_NAME)
 def test_wrong_arrays(entry, rng):
     f, name = function(entry), entry["name"]
-    prediction, target = np.zeros((4, 3)), targets(entry, 4, 3, rng)
-    with pytest.raises(ValueError, match=rf"{name}: prediction has shape \(3,\); allowed: two dimensions"):
+    prediction, target = np.zeros((4, 6)), targets(entry, 4, 6, rng)
+    with pytest.raises(ValueError, match=rf"{name}: prediction has shape \(6,\); allowed: two dimensions"):
         f(prediction[0], target)
     with pytest.raises((ValueError, TypeError), match=rf"{name}: target has"):
         f(prediction, target[:3])
@@ -222,9 +229,13 @@ def test_wrong_arrays(entry, rng):
     with pytest.raises(ValueError, match=rf"{name}: reduction = 'average' is not allowed; allowed: 'mean'"):
         f(prediction, target, reduction="average")
     with pytest.raises(TypeError, match=rf"{name}: out has dtype float32; allowed: float64"):
-        f(prediction, target, out=np.empty((4, 3), np.float32))
+        f(prediction, target, out=np.empty((4, 6), np.float32))
     for parameter in entry["parameters"]:
         for value in (np.nan, np.inf, -1):
+            if parameter["name"] == "ignore_index" and value == -1:  # any whole number
+                continue
+            if parameter["name"] == "alpha" and value == np.inf:  # its upper end
+                continue
             with pytest.raises(
                 ValueError, match=rf"^{name}: {parameter['name']} = .* is not allowed; allowed: "
             ):
@@ -235,7 +246,7 @@ def test_wrong_arrays(entry, rng):
 @TYPES
 def test_layouts_out_and_empty(entry, dtype, rng):
     f = function(entry)
-    prediction, target = rng.normal(size=(40, 7)).astype(dtype), targets(entry, 40, 7, rng)
+    prediction, target = rng.normal(size=(40, 14)).astype(dtype), targets(entry, 40, 14, rng)
     loss, gradient = f(prediction, target)
     again, slope = f(np.asfortranarray(prediction), np.asfortranarray(target))
     assert again == loss
@@ -247,15 +258,15 @@ def test_layouts_out_and_empty(entry, dtype, rng):
     assert np.array_equal(own, prediction), "the prediction was changed"
     each, slope = f(prediction[:0], target[:0], reduction="none")
     assert each.shape == (0,)
-    assert slope.shape == (0, 7)
+    assert slope.shape == (0, 14)
 
 
 @pytest.mark.parametrize("entry", BY_NAME)
 @TYPES
 def test_bits_do_not_depend_on_other_rows_or_threads(entry, dtype, rng):
     f = function(entry)
-    prediction = rng.normal(size=(9000, 13)).astype(dtype)
-    target = targets(entry, 9000, 13, rng)
+    prediction = rng.normal(size=(9000, 14)).astype(dtype)
+    target = targets(entry, 9000, 14, rng)
     results = []
     try:
         for threads in (1, 2, 3):
@@ -280,3 +291,105 @@ def test_sparse_is_softmax_cross_entropy_of_one_hot(rng):
         dense, b = dr.kernels.softmax_cross_entropy(prediction, np.eye(6)[labels], label_smoothing=smoothing)
         assert sparse == pytest.approx(dense, rel=1e-14)
         assert_near(a, b, 1e-14, "gradient", np.abs(a).max())
+
+
+@pytest.mark.parametrize(("entry", "chosen"), CASES)
+def test_hessian_times_vector(entry, chosen, rng):
+    """Differences of the gradient along the vector."""
+    f, index = function(entry), core.find("loss", entry["name"])
+    prediction = legal(entry, chosen, rng.normal(size=(4, 6)))
+    target = targets(entry, 4, 6, rng, soft=True)
+    weight, v = np.array([0.5, 2, 0, 1]), rng.normal(size=(4, 6))
+    product = np.empty_like(v)
+    goal = target.astype(np.int32) if target.ndim == 1 else target
+    core.loss_hessian(index, chosen, prediction, goal, weight, v, product)
+    slopes = [f(prediction + h * 1e-4 * v, target, weight, "sum", **chosen)[1] for h in (1, -1, 2, -2)]
+    numeric = (8 * (slopes[0] - slopes[1]) - (slopes[2] - slopes[3])) / 12e-4
+    assert_near(product, numeric, 1e-7, entry["name"], max(np.abs(numeric).max(), 1e-3))
+    assert (product[2] == 0).all()
+
+
+def test_alpha_loss_at_its_ends_and_near_one(rng):
+    z, labels = rng.normal(size=(50, 5)) * 3, rng.integers(0, 5, 50)
+    cross_entropy, slope = dr.kernels.sparse_softmax_cross_entropy(z, labels, reduction="none")
+    for alpha in (1, 1 + 1e-12, 1 - 1e-12):
+        loss, gradient = dr.kernels.alpha_loss(z, labels, reduction="none", alpha=alpha)
+        assert_near(loss, cross_entropy, 1e-10, "loss")
+        assert_near(gradient, slope, 1e-10, "gradient")
+    loss, _ = dr.kernels.alpha_loss(z, labels, reduction="none", alpha=np.inf)
+    assert_near(loss, -np.expm1(-cross_entropy), 1e-12, "1 - p")
+    endless = dr.losses.AlphaLoss(alpha=np.inf)
+    assert dr.losses.Loss.from_config(endless.config()) == endless
+    net = dr.Sequential([dr.Dense(5)], seed=1).build(5)
+    net.compile("sgd", loss=endless)
+    assert net.evaluate(z, labels)["loss"] > 0
+
+
+def test_focal_losses_without_focus_are_cross_entropies(rng):
+    z, labels, t = rng.normal(size=(50, 5)) * 3, rng.integers(0, 5, 50), rng.integers(0, 2, (50, 5)) * 1.0
+    for ours, theirs, factor in (
+        (dr.kernels.focal(z, labels, gamma=0), dr.kernels.sparse_softmax_cross_entropy(z, labels), 1),
+        (dr.kernels.binary_focal(z, t, gamma=0, alpha=0.5), dr.kernels.sigmoid_cross_entropy(z, t), 10),
+    ):
+        assert factor * ours[0] == pytest.approx(theirs[0], rel=1e-13)
+        assert_near(factor * ours[1], theirs[1], 1e-13, "gradient", np.abs(theirs[1]).max())
+
+
+def test_ignored_labels_count_as_absent(rng):
+    z, labels = rng.normal(size=(6, 4)), np.array([0, -100, 3, 2, -100, 1])
+    present = labels >= 0
+    f = dr.kernels.sparse_softmax_cross_entropy
+    for weight in (None, rng.uniform(0.5, 2, 6)):
+        loss, gradient = f(z, labels, weight)
+        expected, slope = f(z[present], labels[present], None if weight is None else weight[present])
+        assert loss == pytest.approx(expected, rel=1e-14)
+        assert_near(gradient[present], slope, 1e-14, "gradient", 1)
+        assert (gradient[~present] == 0).all()
+    with pytest.raises(ValueError, match=r"target\[1\] = -100 is not a class"):
+        f(z, labels, ignore_index=7)
+    assert f(z, np.full(6, 2), ignore_index=2)[0] == 0
+    nets = [dr.Sequential([dr.Dense(4)], seed=1, dtype="float64").build(4) for _ in range(2)]
+    for net, rows in zip(nets, (np.arange(6), np.flatnonzero(present)), strict=True):
+        net.compile(dr.SGD(0.5), loss="sparse_softmax_cross_entropy", metrics=["accuracy", "top_k"])
+        net.fit(z[rows], labels[rows], batch_size=6, epochs=3, shuffle=False, verbose=0)
+    figures = [net.evaluate(z, labels) for net in nets]
+    assert figures[0] == pytest.approx(figures[1], rel=1e-12)
+    for a, b in zip(*(net.parameters().values() for net in nets), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def train(net, loss, x, y):
+    net.compile("sgd", loss=loss)
+    net.fit(x, y, verbose=0)
+
+
+def test_zero_one_is_no_loss_to_train_on():
+    net = dr.Sequential([dr.Dense(3)]).build(2)
+    with pytest.raises(ValueError, match="loss 'zero_one' cannot be trained on: its derivative is 0"):
+        train(net, "zero_one", np.zeros((4, 2)), np.zeros(4, int))
+    assert dr.losses.ZeroOne()(np.eye(3), [0, 1, 0]) == pytest.approx(1 / 3)
+
+
+def test_targets_of_margins_are_signs():
+    net = dr.Sequential([dr.Dense(1)]).build(2)
+    net.compile("sgd", loss="hinge", metrics=["accuracy"])
+    text = r"y\[0, 0\] = 0 is no target of the loss 'hinge'; allowed: -1 and 1 \(2 \* y - 1 makes"
+    with pytest.raises(ValueError, match=text):
+        net.fit(np.ones((2, 2)), [0, 1], verbose=0)
+    net.fit(np.ones((2, 2)), [-1, 1], epochs=1, class_weight={0: 2.0, 1: 1.0}, verbose=0)
+
+
+def test_a_network_that_says_how_sure_it_is(rng):
+    x = rng.normal(size=(4000, 1))
+    y = 2 * x + 0.5 * rng.normal(size=x.shape)
+    net = dr.Sequential([dr.Dense(2)], seed=1).build(1)
+    net.compile(dr.Adam(0.05), loss="gaussian_nll")
+    net.fit(x, y, epochs=20, batch_size=200, verbose=0)
+    mean, log_variance = net.predict(x).T
+    np.testing.assert_allclose(mean, 2 * x[:, 0], atol=0.1)
+    np.testing.assert_allclose(np.exp(log_variance / 2), 0.5, atol=0.05)
+    with pytest.raises(ValueError, match=r"y has shape \(4000, 2\)"):
+        net.fit(x, np.hstack([y, y]), verbose=0)
+    wrong = dr.Sequential([dr.Dense(3)]).build(1)
+    with pytest.raises(ValueError, match="needs 2 outputs for each target; the network has 3"):
+        train(wrong, "gaussian_nll", x, y)

@@ -80,6 +80,13 @@ LOSSES = [
     ("binary_cross_entropy", {}, "probabilities", F.binary_cross_entropy),
     ("kl_divergence", {}, "soft", lambda y, t: F.kl_div(y, t, reduction="batchmean")),
     ("multiclass_hinge", {}, "label", lambda z, t: 6 * F.multi_margin_loss(z, t)),
+    (
+        "gaussian_nll",
+        {"log_variance": False, "full": True},
+        "half",
+        lambda y, t: F.gaussian_nll_loss(y[:, :3], t, y[:, 3:], full=True),
+    ),
+    ("gaussian_nll", {}, "half", lambda y, t: F.gaussian_nll_loss(y[:, :3], t, torch.exp(y[:, 3:]))),
     ("log_likelihood", {}, "likelihood", lambda p, t: F.nll_loss(torch.log(p), t)),
     ("quadratic", {}, "values", lambda y, t: ((y - t) ** 2).sum(1).mean() / 2),
     ("sigmoid_cross_entropy", {}, "soft", lambda z, t: bce(z, t, 1.0)),
@@ -111,9 +118,10 @@ def test_loss(name, chosen, kind, theirs, rng):
         "counts": rng.poisson(3, y.shape) * 1.0,
         "rates": rng.poisson(3, y.shape) * 1.0,
         "probabilities": rng.uniform(size=y.shape),
+        "half": rng.normal(size=(25, 3)),
         "likelihood": rng.integers(0, 6, 25),
     }
-    if kind in ("rates", "probabilities", "likelihood"):
+    if kind in ("rates", "probabilities", "likelihood", "half"):
         y = rng.uniform(0.01, 0.99, y.shape)
     peer = torch.tensor(y, requires_grad=True)
     result = theirs(peer, torch.tensor(target[kind]))

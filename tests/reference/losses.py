@@ -161,10 +161,161 @@ def softmax_cross_entropy(z, t, label_smoothing):
     return value, gradient, size
 
 
-def sparse_softmax_cross_entropy(z, label, label_smoothing):
+def sparse_softmax_cross_entropy(z, label, label_smoothing, ignore_index):
+    assert (label != ignore_index).all()
     t = np.zeros_like(z)
     t[np.arange(len(z)), label] = 1
     return softmax_cross_entropy(z, t, label_smoothing)
+
+
+def gaussian_nll(y, t, log_variance, full, epsilon):
+    half = y.shape[1] // 2
+    mean, given = y[:, :half], y[:, half:]
+    v = np.maximum(np.exp(given) if log_variance else given, epsilon)
+    log_v = np.maximum(given, np.log(wide(epsilon))) if log_variance else np.log(v)
+    clipped = given <= np.log(wide(epsilon)) if log_variance else given <= epsilon
+    r = mean - t
+    constant = np.log(2 * PI) / 2 if full else 0
+    inner = 1 if log_variance else 1 / v
+    pull = r / v / half
+    spread = np.where(clipped, 0, (1 - r * r / v) * inner / 2 / half)
+    size = np.where(clipped, 0, np.maximum(1, r * r / v) * inner / 2 / half)
+    return (
+        _mean(log_v + r * r / v) / 2 + constant,
+        np.hstack([pull, spread]),
+        np.hstack([abs(pull), size]),
+        _mean(abs(log_v) + r * r / v) / 2 + constant,
+    )
+
+
+def binary_focal(z, t, gamma, alpha):
+    def f(z):
+        down, loss = logistic(-z), softplus(-z)
+        power = np.exp(-gamma * softplus(z))
+        return power * loss, power * (down + gamma * logistic(z) * loss)  # value, minus the slope
+
+    (own, slope), (other, opposite) = f(z), f(-z)
+    positive, negative = alpha * t, (1 - alpha) * (1 - t)
+    up, down = positive * slope / z.shape[1], negative * opposite / z.shape[1]
+    return _mean(positive * own + negative * other), down - up, np.maximum(up, down)
+
+
+def _softmax_parts(z):
+    """p, 1 - p and ln p, each with all its digits."""
+    p = softmax(z)
+    m = z.max(axis=1, keepdims=True)
+    e = np.exp(z - m)
+    e[np.arange(len(z)), z.argmax(axis=1)] = 0
+    return p, _others(p), (z - m) - np.log1p(e.sum(axis=1, keepdims=True))
+
+
+def _of_label(z, label, value_and_slope):
+    """Losses of l = -ln p_t: the gradient is dL/dl (p_c - [c = t])."""
+    p, q, log_p = _softmax_parts(z)
+    rows = np.arange(len(z))
+    value, slope = value_and_slope(-log_p[rows, label], q[rows, label])
+    p[rows, label] = -q[rows, label]
+    gradient = slope[:, None] * p
+    return value, gradient, abs(gradient)
+
+
+def focal(z, label, gamma):
+    def f(loss, q):
+        ratio = np.where(q > 0, loss / np.where(q > 0, q, 1), 1)
+        return q**gamma * loss, q**gamma * (1 + gamma * (1 - q) * ratio)
+
+    return _of_label(z, label, f)
+
+
+def alpha_loss(z, label, alpha):
+    k = 1 - 1 / wide(alpha)
+    return _of_label(
+        z, label, lambda loss, q: (loss if k == 0 else -np.expm1(-k * loss) / k, np.exp(-k * loss))
+    )
+
+
+def zero_one(y, label):
+    return (y.argmax(axis=1) != label) * wide(1), np.zeros_like(y), np.ones_like(y)
+
+
+def _estimate(z, probability):
+    if probability == "softmax":
+        return _softmax_parts(z)
+    return logistic(z), logistic(-z), -softplus(-z)
+
+
+def _excess(p, q, t):
+    """p - t, from 1 - p where p is the larger one."""
+    return np.where(p > 0.5, (1 - t) - q, p - t)
+
+
+def _back(p, q, g, size, probability):
+    """Gradient of the logits from that of p, and the size of the terms it is made of."""
+    if probability == "sigmoid":
+        return g * p * q, size * p * q
+    rows, first = np.arange(len(p)), p.argmax(axis=1)
+    terms = g * p
+    terms[rows, first] = 0
+    others = terms.sum(axis=1)
+    result = p * (g - others[:, None] - (g * p)[rows, first][:, None])
+    result[rows, first] = (p * (g * q))[rows, first] - p[rows, first] * others
+    return result, p * (size * q + _others(size * p))
+
+
+def expectation(z, t, probability):
+    p, q, _ = _estimate(z, probability)
+    r = _excess(p, q, t)
+    return abs(r).sum(axis=1), *_back(p, q, np.sign(r), np.ones_like(r), probability)
+
+
+def regularized_expectation(z, t, probability):
+    p, q, _ = _estimate(z, probability)
+    r = _excess(p, q, t)
+    size = np.maximum(abs(r), np.where((t == 0) | (t == 1), 0, t))
+    return (r * r).sum(axis=1), *_back(p, q, 2 * r, 2 * size, probability), (size * size).sum(axis=1)
+
+
+def chebyshev(z, t, probability):
+    p, q, _ = _estimate(z, probability)
+    r = _excess(p, q, t)
+    rows, k = np.arange(len(z)), abs(r).argmax(axis=1)
+    g = np.zeros_like(r)
+    g[rows, k] = np.sign(r[rows, k])
+    return abs(r)[rows, k], *_back(p, q, g, abs(g), probability), np.maximum(p, t).max(axis=1)
+
+
+def squared_log(z, t, probability):
+    p, q, log_p = _estimate(z, probability)
+    g = 2 * t * t * log_p
+    value = ((t * log_p) ** 2).sum(axis=1)
+    if probability == "sigmoid":
+        return value, g * q, abs(g * q)
+    gradient = g * q - p * _others(g)
+    return value, gradient, abs(g) * q + p * _others(abs(g))
+
+
+def tanimoto(z, t, probability):
+    p, q, _ = _estimate(z, probability)
+    s = (p * t).sum(axis=1, keepdims=True)
+    squares = (p * p + t * t).sum(axis=1, keepdims=True)
+    union = np.where(squares > s, squares - s, 1)
+    terms = [2 * s * p / union**2, t * squares / union**2]
+    return -(s / union)[:, 0], *_back(p, q, terms[0] - terms[1], sum(terms), probability)
+
+
+def cauchy_schwarz(z, t):
+    with np.errstate(divide="ignore"):
+        log_t = np.log(t)
+    v, _, log_v = _softmax_parts(2 * z)
+    w, other, _ = _softmax_parts(z + log_t)
+    terms = [log_sum_exp(2 * z) / 2, log_sum_exp(z + log_t), np.log((t * t).sum(axis=1)) / 2]
+    one_hot = (t > 0).sum(axis=1) == 1
+    own = np.where(t > 0, log_v, 0).sum(axis=1)
+    value = np.where(one_hot, -own / 2, terms[0] - terms[1] + terms[2])
+    size = np.where(one_hot, -own / 2, abs(terms[0]) + abs(terms[1]) + abs(terms[2]))
+    both = (v > 0.5) & (w > 0.5)
+    gradient = np.where(both, other - _others(v), v - w)
+    return value, gradient, np.where(both, np.maximum(other, _others(v)), np.maximum(v, w)), size
 
 
 def _mean(values):
@@ -213,4 +364,15 @@ ORACLES = {
     "multiclass_hinge": multiclass_hinge,
     "perceptron": perceptron,
     "smooth_zero_one": smooth_zero_one,
+    "gaussian_nll": gaussian_nll,
+    "binary_focal": binary_focal,
+    "focal": focal,
+    "alpha_loss": alpha_loss,
+    "zero_one": zero_one,
+    "expectation": expectation,
+    "regularized_expectation": regularized_expectation,
+    "chebyshev": chebyshev,
+    "squared_log": squared_log,
+    "tanimoto": tanimoto,
+    "cauchy_schwarz": cauchy_schwarz,
 }

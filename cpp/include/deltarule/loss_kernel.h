@@ -7,6 +7,8 @@
 
 namespace deltarule {
 
+inline constexpr std::int32_t no_label = std::numeric_limits<std::int32_t>::min();
+
 template <class T>
 struct LossRows {
   std::size_t rows, outputs;
@@ -14,9 +16,16 @@ struct LossRows {
   std::ptrdiff_t prediction_row;
   const T* target;  // values or a distribution per row; null where the loss takes labels
   std::ptrdiff_t target_row;
-  const std::int32_t* label;  // class per row; null where the loss takes values
-  const T* weight;            // per row, or null for all ones
+  const std::int32_t* label;        // class per row; null where the loss takes values
+  const T* weight;                  // per row, or null for all ones
+  std::int32_t ignored = no_label;  // rows with this label have weight 0
 };
+
+template <class T>
+double row_weight(const LossRows<T>& in, std::size_t i) {
+  if (in.label && in.label[i] == in.ignored) return 0;
+  return in.weight ? static_cast<double>(in.weight[i]) : 1.0;
+}
 
 template <class T>
 struct LossKernel {
@@ -24,9 +33,23 @@ struct LossKernel {
   void (*run)(const Values& values, const LossRows<T>& rows, double scale, double* value, T* gradient,
               std::ptrdiff_t gradient_row);
   bool from_logits;
+  bool trainable;          // false: the derivative is 0 everywhere
+  bool signs;              // targets are -1 and 1
+  int outputs_per_target;  // 2: the network has two outputs for each target
+  int ignore_parameter;    // which parameter is the label that is ignored; -1: none
+  std::int32_t ignored(const Values& values) const {
+    return ignore_parameter < 0
+               ? no_label
+               : static_cast<std::int32_t>(values[static_cast<std::size_t>(ignore_parameter)]);
+  }
 };
 
 template <class T>
 const LossKernel<T>& loss_kernel(int index);
+
+// out row i = scale * weight_i * H_i v_i, H_i the matrix of second derivatives of loss_i. v and out are
+// contiguous, rows x outputs.
+void loss_hessian_times(int index, const Values& values, const LossRows<double>& rows, double scale,
+                        const double* v, double* out);
 
 }  // namespace deltarule

@@ -22,7 +22,7 @@ bool has_nan(std::size_t n, const T* x) {
 }
 template <class T>
 double weight(const LossRows<T>& in, std::size_t i) {
-  return in.weight ? static_cast<double>(in.weight[i]) : 1.0;
+  return row_weight(in, i);
 }
 template <class T>
 const T* prediction(const LossRows<T>& in, std::size_t i) {
@@ -41,6 +41,7 @@ struct RowMean {
   template <class T>
   static void add(const Values& p, const LossRows<T>& in, std::size_t i, double* sums) {
     const double w = weight(in, i);
+    if (w == 0) return;  // its label may be no class
     sums[0] += w * Rule::value(p, in, i);
     sums[1] += w;
   }

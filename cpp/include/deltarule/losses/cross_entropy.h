@@ -89,15 +89,26 @@ struct SoftmaxCrossEntropy {
                                                   : share * own - scale * target_first);
     return static_cast<double>(distance) + mass * s.log_total();
   }
+  static void hessian_times(const Values& values, std::size_t n, const double* z, const double* t,
+                            const double* v, double* out) {
+    double mass = 0;
+    for (std::size_t c = 0; c < n; ++c) mass += (1 - values[0]) * t[c] + values[0] / static_cast<double>(n);
+    softmax_jacobian_times(n, z, v, mass, out);
+  }
 };
 
 struct SparseSoftmaxCrossEntropy {
-  static constexpr Param parameters[] = {
-      {.name = "label_smoothing",
-       .low = 0,
-       .high = 1,
-       .high_open = true,
-       .meaning = "the label gets 1 - s + s / C, every other class s / C"}};
+  static constexpr Param parameters[] = {{.name = "label_smoothing",
+                                          .low = 0,
+                                          .high = 1,
+                                          .high_open = true,
+                                          .meaning = "the label gets 1 - s + s / C, every other class s / C"},
+                                         {.name = "ignore_index",
+                                          .value = -100,
+                                          .low = -2147483647,
+                                          .high = 2147483647,
+                                          .kind = Kind::integer,
+                                          .meaning = "rows with this label count as absent"}};
   static constexpr Entry entry{
       .name = "sparse_softmax_cross_entropy",
       .class_name = "SparseSoftmaxCrossEntropy",
@@ -109,6 +120,7 @@ struct SparseSoftmaxCrossEntropy {
       .target = Target::label,
       .source = "Bridle 1990",
   };
+  static constexpr int ignore_parameter = 1;
   static constexpr bool from_logits = true;
   template <class T>
   static double row(const Values& values, std::size_t n, const T* z, std::int32_t label, double scale,
@@ -131,6 +143,10 @@ struct SparseSoftmaxCrossEntropy {
       loss = (1 - smoothing) * loss + smoothing * s.log_total() + each * gap;
     }
     return loss;
+  }
+  static void hessian_times(const Values&, std::size_t n, const double* z, std::int32_t, const double* v,
+                            double* out) {
+    softmax_jacobian_times(n, z, v, 1, out);
   }
 };
 

@@ -24,6 +24,8 @@ struct Hinge {
       .target_high = 1,
       .source = "Cortes & Vapnik 1995",
   };
+  static constexpr bool from_logits = true;
+  static constexpr bool signs = true;
   static constexpr bool averaged = true;
   template <class V>
   static void element(const Broadcast<V>&, V y, V t, V& value, V& gradient) {
@@ -45,6 +47,8 @@ struct SquaredHinge {
       .target_high = 1,
       .source = "Janocha & Czarnecki 2017",
   };
+  static constexpr bool from_logits = true;
+  static constexpr bool signs = true;
   static constexpr bool averaged = true;
   template <class V>
   static void element(const Broadcast<V>&, V y, V t, V& value, V& gradient) {
@@ -66,6 +70,8 @@ struct CubedHinge {
       .target_high = 1,
       .source = "Janocha & Czarnecki 2017",
   };
+  static constexpr bool from_logits = true;
+  static constexpr bool signs = true;
   static constexpr bool averaged = true;
   template <class V>
   static void element(const Broadcast<V>&, V y, V t, V& value, V& gradient) {
@@ -88,6 +94,7 @@ struct HalfMarginHinge {
       .target_high = 1,
       .source = "Janocha & Czarnecki 2017, table 1",
   };
+  static constexpr bool from_logits = true;
   static constexpr bool averaged = false;
   template <class V>
   static void element(const Broadcast<V>&, V y, V t, V& value, V& gradient) {
@@ -112,6 +119,8 @@ struct Perceptron {
       .target_high = 1,
       .source = "Rosenblatt 1958",
   };
+  static constexpr bool from_logits = true;
+  static constexpr bool signs = true;
   static constexpr bool averaged = true;
   template <class V>
   static void element(const Broadcast<V>&, V y, V t, V& value, V& gradient) {
@@ -139,6 +148,8 @@ struct SmoothZeroOne {
       .target_high = 1,
       .source = "after the idea of a smoothed 0-1 loss in Zhao, Mammadov & Yearwood 2010",
   };
+  static constexpr bool from_logits = true;
+  static constexpr bool signs = true;
   static constexpr bool averaged = true;
   template <class V>
   static void element(const Broadcast<V>& p, V y, V t, V& value, V& gradient) {
@@ -182,6 +193,10 @@ struct MulticlassHinge {
     });
     gradient[t] = -slopes;
     return static_cast<double>(value);
+  }
+  static void hessian_times(const Values&, std::size_t n, const double*, std::int32_t, const double*,
+                            double* out) {
+    std::fill_n(out, n, 0.0);
   }
 };
 

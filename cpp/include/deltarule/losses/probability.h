@@ -105,6 +105,12 @@ struct LogLikelihood {
     const T spoilt = simd::sum<T>(n, [&](auto span) { return span.load(gradient) - span.load(gradient); });
     return -std::log(own <= values[0] ? values[0] : own) + static_cast<double>(spoilt);
   }
+  static void hessian_times(const Values& values, std::size_t n, const double* p, std::int32_t label,
+                            const double* v, double* out) {
+    const auto t = static_cast<std::size_t>(label);
+    std::fill_n(out, n, 0.0);
+    if (p[t] > values[0]) out[t] = v[t] / (p[t] * p[t]);
+  }
 };
 
 struct KlDivergence {
@@ -172,6 +178,69 @@ struct LogisticQuadratic {
   static double second(const Values&, double z, double t) {
     const double up = scalar::logistic(z), down = scalar::logistic(-z), slope = up * down;
     return slope * (slope + ((1 - t) * up - t * down) * (down - up));
+  }
+};
+
+struct BinaryFocal {
+  static constexpr Param parameters[] = {
+      {.name = "gamma",
+       .value = 2,
+       .low = 0,
+       .high_open = true,
+       .meaning = "how much less the outputs count that are right already"},
+      {.name = "alpha",
+       .value = 0.25,
+       .low = 0,
+       .high = 1,
+       .meaning = "weight of targets 1; targets 0 get 1 - alpha"}};
+  static constexpr Entry entry{
+      .name = "binary_focal",
+      .class_name = "BinaryFocal",
+      .summary =
+          "Cross-entropy of independent sigmoids, from logits, that looks away from what is right already; "
+          "mean "
+          "over the outputs.",
+      .formula =
+          "L = -\\frac{1}{J} \\sum_j \\alpha\\, t_j (1 - p_j)^\\gamma \\ln p_j + (1 - \\alpha) (1 - t_j)\\, "
+          "p_j^\\gamma \\ln (1 - p_j),\\quad p = \\sigma(z)",
+      .derivative =
+          "f(z) = -\\sigma(-z)^\\gamma \\ln \\sigma(z),\\ f'(z) = -\\sigma(-z)^\\gamma (\\sigma(-z) - "
+          "\\gamma "
+          "\\sigma(z) \\ln \\sigma(z));\\quad \\partial L / \\partial z_j = (\\alpha t_j f'(z_j) - (1 - "
+          "\\alpha)(1 - t_j) f'(-z_j)) / J",
+      .parameters = parameters,
+      .target_low = 0,
+      .target_high = 1,
+      .source = "Lin, Goyal, Girshick, He & Dollar 2017",
+  };
+  static constexpr bool averaged = true;
+  static constexpr bool from_logits = true;
+  // sigma(-z)^gamma = e^(-gamma max(z, 0)) (1 + e^-|z|)^-gamma, the large exponent in two pieces
+  template <class V>
+  static V power(V gamma, V z, V tail) {
+    using T = typename V::Scalar;
+    const V bounded = simd::min(simd::max(z, V(0)), V(T(1e15)));
+    const auto large = simd::exponential(
+        simd::at_least(simd::exp_lowest<T>, simd::exponent_argument(simd::exact_product(-gamma, bounded))));
+    return simd::scale(large.p + V(1), large.n) * simd::exp(-(gamma * tail));
+  }
+  template <class V>
+  static void element(const Broadcast<V>& p, V z, V t, V& value, V& gradient) {
+    const V tail = simd::softplus(-simd::abs(z)), up = simd::logistic(z), down = simd::logistic(-z);
+    const V loss = tail + simd::max(-z, V(0)), opposite = tail + simd::max(z, V(0));
+    const V positive = p[1] * t * power(p[0], z, tail);
+    const V negative = (V(1) - p[1]) * (V(1) - t) * power(p[0], -z, tail);
+    value = positive * loss + negative * opposite;
+    gradient = negative * (up + p[0] * down * opposite) - positive * (down + p[0] * up * loss);
+  }
+  // f'' = sigma(-z)^gamma (gamma sigma(z) (2 sigma(-z) + (gamma sigma(z) - sigma(-z)) l) + sigma(z)
+  // sigma(-z))
+  static double curvature(double gamma, double z) {
+    const double up = scalar::logistic(z), down = scalar::logistic(-z), l = scalar::softplus(-z);
+    return std::pow(down, gamma) * up * (gamma * (2 * down + (gamma * up - down) * l) + down);
+  }
+  static double second(const Values& p, double z, double t) {
+    return p[1] * t * curvature(p[0], z) + (1 - p[1]) * (1 - t) * curvature(p[0], -z);
   }
 };
 

@@ -26,4 +26,14 @@ struct SoftmaxSums {
   double log_total() const { return own == T(1) ? std::log1p(rest) : std::log(total); }
 };
 
+// out = mass (diag(p) - p p^T) v: the Hessian of a softmax's cross-entropy with a target of this mass
+inline void softmax_jacobian_times(std::size_t n, const double* z, const double* v, double mass,
+                                   double* out) {
+  double maximum = z[0], total = 0, mean = 0;
+  for (std::size_t c = 1; c < n; ++c) maximum = std::fmax(maximum, z[c]);
+  for (std::size_t c = 0; c < n; ++c) total += out[c] = std::exp(z[c] - maximum);
+  for (std::size_t c = 0; c < n; ++c) mean += out[c] * (v[c] / total);
+  for (std::size_t c = 0; c < n; ++c) out[c] *= mass * (v[c] - mean) / total;
+}
+
 }  // namespace deltarule
