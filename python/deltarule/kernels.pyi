@@ -19,19 +19,26 @@ __all__ = [
     "adam_update",
     "adamax_update",
     "adamw_update",
+    "alpha_loss",
     "amsgrad_update",
     "batch_norm_backward",
     "batch_norm_forward",
     "bce",
     "bce_with_logits",
     "binary_cross_entropy",
+    "binary_focal",
     "categorical_cross_entropy",
+    "cauchy_schwarz",
+    "chebyshev",
     "cubed_hinge",
     "delta_rule_update",
     "dense_backward",
     "dense_forward",
     "elu",
     "elu_backward",
+    "expectation",
+    "focal",
+    "gaussian_nll",
     "gelu",
     "gelu_backward",
     "half_margin_hinge",
@@ -71,6 +78,7 @@ __all__ = [
     "quadratic",
     "quantile",
     "radam_update",
+    "regularized_expectation",
     "relu",
     "relu_backward",
     "rmsprop_update",
@@ -90,11 +98,14 @@ __all__ = [
     "softplus_backward",
     "sparse_softmax_cross_entropy",
     "squared_hinge",
+    "squared_log",
     "swish",
     "swish_backward",
     "tanh",
     "tanh_backward",
+    "tanimoto",
     "widrow_hoff_update",
+    "zero_one",
 ]
 
 def adadelta_update(
@@ -172,6 +183,15 @@ def adamw_update(
     weight_decay: float = 0.01,
     epsilon_hat: bool = False,
 ) -> None: ...
+def alpha_loss(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    alpha: float = 1.0,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def amsgrad_update(
     w: Array,
     g: ArrayLike,
@@ -215,6 +235,16 @@ def binary_cross_entropy(
     epsilon: float = 1e-07,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def binary_focal(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    gamma: float = 2.0,
+    alpha: float = 0.25,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def categorical_cross_entropy(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -222,6 +252,23 @@ def categorical_cross_entropy(
     reduction: str = "mean",
     *,
     epsilon: float = 1e-07,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def cauchy_schwarz(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def chebyshev(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    probability: Literal["softmax", "sigmoid"] = "softmax",
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
 def cubed_hinge(
@@ -237,6 +284,35 @@ def elu(x: ArrayLike, *, alpha: float = 1.0, out: Array | None = None) -> Array:
 def elu_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, alpha: float = 1.0, out: Array | None = None
 ) -> Array: ...
+def expectation(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    probability: Literal["softmax", "sigmoid"] = "softmax",
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def focal(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    gamma: float = 2.0,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
+def gaussian_nll(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    log_variance: bool = True,
+    full: bool = False,
+    epsilon: float = 1e-06,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def gelu(
     x: ArrayLike, *, approximate: Literal["none", "tanh", "sigmoid"] = "none", out: Array | None = None
 ) -> Array: ...
@@ -506,6 +582,15 @@ def radam_update(
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
 ) -> None: ...
+def regularized_expectation(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    probability: Literal["softmax", "sigmoid"] = "softmax",
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def relu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def relu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def rmsprop_update(
@@ -617,6 +702,7 @@ def sparse_softmax_cross_entropy(
     reduction: str = "mean",
     *,
     label_smoothing: float = 0.0,
+    ignore_index: int = -100,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
 def squared_hinge(
@@ -627,10 +713,36 @@ def squared_hinge(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def squared_log(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    probability: Literal["softmax", "sigmoid"] = "softmax",
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def swish(x: ArrayLike, *, beta: float = 1.0, out: Array | None = None) -> Array: ...
 def swish_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, beta: float = 1.0, out: Array | None = None
 ) -> Array: ...
 def tanh(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def tanh_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
+def tanimoto(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    probability: Literal["softmax", "sigmoid"] = "softmax",
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
 def widrow_hoff_update(w: Array, g: ArrayLike, *, step: int, learning_rate: float = 0.01) -> None: ...
+def zero_one(
+    prediction: ArrayLike,
+    target: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+    *,
+    out: Array | None = None,
+) -> tuple[Any, Array]: ...
