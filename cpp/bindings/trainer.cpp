@@ -39,7 +39,8 @@ Data<T> data_of(const TrainerBox<T>& b, const py::array& x, const py::array& y, 
     expect_shape(y, {x.shape(0)}, "y");
     data.label = numbers<std::int32_t>(y, "y");
   } else {
-    expect_shape(y, {x.shape(0), network.output_width()}, "y");
+    const auto& loss = loss_kernel<T>(b.trainer->loss().index);
+    expect_shape(y, {x.shape(0), network.output_width() / loss.outputs_per_target}, "y");
     data.target = numbers<T>(y, "y");
   }
   if (!weight.is_none()) {

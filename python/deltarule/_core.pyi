@@ -36,6 +36,15 @@ def loss(
     reduction: str,
     gradient_out: Array,
 ) -> Any: ...
+def loss_hessian(
+    index: int,
+    settings: dict[str, Any],
+    prediction: Array,
+    target: Array,
+    weight: Array | None,
+    v: Array,
+    out: Array,
+) -> None: ...
 def update(
     index: int,
     settings: dict[str, Any],

@@ -27,8 +27,12 @@ __all__ = [
     "bce_with_logits",
     "binary_cross_entropy",
     "binary_focal",
+    "binary_step",
+    "binary_step_backward",
     "categorical_cross_entropy",
     "cauchy_schwarz",
+    "celu",
+    "celu_backward",
     "chebyshev",
     "cubed_hinge",
     "delta_rule_update",
@@ -39,9 +43,21 @@ __all__ = [
     "expectation",
     "focal",
     "gaussian_nll",
+    "geglu",
+    "geglu_backward",
     "gelu",
     "gelu_backward",
+    "glu",
+    "glu_backward",
     "half_margin_hinge",
+    "hard_sigmoid",
+    "hard_sigmoid_backward",
+    "hard_swish",
+    "hard_swish_backward",
+    "hard_tanh",
+    "hard_tanh_backward",
+    "hardshrink",
+    "hardshrink_backward",
     "hinge",
     "huber",
     "identity",
@@ -58,6 +74,10 @@ __all__ = [
     "lms_update",
     "log_cosh",
     "log_likelihood",
+    "log_sigmoid",
+    "log_sigmoid_backward",
+    "log_softmax",
+    "log_softmax_backward",
     "logistic",
     "logistic_backward",
     "logistic_quadratic",
@@ -65,6 +85,8 @@ __all__ = [
     "matmul",
     "mean_absolute_error",
     "mean_squared_error",
+    "mish",
+    "mish_backward",
     "momentum_update",
     "mse",
     "multiclass_hinge",
@@ -73,37 +95,63 @@ __all__ = [
     "nag_update",
     "nesterov_update",
     "perceptron",
+    "piecewise_linear",
+    "piecewise_linear_backward",
     "pinball",
     "poisson_nll",
     "quadratic",
     "quantile",
     "radam_update",
+    "reglu",
+    "reglu_backward",
     "regularized_expectation",
     "relu",
+    "relu6",
+    "relu6_backward",
     "relu_backward",
     "rmsprop_update",
     "rprop_update",
     "schedule_free_adamw_update",
+    "selu",
+    "selu_backward",
     "sgd_update",
     "sigmoid",
     "sigmoid_backward",
     "sigmoid_cross_entropy",
+    "sign",
+    "sign_backward",
     "silu",
     "silu_backward",
+    "sin",
+    "sin_backward",
+    "sine",
+    "sine_backward",
     "smooth_zero_one",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
     "softplus",
     "softplus_backward",
+    "softshrink",
+    "softshrink_backward",
+    "softsign",
+    "softsign_backward",
     "sparse_softmax_cross_entropy",
     "squared_hinge",
     "squared_log",
+    "squared_relu",
+    "squared_relu_backward",
+    "swiglu",
+    "swiglu_backward",
     "swish",
     "swish_backward",
     "tanh",
     "tanh_backward",
+    "tanhshrink",
+    "tanhshrink_backward",
     "tanimoto",
+    "threshold",
+    "threshold_backward",
     "widrow_hoff_update",
     "zero_one",
 ]
@@ -245,6 +293,18 @@ def binary_focal(
     alpha: float = 0.25,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def binary_step(
+    x: ArrayLike, *, threshold: float = 0.0, straight_through: bool = False, out: Array | None = None
+) -> Array: ...
+def binary_step_backward(
+    x: ArrayLike,
+    y: ArrayLike,
+    dy: ArrayLike,
+    *,
+    threshold: float = 0.0,
+    straight_through: bool = False,
+    out: Array | None = None,
+) -> Array: ...
 def categorical_cross_entropy(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -262,6 +322,10 @@ def cauchy_schwarz(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def celu(x: ArrayLike, *, alpha: float = 1.0, out: Array | None = None) -> Array: ...
+def celu_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, alpha: float = 1.0, out: Array | None = None
+) -> Array: ...
 def chebyshev(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -313,6 +377,8 @@ def gaussian_nll(
     epsilon: float = 1e-06,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def geglu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def geglu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def gelu(
     x: ArrayLike, *, approximate: Literal["none", "tanh", "sigmoid"] = "none", out: Array | None = None
 ) -> Array: ...
@@ -324,6 +390,8 @@ def gelu_backward(
     approximate: Literal["none", "tanh", "sigmoid"] = "none",
     out: Array | None = None,
 ) -> Array: ...
+def glu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def glu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def half_margin_hinge(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -332,6 +400,28 @@ def half_margin_hinge(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def hard_sigmoid(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def hard_sigmoid_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None
+) -> Array: ...
+def hard_swish(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def hard_swish_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
+def hard_tanh(
+    x: ArrayLike, *, min_value: float = -1.0, max_value: float = 1.0, out: Array | None = None
+) -> Array: ...
+def hard_tanh_backward(
+    x: ArrayLike,
+    y: ArrayLike,
+    dy: ArrayLike,
+    *,
+    min_value: float = -1.0,
+    max_value: float = 1.0,
+    out: Array | None = None,
+) -> Array: ...
+def hardshrink(x: ArrayLike, *, threshold: float = 0.5, out: Array | None = None) -> Array: ...
+def hardshrink_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, threshold: float = 0.5, out: Array | None = None
+) -> Array: ...
 def hinge(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -406,6 +496,10 @@ def log_likelihood(
     epsilon: float = 1e-07,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def log_sigmoid(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def log_sigmoid_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
+def log_softmax(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def log_softmax_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def logistic(x: ArrayLike, *, slope: float = 1.0, out: Array | None = None) -> Array: ...
 def logistic_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, slope: float = 1.0, out: Array | None = None
@@ -442,6 +536,8 @@ def mean_squared_error(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def mish(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def mish_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def momentum_update(
     w: Array,
     g: ArrayLike,
@@ -531,6 +627,22 @@ def perceptron(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def piecewise_linear(
+    x: ArrayLike,
+    *,
+    slope: float = 1.0,
+    form: Literal["continuous", "printed"] = "continuous",
+    out: Array | None = None,
+) -> Array: ...
+def piecewise_linear_backward(
+    x: ArrayLike,
+    y: ArrayLike,
+    dy: ArrayLike,
+    *,
+    slope: float = 1.0,
+    form: Literal["continuous", "printed"] = "continuous",
+    out: Array | None = None,
+) -> Array: ...
 def pinball(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -582,6 +694,8 @@ def radam_update(
     weight_decay: float = 0.0,
     decoupled_weight_decay: bool = False,
 ) -> None: ...
+def reglu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def reglu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def regularized_expectation(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -592,6 +706,8 @@ def regularized_expectation(
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
 def relu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def relu6(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def relu6_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def relu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def rmsprop_update(
     w: Array,
@@ -639,6 +755,8 @@ def schedule_free_adamw_update(
     weight_decay: float = 0.0,
     warmup_steps: int = 0,
 ) -> None: ...
+def selu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def selu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def sgd_update(
     w: Array,
     g: ArrayLike,
@@ -667,9 +785,21 @@ def sigmoid_cross_entropy(
     pos_weight: float = 1.0,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def sign(x: ArrayLike, *, straight_through: bool = False, out: Array | None = None) -> Array: ...
+def sign_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, straight_through: bool = False, out: Array | None = None
+) -> Array: ...
 def silu(x: ArrayLike, *, beta: float = 1.0, out: Array | None = None) -> Array: ...
 def silu_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, beta: float = 1.0, out: Array | None = None
+) -> Array: ...
+def sin(x: ArrayLike, *, omega: float = 1.0, out: Array | None = None) -> Array: ...
+def sin_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, omega: float = 1.0, out: Array | None = None
+) -> Array: ...
+def sine(x: ArrayLike, *, omega: float = 1.0, out: Array | None = None) -> Array: ...
+def sine_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, omega: float = 1.0, out: Array | None = None
 ) -> Array: ...
 def smooth_zero_one(
     prediction: ArrayLike,
@@ -695,6 +825,12 @@ def softplus(x: ArrayLike, *, k: float = 1.0, out: Array | None = None) -> Array
 def softplus_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, k: float = 1.0, out: Array | None = None
 ) -> Array: ...
+def softshrink(x: ArrayLike, *, threshold: float = 0.5, out: Array | None = None) -> Array: ...
+def softshrink_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, threshold: float = 0.5, out: Array | None = None
+) -> Array: ...
+def softsign(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def softsign_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def sparse_softmax_cross_entropy(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -722,12 +858,20 @@ def squared_log(
     probability: Literal["softmax", "sigmoid"] = "softmax",
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def squared_relu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def squared_relu_backward(
+    x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None
+) -> Array: ...
+def swiglu(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def swiglu_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def swish(x: ArrayLike, *, beta: float = 1.0, out: Array | None = None) -> Array: ...
 def swish_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, beta: float = 1.0, out: Array | None = None
 ) -> Array: ...
 def tanh(x: ArrayLike, *, out: Array | None = None) -> Array: ...
 def tanh_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
+def tanhshrink(x: ArrayLike, *, out: Array | None = None) -> Array: ...
+def tanhshrink_backward(x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, out: Array | None = None) -> Array: ...
 def tanimoto(
     prediction: ArrayLike,
     target: ArrayLike,
@@ -737,6 +881,18 @@ def tanimoto(
     probability: Literal["softmax", "sigmoid"] = "softmax",
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def threshold(
+    x: ArrayLike, *, threshold: float = 0.0, value: float = 0.0, out: Array | None = None
+) -> Array: ...
+def threshold_backward(
+    x: ArrayLike,
+    y: ArrayLike,
+    dy: ArrayLike,
+    *,
+    threshold: float = 0.0,
+    value: float = 0.0,
+    out: Array | None = None,
+) -> Array: ...
 def widrow_hoff_update(w: Array, g: ArrayLike, *, step: int, learning_rate: float = 0.01) -> None: ...
 def zero_one(
     prediction: ArrayLike,
