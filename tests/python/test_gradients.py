@@ -191,6 +191,8 @@ def test_every_loss_behind_a_network(rows, rng):
         net.compile(dr.SGD(learning_rate=1.0), loss=entry["name"])
         x, weight = rng.normal(size=(rows, 4)), rng.uniform(0.5, 2, rows)
         y = rng.integers(0, 3, rows) if entry["target"] == "label" else rng.dirichlet(np.ones(3), rows)
+        if entry["signs"]:
+            y = rng.choice([-1.0, 1.0], (rows, 3))
         before = {k: v.copy() for k, v in net.parameters().items()}
         numeric = {}
         for name, array in net.parameters().items():

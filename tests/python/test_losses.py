@@ -140,7 +140,8 @@ def test_reductions(entry, chosen, dtype, rng):
     each, gradient = f(prediction, target, reduction="none", **chosen)
     near = TOLERANCE[dtype]
     size = np.abs(gradient).max()
-    for given, w in ((None, np.ones(9)), (weight, weight.astype(np.float64))):
+    counts = np.ones(9) if "ignore_index" not in chosen else (target != chosen["ignore_index"]).astype(float)
+    for given, w in ((None, counts), (weight, counts * weight)):
         loss, g = f(prediction, target, given, "sum", **chosen)
         assert_near(loss, (w * each).sum(), near, "sum")
         assert_near(g, w[:, None] * gradient, near, "gradient of the sum", size)

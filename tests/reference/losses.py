@@ -162,10 +162,11 @@ def softmax_cross_entropy(z, t, label_smoothing):
 
 
 def sparse_softmax_cross_entropy(z, label, label_smoothing, ignore_index):
-    assert (label != ignore_index).all()
     t = np.zeros_like(z)
     t[np.arange(len(z)), label] = 1
-    return softmax_cross_entropy(z, t, label_smoothing)
+    value, gradient, size = softmax_cross_entropy(z, t, label_smoothing)
+    counts = label != ignore_index
+    return np.where(counts, value, 0), np.where(counts[:, None], gradient, 0), size
 
 
 def gaussian_nll(y, t, log_variance, full, epsilon):
@@ -278,7 +279,8 @@ def regularized_expectation(z, t, probability):
 def chebyshev(z, t, probability):
     p, q, _ = _estimate(z, probability)
     r = _excess(p, q, t)
-    rows, k = np.arange(len(z)), abs(r).argmax(axis=1)
+    # What is equal in double precision is a tie, of which the first counts.
+    rows, k = np.arange(len(z)), abs(r).astype(np.float64).argmax(axis=1)
     g = np.zeros_like(r)
     g[rows, k] = np.sign(r[rows, k])
     return abs(r)[rows, k], *_back(p, q, g, abs(g), probability), np.maximum(p, t).max(axis=1)

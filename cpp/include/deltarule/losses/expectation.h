@@ -294,7 +294,10 @@ struct CauchySchwarz {
       return 0.5 * std::log1p(s.rest_v / s.v[s.first_v]) - std::log1p(s.rest_w / s.w[s.first_w]) +
              0.5 * std::log1p((s.squares - own * own) / (own * own));
     }
-    return 0.5 * (s.max_v + std::log(s.sum_v)) - (s.max_w + std::log(s.sum_w)) + 0.5 * std::log(s.squares);
+    // Large logits leave as their difference, which is exact, before small numbers are added.
+    const double apart = static_cast<double>(z[s.first_v]) - static_cast<double>(z[s.first_w]);
+    return apart + (0.5 * std::log(s.sum_v) - std::log(s.sum_w) + 0.5 * std::log(s.squares) -
+                    std::log(static_cast<double>(t[s.first_w])));
   }
   static void hessian_times(const Values&, std::size_t n, const double* z, const double* t, const double* u,
                             double* out) {
