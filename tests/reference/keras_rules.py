@@ -1,4 +1,4 @@
-"""Keras 3's update rules, from what its sources compute: name -> f(w, g, memory, step, rate, decay) -> w.
+"""Keras 3's update rules, written from their description: name -> f(w, g, memory, step, rate, decay) -> w.
 
 `memory` is a dict that the rule fills itself. Keras takes `decay` off the weights before every rule's step.
 """
