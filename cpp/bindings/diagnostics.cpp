@@ -51,23 +51,9 @@ std::unique_ptr<PyCurvature> curvature(const PyNetwork& n, const std::string& lo
   const auto* box = std::get_if<SharedBox<double>>(&n.box);
   if (!box || !(*box)->network.built()) throw py::value_error("Curvature: a built float64 network is needed");
   const Network<double>& network = (*box)->network;
-  if (x.ndim() != 2 || x.shape(0) == 0)
-    throw py::value_error("X: shape " + shape_text(x) + ", expected rows");
-  expect_shape(x, {x.shape(0), network.input_width()}, "X");
-  Data<double> data{.rows = x.shape(0), .x = numbers<double>(x, "X")};
-  if (holds<std::int32_t>(y)) {
-    expect_shape(y, {x.shape(0)}, "y");
-    data.label = numbers<std::int32_t>(y, "y");
-  } else {
-    expect_shape(y, {x.shape(0), network.output_width()}, "y");
-    data.target = numbers<double>(y, "y");
-  }
-  if (!weight.is_none()) {
-    const auto w = py::cast<py::array>(weight);
-    expect_shape(w, {x.shape(0)}, "weight");
-    data.weight = numbers<double>(w, "weight");
-  }
   const Choice choice = choice_at(Family::loss, catalog::find(Family::loss, loss), settings);
+  const Data<double> data = data_of(network, choice, x, y, weight);
+  if (data.rows == 0) throw py::value_error("X: shape " + shape_text(x) + ", expected rows");
   auto made = std::make_unique<Curvature<double>>(network, choice, data);
   return std::unique_ptr<PyCurvature>(
       new PyCurvature{*box, std::move(x), std::move(y), std::move(weight), std::move(made)});

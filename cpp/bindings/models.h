@@ -4,6 +4,7 @@
 #include <deltarule/engine/machine.h>
 #include <deltarule/serialize.h>
 #include <deltarule/session.h>
+#include <deltarule/trainer.h>
 
 #include <mutex>
 #include <variant>
@@ -80,6 +81,31 @@ struct TrainerBox {
 struct PyTrainer {
   std::variant<std::shared_ptr<TrainerBox<float>>, std::shared_ptr<TrainerBox<double>>> box;
 };
+
+// Rows for this loss out of NumPy arrays, which must outlive it; an error that names the array whose shape is
+// wrong.
+template <class T>
+Data<T> data_of(const Network<T>& network, const Choice& loss, const py::array& x, const py::array& y,
+                const py::object& weight) {
+  if (x.ndim() != 2 || x.shape(1) != network.input_width())
+    throw py::value_error("X: shape " + shape_text(x) + ", expected (rows, " +
+                          std::to_string(network.input_width()) + ")");
+  Data<T> data{.rows = x.shape(0), .x = numbers<T>(x, "X")};
+  if (holds<std::int32_t>(y)) {
+    expect_shape(y, {x.shape(0)}, "y");
+    data.label = numbers<std::int32_t>(y, "y");
+  } else {
+    expect_shape(y, {x.shape(0), network.output_width() / loss_kernel<T>(loss.index).outputs_per_target},
+                 "y");
+    data.target = numbers<T>(y, "y");
+  }
+  if (!weight.is_none()) {
+    const auto w = py::cast<py::array>(weight);
+    expect_shape(w, {x.shape(0)}, "sample_weight");
+    data.weight = numbers<T>(w, "sample_weight");
+  }
+  return data;
+}
 
 void bind_trainer(py::module_& m);
 

@@ -29,29 +29,6 @@ PyTrainer make(const PyNetwork& network, const std::string& settings) {
 }
 
 template <class T>
-Data<T> data_of(const TrainerBox<T>& b, const py::array& x, const py::array& y, const py::object& weight) {
-  const auto& network = b.owner->network;
-  if (x.ndim() != 2 || x.shape(1) != network.input_width())
-    throw py::value_error("X: shape " + shape_text(x) + ", expected (rows, " +
-                          std::to_string(network.input_width()) + ")");
-  Data<T> data{.rows = x.shape(0), .x = numbers<T>(x, "X")};
-  if (holds<std::int32_t>(y)) {
-    expect_shape(y, {x.shape(0)}, "y");
-    data.label = numbers<std::int32_t>(y, "y");
-  } else {
-    const auto& loss = loss_kernel<T>(b.trainer->loss().index);
-    expect_shape(y, {x.shape(0), network.output_width() / loss.outputs_per_target}, "y");
-    data.target = numbers<T>(y, "y");
-  }
-  if (!weight.is_none()) {
-    const auto w = py::cast<py::array>(weight);
-    expect_shape(w, {x.shape(0)}, "sample_weight");
-    data.weight = numbers<T>(w, "sample_weight");
-  }
-  return data;
-}
-
-template <class T>
 py::dict figures_dict(const TrainerBox<T>& b, const Figures& f) {
   py::dict out("loss"_a = f.loss);
   for (std::size_t i = 0; i < f.metrics.size(); ++i) out[py::str(b.metric_names[i])] = f.metrics[i];
@@ -91,7 +68,7 @@ py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_st
 py::dict evaluate(const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
                   std::ptrdiff_t batch_size) {
   return with(t, [&]<class T>(TrainerBox<T>& b) {
-    const Data<T> data = data_of(b, x, y, weight);
+    const Data<T> data = data_of(b.owner->network, b.trainer->loss(), x, y, weight);
     Figures f;
     {
       const py::gil_scoped_release release;
@@ -166,7 +143,7 @@ void bind_trainer(py::module_& m) {
            [](const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
               std::ptrdiff_t batch_size, bool shuffle) {
              with(t, [&]<class T>(TrainerBox<T>& b) {
-               b.data = data_of(b, x, y, weight);
+               b.data = data_of(b.owner->network, b.trainer->loss(), x, y, weight);
                b.x = x;
                b.y = y;
                b.weight = weight;
@@ -185,7 +162,7 @@ void bind_trainer(py::module_& m) {
       .def("train_on_batch",
            [](const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight) {
              return with(t, [&]<class T>(TrainerBox<T>& b) {
-               const Data<T> data = data_of(b, x, y, weight);
+               const Data<T> data = data_of(b.owner->network, b.trainer->loss(), x, y, weight);
                Figures f;
                {
                  const py::gil_scoped_release release;

@@ -61,41 +61,55 @@ struct Curvature<T>::State {
     hooks.x = data.x;
     hooks.width = network.input_width();
     machine.run(machine.plan().forward_phases(), context(), hooks);
-    double total = 0;
-    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
-      total += data.weight ? static_cast<double>(data.weight[i]) : 1.0;
-    scale = total > 0 ? 1 / total : 0;
+    const auto& kernel = loss_kernel<T>(loss.index);
     const View<T> y = machine.value(machine.plan().output_slot().value);
-    const std::ptrdiff_t outputs = network.output_width();
-    std::vector<double> losses(static_cast<std::size_t>(data.rows));
-    loss_kernel<T>(loss.index)
-        .run(loss.values,
-             {.rows = static_cast<std::size_t>(data.rows),
-              .outputs = static_cast<std::size_t>(outputs),
-              .prediction = y.data,
-              .prediction_row = y.row,
-              .target = data.target,
-              .target_row = outputs,
-              .label = data.label,
-              .weight = data.weight},
-             scale, losses.data(), loss_gradient.data(), outputs);
+    const std::ptrdiff_t outputs = network.output_width(), targets = outputs / kernel.outputs_per_target;
+    const LossRows<T> rows{.rows = static_cast<std::size_t>(data.rows),
+                           .outputs = static_cast<std::size_t>(outputs),
+                           .prediction = y.data,
+                           .prediction_row = y.row,
+                           .target = data.target,
+                           .target_row = targets,
+                           .label = data.label,
+                           .weight = data.weight,
+                           .ignored = kernel.ignored(loss.values)};
+    double total = 0;
+    for (std::size_t i = 0; i < rows.rows; ++i) total += row_weight(rows, i);
+    scale = total > 0 ? 1 / total : 0;
+    std::vector<double> losses(rows.rows);
+    kernel.run(loss.values, rows, scale, losses.data(), loss_gradient.data(), outputs);
+
+    const auto wide = [](const T* from, std::ptrdiff_t count) {
+      return from ? std::vector<double>(from, from + count) : std::vector<double>{};
+    };
+    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
+      prediction.insert(prediction.end(), y.at(i), y.at(i) + outputs);
+    target = wide(data.target, data.rows * targets);
+    weight = wide(data.weight, data.rows);
+    rows_in_double = {.rows = rows.rows,
+                      .outputs = rows.outputs,
+                      .prediction = prediction.data(),
+                      .prediction_row = outputs,
+                      .target = data.target ? target.data() : nullptr,
+                      .target_row = targets,
+                      .label = data.label,
+                      .weight = data.weight ? weight.data() : nullptr,
+                      .ignored = rows.ignored};
   }
 
   engine::Context<T> context() { return machine.context(0, true, data.rows, network.seed(), 0, nullptr); }
 
   // Derivative of the loss's gradient, from the tangent of the outputs.
   void differentiate_loss(View<T> dy) {
-    const auto out = static_cast<std::size_t>(machine.plan().output_slot().value);
-    const View<T> y = machine.value(machine.plan().output_slot().value), ry = values.views[out];
+    const View<T> ry = values.views[static_cast<std::size_t>(machine.plan().output_slot().value)];
     const std::ptrdiff_t outputs = network.output_width();
-    std::vector<double> row(static_cast<std::size_t>(outputs));
-    for (std::ptrdiff_t i = 0; i < data.rows; ++i) {
-      const double weight = scale * (data.weight ? static_cast<double>(data.weight[i]) : 1.0);
-      loss_hessian_times<T>(loss, static_cast<std::size_t>(outputs), y.at(i),
-                            data.target ? data.target + i * outputs : nullptr, ry.at(i), row.data());
+    std::vector<double> v;
+    for (std::ptrdiff_t i = 0; i < data.rows; ++i) v.insert(v.end(), ry.at(i), ry.at(i) + outputs);
+    std::vector<double> product(v.size());
+    loss_hessian_times(loss.index, loss.values, rows_in_double, scale, v.data(), product.data());
+    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
       for (std::ptrdiff_t j = 0; j < outputs; ++j)
-        dy.at(i)[j] = static_cast<T>(weight == 0 ? 0 : weight * row[static_cast<std::size_t>(j)]);
-    }
+        dy.at(i)[j] = static_cast<T>(product[static_cast<std::size_t>(i * outputs + j)]);
   }
 
   // One operation's backward over the whole batch.
@@ -122,6 +136,8 @@ struct Curvature<T>::State {
   Twins<T> values, gradients;
   Buffer<T> direction;
   std::vector<T> loss_gradient;
+  std::vector<double> prediction = {}, target = {}, weight = {};
+  LossRows<double> rows_in_double{};
   Rows<T> hooks = {};
   double scale = 1;
 };

@@ -20,6 +20,11 @@ LOSSES = [
     *("log_cosh", "huber"),
     {"name": "softmax_cross_entropy", "label_smoothing": 0.2},
     {"name": "sigmoid_cross_entropy", "pos_weight": 3.0},
+    {"name": "sparse_softmax_cross_entropy", "ignore_index": 1},
+    {"name": "focal", "gamma": 1.5},
+    {"name": "alpha_loss", "alpha": 1.7},
+    "gaussian_nll",
+    {"name": "expectation", "probability": "sigmoid"},
 ]
 
 
@@ -72,11 +77,12 @@ def test_activations(rng, activation, as_layer):
 def test_losses(rng, loss):
     X, y = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
     name = loss if isinstance(loss, str) else loss["name"]
-    if name in ("mse", "quadratic", "log_cosh", "huber"):
+    if name in ("mse", "quadratic", "log_cosh", "huber", "gaussian_nll"):
         target = rng.normal(size=(40, 3))
     else:
-        target = y if name.startswith("sparse") else np.eye(3)[y]
-    net = moved(network([dr.Dense(6, "tanh"), dr.Dense(3)], loss), X, rng)
+        target = y if name in ("sparse_softmax_cross_entropy", "focal", "alpha_loss") else np.eye(3)[y]
+    outputs = 6 if name == "gaussian_nll" else 3
+    net = moved(network([dr.Dense(6, "tanh"), dr.Dense(outputs)], loss), X, rng)
     check(net, X, target, rng, weight=rng.uniform(0, 2, 40))
 
 

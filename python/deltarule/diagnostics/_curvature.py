@@ -91,7 +91,7 @@ def hessian_vector_product(
     Raises
     ------
     ValueError
-        A layer has no R-operator, or the loss or an activation no second derivative yet.
+        A layer or its activation has no R-operator yet.
     """
     operation = "hessian_vector_product"
     work = _smooth(net, X, y, sample_weight, operation)

@@ -42,7 +42,7 @@ class Diagnosis:
     flow, dead, saturated : Table
         The figures behind it.
     spectrum : HessianSpectrum or None
-        None where the network has layers or a loss without second derivatives, or not gradient descent.
+        None where a layer has no R-operator, or the rule is not gradient descent.
     ok : bool
         Whether nothing was found.
     """
@@ -206,7 +206,7 @@ def _spectrum(net: Sequential, X: Array, y: Array, weight: Array | None) -> Hess
         return None
     try:
         return hessian_spectrum(net, X, y, sample_weight=weight, tolerance=1e-3, max_iterations=30)
-    except ValueError:  # no R-operator or no second derivative
+    except ValueError:  # no R-operator
         return None
 
 

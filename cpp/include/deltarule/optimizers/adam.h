@@ -37,7 +37,7 @@ struct AdamMoments {
   }
 };
 
-struct Adam {
+struct Adam : AdamMoments {
   static constexpr Param parameters[] = {
       param::learning_rate(1e-3),
       param::beta_1(0.9),
@@ -48,7 +48,6 @@ struct Adam {
       param::decoupled_weight_decay(),
       param::epsilon_hat(),
   };
-  static constexpr auto& states = AdamMoments::states;
   static constexpr Entry entry{
       .name = "adam",
       .class_name = "Adam",
@@ -67,13 +66,9 @@ struct Adam {
     return AdamMoments::prepare({p[1], p[2], p[3], p[7] != 0}, learning_rate, step,
                                 Decay(p[5], p[6] != 0, learning_rate));
   }
-  template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
-    AdamMoments::update<N>(c, g, w, s);
-  }
 };
 
-struct AmsGrad {
+struct AmsGrad : AdamMoments {
   static constexpr Param parameters[] = {
       param::learning_rate(1e-3),
       param::beta_1(0.9),
@@ -83,7 +78,6 @@ struct AmsGrad {
       param::decoupled_weight_decay(),
       param::epsilon_hat(),
   };
-  static constexpr auto& states = AdamMoments::states;
   static constexpr Entry entry{
       .name = "amsgrad",
       .class_name = "AMSGrad",
@@ -101,19 +95,14 @@ struct AmsGrad {
     return AdamMoments::prepare({p[1], p[2], p[3], p[6] != 0}, learning_rate, step,
                                 Decay(p[4], p[5] != 0, learning_rate));
   }
-  template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
-    AdamMoments::update<N>(c, g, w, s);
-  }
 };
 
-struct AdamW {
+struct AdamW : AdamMoments {
   static constexpr Param parameters[] = {
       param::learning_rate(1e-3), param::beta_1(0.9), param::beta_2(0.999),
       param::epsilon(1e-8),       param::amsgrad(),   param::weight_decay(0.01, param::decoupled),
       param::epsilon_hat(),
   };
-  static constexpr auto& states = AdamMoments::states;
   static constexpr Entry entry{
       .name = "adamw",
       .class_name = "AdamW",
@@ -130,10 +119,6 @@ struct AdamW {
   static Values prepare(const Values& p, double learning_rate, double step) {
     return AdamMoments::prepare({p[1], p[2], p[3], p[6] != 0}, learning_rate, step,
                                 Decay(p[5], true, learning_rate));
-  }
-  template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
-    AdamMoments::update<N>(c, g, w, s);
   }
 };
 

@@ -52,7 +52,7 @@ inline constexpr Param momentum_decay() {
 }
 }  // namespace param
 
-struct Nadam {
+struct Nadam : NadamRule {
   static constexpr Param parameters[] = {
       param::learning_rate(2e-3),
       param::beta_1(0.9),
@@ -80,13 +80,9 @@ struct Nadam {
   static Values prepare(const Values& p, double learning_rate, double step) {
     return NadamRule::prepare(p, learning_rate, step, Decay(p[5], p[6] != 0, learning_rate));
   }
-  template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
-    NadamRule::update<N>(c, g, w, s);
-  }
 };
 
-struct NadamW {
+struct NadamW : NadamRule {
   static constexpr Param parameters[] = {
       param::learning_rate(2e-3), param::beta_1(0.9),      param::beta_2(0.999),
       param::epsilon(1e-8),       param::momentum_decay(), param::weight_decay(0.01, param::decoupled),
@@ -107,10 +103,6 @@ struct NadamW {
   static int states_used(const Values&) { return 2; }
   static Values prepare(const Values& p, double learning_rate, double step) {
     return NadamRule::prepare(p, learning_rate, step, Decay(p[5], true, learning_rate));
-  }
-  template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
-    NadamRule::update<N>(c, g, w, s);
   }
 };
 

@@ -1,0 +1,54 @@
+#include <deltarule/elementwise.h>
+#include <deltarule/engine/tangent.h>
+#include <deltarule/layers/activation.h>
+
+namespace deltarule::engine {
+
+template <class T>
+void activation_tangent(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x,
+                        View<T> y, View<T> tangent) {
+  if (activation.family == Family::row_op && activation.entry->name != "softmax")
+    throw std::invalid_argument("activation '" + std::string(activation.entry->name) +
+                                "' has no R-operator yet: no exact Hessian-vector products");
+  // An elementwise derivative, or the softmax's symmetric Jacobian: backward is forward.
+  AppliedActivation<T>(activation).backward(rows, columns, x, y, tangent);
+}
+
+template <class T>
+void activation_tangent_backward(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                                 View<T> x, View<T> rx, View<T> y, View<T> ry, View<T> dy, View<T> tangent) {
+  const AppliedActivation<T> applied(activation);
+  if (applied.none()) return;
+  if (activation.family != Family::row_op) {
+    applied.backward(rows, columns, x, y, tangent);
+    const auto second = activation_kernel<T>(activation.index).second;
+    for (std::ptrdiff_t i = 0; i < rows; ++i)
+      for (std::ptrdiff_t j = 0; j < columns; ++j)
+        if (rx.at(i)[j] != 0 && dy.at(i)[j] != 0)
+          tangent.at(i)[j] += dy.at(i)[j] * rx.at(i)[j] *
+                              static_cast<T>(second(activation.values, static_cast<double>(x.at(i)[j])));
+    return;
+  }
+  // dx = y (dy - <dy, y>)
+  for (std::ptrdiff_t i = 0; i < rows; ++i) {
+    T inner = 0, change = 0;
+    for (std::ptrdiff_t j = 0; j < columns; ++j) {
+      inner += dy.at(i)[j] * y.at(i)[j];
+      change += tangent.at(i)[j] * y.at(i)[j] + dy.at(i)[j] * ry.at(i)[j];
+    }
+    for (std::ptrdiff_t j = 0; j < columns; ++j)
+      tangent.at(i)[j] = ry.at(i)[j] * (dy.at(i)[j] - inner) + y.at(i)[j] * (tangent.at(i)[j] - change);
+  }
+}
+
+template void activation_tangent(const Choice&, std::ptrdiff_t, std::ptrdiff_t, View<float>, View<float>,
+                                 View<float>);
+template void activation_tangent(const Choice&, std::ptrdiff_t, std::ptrdiff_t, View<double>, View<double>,
+                                 View<double>);
+template void activation_tangent_backward(const Choice&, std::ptrdiff_t, std::ptrdiff_t, View<float>,
+                                          View<float>, View<float>, View<float>, View<float>, View<float>);
+template void activation_tangent_backward(const Choice&, std::ptrdiff_t, std::ptrdiff_t, View<double>,
+                                          View<double>, View<double>, View<double>, View<double>,
+                                          View<double>);
+
+}  // namespace deltarule::engine
