@@ -127,6 +127,7 @@ py::tuple load_as(const std::string& path) {
   if (model.trainer) {
     auto moved = std::make_unique<Trainer<T>>(owner->network, spec);
     moved->set_steps_done(model.trainer->steps_done());
+    moved->set_averaged(model.trainer->averaged());
     for (int i = 0; i < moved->state_count(); ++i)
       std::copy(model.trainer->state(i).begin(), model.trainer->state(i).end(), moved->state(i).begin());
     trainer = py::cast(PyTrainer{box_of<T>(owner, std::move(moved))});
@@ -176,6 +177,12 @@ void bind_trainer(py::module_& m) {
           "step", [](const PyTrainer& t) { return with(t, [](auto& b) { return b.trainer->steps_done(); }); },
           [](const PyTrainer& t, std::int64_t step) {
             with(t, [&](auto& b) { b.trainer->set_steps_done(step); });
+          })
+      .def_property(
+          "averaged",
+          [](const PyTrainer& t) { return with(t, [](auto& b) { return b.trainer->averaged(); }); },
+          [](const PyTrainer& t, std::int64_t count) {
+            with(t, [&](auto& b) { b.trainer->set_averaged(count); });
           })
       .def_property(
           "learning_rate",

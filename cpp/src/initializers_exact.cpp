@@ -1,4 +1,5 @@
 // Compiled with -ffp-contract=off: a fused multiply-add would change the last bit on some targets.
+#include <deltarule/engine/normal.h>
 #include <deltarule/initializers.h>
 #include <algorithm>
 
@@ -25,8 +26,10 @@ double natural_log(double x) {
   return 2 * t * sum + exponent * 0.69314718055994530942;
 }
 
-// Wichura 1988, algorithm AS 241 (PPND16): relative error about 1e-16.
-double inverse_normal_cdf(double p) {
+}  // namespace
+
+// Algorithm PPND16: relative error about 1e-16.
+double engine::normal_quantile(double p) {
   static constexpr double a[] = {3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
                                  1.3731693765509461125e4, 4.5921953931549871457e4, 6.7265770927008700853e4,
                                  3.3430575583588128105e4, 2.5090809287301226727e3};
@@ -72,6 +75,8 @@ double inverse_normal_cdf(double p) {
   return q < 0 ? -x : x;
 }
 
+namespace {
+
 // In eight sums, so that a compiler may use vectors; the order of additions is fixed.
 double dot(const double* a, const double* b, std::size_t n) {
   double sums[8] = {};
@@ -90,11 +95,11 @@ double Draws::uniform(std::uint64_t element) const {
   return (static_cast<double>(bits) + 0.5) * 0x1p-53;
 }
 
-double Draws::normal(std::uint64_t element) const { return inverse_normal_cdf(uniform(element)); }
+double Draws::normal(std::uint64_t element) const { return engine::normal_quantile(uniform(element)); }
 
 double Draws::truncated_normal(std::uint64_t element) const {
   constexpr double tail = 0.0227501319481792072;  // of the normal distribution, below -2
-  return inverse_normal_cdf(tail + uniform(element) * (1 - 2 * tail));
+  return engine::normal_quantile(tail + uniform(element) * (1 - 2 * tail));
 }
 
 void Orthogonal::fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w) {

@@ -120,6 +120,7 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
   if (trainer) {
     json t = to_object(trainer->spec());
     t["steps_done"] = trainer->steps_done();
+    if (trainer->averaged() > 0) t["averaged"] = trainer->averaged();
     meta["deltarule.trainer"] = t.dump();
   }
   header["__metadata__"] = std::move(meta);
@@ -183,8 +184,16 @@ Model<T> load_model(const std::string& path) {
         throw FormatError(what + ": 'steps_done' is missing or not a count");
       const auto steps = t["steps_done"].get<std::int64_t>();
       t.erase("steps_done");
+      std::int64_t averaged = 0;
+      if (t.contains("averaged")) {
+        if (!t["averaged"].is_number_integer() || t["averaged"].get<std::int64_t>() < 0)
+          throw FormatError(what + ": 'averaged' is not a count");
+        averaged = t["averaged"].get<std::int64_t>();
+        t.erase("averaged");
+      }
       model.trainer = std::make_unique<Trainer<T>>(*model.network, trainer_spec_from(t));
       model.trainer->set_steps_done(steps);
+      model.trainer->set_averaged(averaged);
     }
   } catch (const FormatError& e) {
     if (std::string_view(e.what()).starts_with(what)) throw;

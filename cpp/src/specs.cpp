@@ -166,6 +166,7 @@ json to_object(const TrainerSpec& spec) {
   for (const Spec& s : spec.metrics) object["metrics"].push_back(spec_json(s, Family::metric));
   if (spec.clip_norm) object["clip_norm"] = *spec.clip_norm;
   if (spec.clip_value) object["clip_value"] = *spec.clip_value;
+  add_control(object, spec.control);
   return object;
 }
 
@@ -187,7 +188,7 @@ TrainerSpec trainer_spec_from(const json& object) {
         (key == "clip_norm" ? spec.clip_norm : spec.clip_value) = get<double>(object, key.c_str(), what);
     } else if (key == "seed") {
       spec.seed = get<std::uint64_t>(object, "seed", what);
-    } else {
+    } else if (!read_control(spec.control, key, value, what)) {
       throw FormatError(what + ": unknown key '" + key + "'");
     }
   }

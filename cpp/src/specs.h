@@ -11,6 +11,10 @@ nlohmann::json parse_json(std::string_view text, const std::string& what);
 Spec spec_from(const nlohmann::json& value, const std::string& what);
 nlohmann::json to_object(const NetworkSpec& spec);
 nlohmann::json to_object(const TrainerSpec& spec);
+// Part of the trainer's description; read_control is false for a key that is not its own.
+void add_control(nlohmann::json& object, const TrainingControl& control);
+bool read_control(TrainingControl& control, const std::string& key, const nlohmann::json& value,
+                  const std::string& what);
 NetworkSpec network_spec_from(const nlohmann::json& object);
 TrainerSpec trainer_spec_from(const nlohmann::json& object);
 

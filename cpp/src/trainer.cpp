@@ -1,5 +1,6 @@
 #include <deltarule/elementwise.h>
 #include <deltarule/engine/philox.h>
+#include <deltarule/engine/squares.h>
 #include <deltarule/engine/team.h>
 #include <deltarule/metrics.h>
 #include <deltarule/schedules.h>
@@ -62,7 +63,8 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
       optimizer_(catalog::choose(Family::optimizer, spec.optimizer)),
       clip_norm_(spec.clip_norm),
       clip_value_(spec.clip_value),
-      seed_(spec.seed) {
+      seed_(spec.seed),
+      control_(spec.control) {
   if (!network.built())
     throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
   refuse_flat_activations(network);
@@ -104,14 +106,34 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
                                 " (for two classes with one output: sigmoid_cross_entropy)");
   if (optimizer_.entry->name == "delta_rule") check_delta_rule(network.spec(), *loss_.entry);
   base_rate_ = optimizer_.values[0];
-  for (int i = 0; i < update_kernel<T>(optimizer_.index).states_used(optimizer_.values); ++i)
+  tensors_ = tensor_settings(network.tensors(), optimizer_, control_);
+  if (control_.mixup > 0 && loss_.entry->target == Target::label)
+    throw std::invalid_argument("mixup: the loss '" + std::string(loss_.entry->name) +
+                                "' takes class labels, which cannot be mixed; allowed: a loss of values or "
+                                "distributions, such as softmax_cross_entropy with one-hot rows");
+  if (control_.dp_clip_norm) {
+    const engine::Plan<T> plan(network, {.max_rows = 1, .training = true});
+    for (const auto& op : plan.ops())
+      if (!op->has_row_norms())
+        throw std::invalid_argument("dp_clip_norm: layer '" + op->layer + "' (" + op->describe() +
+                                    ") has no gradient norm per row; allowed: dense layers, and layers "
+                                    "without parameters that treat every row by itself");
+  }
+  rule_states_ = update_kernel<T>(optimizer_.index).states_used(optimizer_.values);
+  for (int i = 0; i < rule_states_ + (averages() ? 1 : 0); ++i)
     states_.emplace_back(network.parameters().size());
 }
 
 template <class T>
 TrainerSpec Trainer<T>::spec() const {
-  TrainerSpec spec{
-      catalog::spec_of(loss_), catalog::spec_of(optimizer_), {}, {}, clip_norm_, clip_value_, seed_};
+  TrainerSpec spec{catalog::spec_of(loss_),
+                   catalog::spec_of(optimizer_),
+                   {},
+                   {},
+                   clip_norm_,
+                   clip_value_,
+                   seed_,
+                   control_};
   spec.optimizer.settings[0].value = base_rate_;
   for (const Choice& c : schedule_) spec.schedule.push_back(catalog::spec_of(c));
   for (const Choice& c : metrics_) spec.metrics.push_back(catalog::spec_of(c));
@@ -141,6 +163,30 @@ void Trainer<T>::set_learning_rate(double rate) {
   base_rate_ = catalog::resolve(*optimizer_.entry, std::span(&setting, 1))[0];
 }
 
+// Whether gradients are written out before the rule sees them.
+template <class T>
+bool Trainer<T>::updates_separately() const {
+  return clip_norm_ || clip_value_ || control_.dp_clip_norm ||
+         std::ranges::any_of(tensors_, [](const auto& t) { return t.penalized() || t.max_norm > 0; });
+}
+
+template <class T>
+bool Trainer<T>::penalized() const {
+  return std::ranges::any_of(tensors_, &TensorSettings::penalized);
+}
+
+template <class T>
+double Trainer<T>::penalty(const TensorSettings& tensor, std::ptrdiff_t begin, std::ptrdiff_t end) const {
+  const T* w = network_.parameters().data();
+  double sum = tensor.l2 > 0 ? tensor.l2 * engine::squared_norm(w + begin, end - begin) : 0;
+  if (tensor.l1 > 0) {
+    double magnitudes = 0;
+    for (std::ptrdiff_t i = begin; i < end; ++i) magnitudes += std::abs(static_cast<double>(w[i]));
+    sum += tensor.l1 * magnitudes;
+  }
+  return sum;
+}
+
 template <class T>
 void Trainer<T>::check(const Data<T>& data) const {
   if (data.rows < 1) throw std::invalid_argument("trainer: no rows of data given");
@@ -158,6 +204,14 @@ void Trainer<T>::check(const Data<T>& data) const {
                                     std::to_string(data.label[i]) + " in row " + std::to_string(i) +
                                     " is not allowed; allowed: 0 to " +
                                     std::to_string(network_.output_width() - 1));
+}
+
+template <class T>
+void Trainer<T>::check_training(const Data<T>& data) const {
+  check(data);
+  if (data.weight && (control_.mixup > 0 || control_.dp_clip_norm))
+    throw std::invalid_argument(std::string(control_.mixup > 0 ? "mixup" : "dp_clip_norm") +
+                                ": weights of rows are given; allowed: none");
 }
 
 template <class T>
@@ -230,7 +284,7 @@ Figures Trainer<T>::finish(const std::vector<double>& sums) const {
 
 template <class T>
 EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& options) {
-  check(data);
+  check_training(data);
   const auto start = std::chrono::steady_clock::now();
   const std::ptrdiff_t batch = options.batch_size > 0 ? std::min(options.batch_size, data.rows) : data.rows;
   const std::ptrdiff_t all = (data.rows + batch - 1) / batch;
@@ -240,7 +294,7 @@ EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& optio
   Run& loop = run(batch);
   const std::uint32_t* rows = options.shuffle ? order(data.rows, options.epoch).data() : nullptr;
   EpochResult result;
-  result.stopped = loop.steps(data, rows, &options.poll, first, last, options.epoch);
+  result.stopped = loop.steps(data, rows, &options.poll, first, last, options.epoch, all);
   result.steps = loop.done();
   result.learning_rate = loop.last_rate();
   result.figures = finish(sums_);
@@ -250,12 +304,12 @@ EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& optio
 
 template <class T>
 Figures Trainer<T>::step(const Data<T>& data) {
-  check(data);
+  check_training(data);
   std::vector<double> epoch_sums(sum_count(), 0.0);
   std::swap(epoch_sums, sums_);
   Figures figures;
   try {
-    run(data.rows).steps(data, nullptr, nullptr, 0, 1, 0);
+    run(data.rows).steps(data, nullptr, nullptr, 0, 1, 0, 0);
     figures = finish(sums_);
   } catch (...) {
     std::swap(epoch_sums, sums_);
@@ -306,7 +360,10 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size,
   });
   std::vector<double> sums(sum_count(), 0.0);
   add_up(rows_of(0, data.rows), losses.data(), sums);
-  return finish(sums);
+  Figures figures = finish(sums);
+  for (const TensorSettings& t : tensors_)
+    if (t.penalized()) figures.loss += penalty(t, t.offset, t.offset + t.size());
+  return figures;
 }
 
 template <class T>
@@ -315,7 +372,7 @@ std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
     throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) +
                                 " is not allowed; allowed: 1 or more");
   const engine::Plan<T> plan(network_, {.max_rows = batch_size, .training = true});
-  const bool fused = !clip_norm_ && !clip_value_;
+  const bool fused = !updates_separately();
   return plan.explain(plan.useful_threads(batch_size, engine::threads()), states_.size(),
                       optimizer_.entry->class_name, fused);
 }

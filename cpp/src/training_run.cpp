@@ -8,7 +8,6 @@ namespace deltarule {
 namespace {
 
 constexpr int no_op = 1 << 30;
-constexpr std::ptrdiff_t chunk = 16384;  // elements of a task of a separate update
 
 }  // namespace
 
@@ -26,13 +25,27 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   labels_.resize(static_cast<std::size_t>(batch));
   weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
   update_.kernel = &update_kernel<T>(trainer.optimizer_.index);
-  update_.states = static_cast<int>(trainer.states_.size());
-  update_.fused = !trainer.clip_norm_ && !trainer.clip_value_;
+  update_.states = trainer.rule_states_;
+  update_.fused = !trainer.updates_separately();
   update_.parameters = trainer.network_.parameters().data();
   if (!update_.fused) update_.gradients = trainer.network_.gradients().data();
-  for (std::size_t i = 0; i < trainer.states_.size(); ++i) update_.state[i] = trainer.states_[i].data();
+  for (std::size_t i = 0; i < static_cast<std::size_t>(trainer.rule_states_); ++i)
+    update_.state[i] = trainer.states_[i].data();
   update_.failed_op = &failed_op_;
-  if (trainer.clip_norm_) norms_.assign((trainer.network_.parameters().size() + chunk - 1) / chunk, 0.0);
+  for (const TensorSettings& t : trainer.tensors_) {
+    const Kind kind{t.values, t.learning_rate_factor};
+    const auto known = std::ranges::find(kinds_, kind);
+    tensor_constants_.push_back({t.offset, static_cast<std::size_t>(known - kinds_.begin())});
+    if (known == kinds_.end()) kinds_.push_back(kind);
+  }
+  if (kinds_.empty()) kinds_.push_back({trainer.optimizer_.values, 1});  // nothing to train
+  constants_.resize(kinds_.size());
+  update_.constants = constants_;
+  if (kinds_.size() > 1) update_.tensors = tensor_constants_;
+  cut();
+  averages_apart_ = trainer.averages() && !columns_.empty();
+  if (trainer.averages() && !averages_apart_) update_.average = trainer.states_.back().data();
+  if (trainer.control_.dp_clip_norm) row_norms_.resize(static_cast<std::size_t>(batch));
 }
 
 template <class T>
@@ -43,7 +56,7 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
   if (data_.weight || some_ignored_) {
     weight = 0;
     for (std::ptrdiff_t i = 0; i < rows_; ++i) {
-      const auto at = order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i;
+      const auto at = place(i);
       if (data_.weight) weights_.data()[i] = data_.weight[at];
       if (some_ignored_ && data_.label[at] == ignored_) continue;
       weight += data_.weight ? static_cast<double>(data_.weight[at]) : 1.0;
@@ -52,8 +65,21 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
   scale_ = weight > 0 ? 1 / weight : 0;
   step_number_ = static_cast<std::uint64_t>(trainer_.step_);
   rate_ = trainer_.learning_rate();
-  update_.constants =
-      update_.kernel->prepare(trainer_.optimizer_.values, rate_, static_cast<double>(trainer_.step_ + 1));
+  for (std::size_t i = 0; i < kinds_.size(); ++i)
+    constants_[i] = update_.kernel->prepare(kinds_[i].values, rate_ * kinds_[i].learning_rate_factor,
+                                            static_cast<double>(trainer_.step_ + 1));
+  average_rate_ = 0;
+  const TrainingControl& control = trainer_.control_;
+  if (control.ema_decay) average_rate_ = static_cast<T>(trainer_.averaged_ == 0 ? 1 : 1 - *control.ema_decay);
+  if (control.swa_start && all_ > 0 && step + 1 == all_ && epoch_ >= *control.swa_start)
+    average_rate_ = static_cast<T>(1 / static_cast<double>(trainer_.averaged_ + 1));
+  update_.average_rate = average_rate_;
+  // A row's partner in mixup is as many rows further on.
+  partner_ = 0;
+  if (control.mixup > 0 && rows_ > 1) {
+    engine::PhiloxSequence random(engine::philox_key(trainer_.seed_, engine::Stream::mixup, 0), step_number_);
+    partner_ = 1 + static_cast<std::ptrdiff_t>(random.below(static_cast<std::uint32_t>(rows_ - 1)));
+  }
   failed_op_.store(no_op, std::memory_order_relaxed);
 }
 
@@ -61,10 +87,11 @@ template <class T>
 void Trainer<T>::Run::load(engine::Tile tile, engine::View<T> input) {
   for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
     std::copy_n(row(i), width_, input.at(i));
-    const auto at = order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i;
+    const auto at = place(i);
     if (data_.label) labels_[static_cast<std::size_t>(i)] = data_.label[at];
     if (data_.target)
       std::copy_n(data_.target + at * target_width_, target_width_, targets_.data() + i * target_width_);
+    if (partner_ > 0) mix(i, input.at(i));
   }
 }
 
@@ -102,12 +129,6 @@ void Trainer<T>::Run::count_in(engine::View<const T> prediction) {
 }
 
 template <class T>
-int Trainer<T>::Run::chunks() const {
-  return static_cast<int>((static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size()) + chunk - 1) /
-                          chunk);
-}
-
-template <class T>
 int Trainer<T>::Run::tasks_of_stage() const {
   switch (stage_) {
     case Stage::first_refresh:
@@ -117,10 +138,14 @@ int Trainer<T>::Run::tasks_of_stage() const {
       return machine_.tasks(machine_.plan().step_phases()[phase_], rows_);
     case Stage::weights:
       return 1 + machine_.weight_tasks();
-    case Stage::clip_values:
-    case Stage::norms:
+    case Stage::row_norms:
+      return static_cast<int>((rows_ + machine_.plan().tile_rows() - 1) / machine_.plan().tile_rows());
+    case Stage::adjust:
     case Stage::apply:
-      return chunks();
+    case Stage::average:
+      return static_cast<int>(pieces_.size());
+    case Stage::constrain:
+      return static_cast<int>(columns_.size());
   }
   return 0;
 }
@@ -137,9 +162,7 @@ void Trainer<T>::Run::poll() {
 template <class T>
 void Trainer<T>::Run::run_task(int thread, int task) {
   if (thread == 0) poll();
-  const auto size = static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size());
-  const std::ptrdiff_t begin = task * chunk, end = std::min(size, begin + chunk);
-  T* gradients = update_.gradients;
+  const auto at = static_cast<std::size_t>(task);
   switch (stage_) {
     case Stage::first_refresh:
     case Stage::refresh:
@@ -162,40 +185,26 @@ void Trainer<T>::Run::run_task(int thread, int task) {
             machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task - 1);
       break;
     }
-    case Stage::clip_values: {
-      const T limit = static_cast<T>(*trainer_.clip_value_);
-      for (std::ptrdiff_t i = begin; i < end; ++i) gradients[i] = std::clamp(gradients[i], -limit, limit);
+    case Stage::row_norms: {
+      const std::ptrdiff_t begin = task * machine_.plan().tile_rows();
+      clip_rows({begin, std::min(rows_, begin + machine_.plan().tile_rows()), task},
+                machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_));
       break;
     }
-    case Stage::norms: {
-      double sum = 0;
-      for (std::ptrdiff_t i = begin; i < end; ++i)
-        sum += static_cast<double>(gradients[i]) * static_cast<double>(gradients[i]);
-      norms_[static_cast<std::size_t>(task)] = sum;
+    case Stage::adjust:
+      adjust(at);
       break;
-    }
     case Stage::apply:
-      apply_chunk(task);
+      apply(pieces_[at]);
       break;
-  }
-}
-
-template <class T>
-void Trainer<T>::Run::apply_chunk(int task) {
-  const auto size = static_cast<std::ptrdiff_t>(trainer_.network_.parameters().size());
-  const std::ptrdiff_t begin = task * chunk, end = std::min(size, begin + chunk);
-  T* gradients = update_.gradients;
-  if (factor_ != 1)
-    for (std::ptrdiff_t i = begin; i < end; ++i)
-      gradients[i] = static_cast<T>(static_cast<double>(gradients[i]) * factor_);
-  if (update_.apply(begin, 1, end - begin, end - begin, gradients + begin, end - begin)) return;
-  for (const Tensor& t : trainer_.network_.tensors()) {  // the layer of the first bad number
-    if (!t.trained() || t.offset + t.size() <= begin || t.offset >= end) continue;
-    const auto from = std::max(begin, t.offset), to = std::min(end, t.offset + t.size());
-    const T* w = trainer_.network_.parameters().data();
-    if (std::all_of(w + from, w + to, [](T x) { return std::isfinite(x); })) continue;
-    for (const auto& op : machine_.plan().ops())
-      if (op->layer == t.layer) return update_.fail(op->number);
+    case Stage::constrain:
+      constrain(columns_[at]);
+      break;
+    case Stage::average:
+      engine::move_average(pieces_[at].end - pieces_[at].begin, average_rate_,
+                           update_.parameters + pieces_[at].begin,
+                           trainer_.states_.back().data() + pieces_[at].begin);
+      break;
   }
 }
 
@@ -228,23 +237,19 @@ void Trainer<T>::Run::complete() {
       if (++phase_ < machine_.plan().step_phases().size()) return enter(Stage::tiles);
       if (asked_.load()) return leave(End::stopped);
       if (bad_loss_.load()) return leave(End::bad_loss);
+      return enter(trainer_.control_.dp_clip_norm ? Stage::row_norms : Stage::weights);
+    case Stage::row_norms:
       return enter(Stage::weights);
     case Stage::weights:
-      if (update_.fused) return end_step();
-      factor_ = 1;
-      if (trainer_.clip_value_) return enter(Stage::clip_values);
-      [[fallthrough]];
-    case Stage::clip_values:
-      if (trainer_.clip_norm_) return enter(Stage::norms);
+      return update_.fused ? end_step() : enter(Stage::adjust);
+    case Stage::adjust:
+      fold_adjusted();
       return enter(Stage::apply);
-    case Stage::norms: {
-      double sum = 0;
-      for (const double s : norms_) sum += s;
-      const double norm = std::sqrt(sum);
-      if (norm > *trainer_.clip_norm_) factor_ = *trainer_.clip_norm_ / norm;
-      return enter(Stage::apply);
-    }
     case Stage::apply:
+      return enter(Stage::constrain);
+    case Stage::constrain:
+      return enter(averages_apart_ && average_rate_ > 0 ? Stage::average : Stage::refresh);
+    case Stage::average:
       return enter(Stage::refresh);
     case Stage::refresh:
       return end_step();
@@ -255,6 +260,7 @@ template <class T>
 void Trainer<T>::Run::end_step() {
   ++trainer_.step_;
   ++done_;
+  if (average_rate_ > 0) ++trainer_.averaged_;
   if (failed_op_.load(std::memory_order_relaxed) != no_op) return leave(End::bad_weight);
   if (asked_.load()) return leave(End::stopped);
   if (++step_ == last_) return leave(End::finished);
@@ -303,6 +309,7 @@ void Trainer<T>::Run::take_snapshot() {
     copy(trainer_.states_[i].span(), snapshot_.states[i]);
   snapshot_.sums = trainer_.sums_;
   snapshot_.step = trainer_.step_;
+  snapshot_.averaged = trainer_.averaged_;
 }
 
 template <class T>
@@ -313,6 +320,7 @@ void Trainer<T>::Run::restore_snapshot() {
     std::ranges::copy(snapshot_.states[i].span(), trainer_.states_[i].data());
   trainer_.sums_ = snapshot_.sums;
   trainer_.step_ = snapshot_.step;
+  trainer_.averaged_ = snapshot_.averaged;
 }
 
 template <class T>
@@ -330,13 +338,15 @@ std::string Trainer<T>::Run::first_bad_layer() {
 template <class T>
 bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
                             const std::function<bool()>* poll, std::ptrdiff_t first, std::ptrdiff_t last,
-                            std::int64_t epoch) {
+                            std::int64_t epoch, std::ptrdiff_t all) {
   data_ = data;
   order_ = order;
   some_ignored_ = data.label && ignored_ != no_label &&
                   std::find(data.label, data.label + data.rows, ignored_) != data.label + data.rows;
   poll_ = poll;
   done_ = 0;
+  epoch_ = epoch;
+  all_ = all;
   if (data.target && targets_.size() == 0)
     targets_ = engine::Buffer<T>(static_cast<std::size_t>(batch_ * target_width_));
   // Training gives the same bits every time, so the state before a bad step is had by going through the steps

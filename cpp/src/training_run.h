@@ -14,9 +14,9 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
 
   engine::Machine<T>& machine() { return machine_; }
   // Steps first .. last - 1 of an epoch over these rows, in this order (null: as they lie). True when poll
-  // asked to stop. Throws NonFiniteError.
+  // asked to stop. Throws NonFiniteError. `all` steps make the epoch; 0: these are not of an epoch.
   bool steps(const Data<T>& data, const std::uint32_t* order, const std::function<bool()>* poll,
-             std::ptrdiff_t first, std::ptrdiff_t last, std::int64_t epoch);
+             std::ptrdiff_t first, std::ptrdiff_t last, std::int64_t epoch, std::ptrdiff_t all);
   std::ptrdiff_t done() const { return done_; }
   double last_rate() const { return rate_; }
 
@@ -26,7 +26,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
  private:
   enum class End { finished, stopped, bad_loss, bad_weight };
   // What threads do at one time; they share the tasks of a stage.
-  enum class Stage { first_refresh, tiles, weights, clip_values, norms, apply, refresh };
+  enum class Stage { first_refresh, tiles, row_norms, weights, adjust, apply, constrain, average, refresh };
   End run(std::ptrdiff_t first, std::ptrdiff_t last, bool polling);
   void prepare(std::ptrdiff_t step);
   void run_task(int thread, int task);
@@ -34,23 +34,37 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void enter(Stage stage);
   void end_step();
   void leave(End end);
-  void apply_chunk(int task);
-  int chunks() const;
+  // The update apart from the gradient's computation: training_update.cpp.
+  struct Piece {
+    const TensorSettings* tensor;
+    std::ptrdiff_t begin, end;  // of the flat buffer
+  };
+  struct Columns {
+    const TensorSettings* tensor;
+    std::ptrdiff_t begin, end;
+  };
+  void cut();
+  void clip_rows(engine::Tile tile, const engine::Context<T>& context);
+  void adjust(std::size_t task);
+  void apply(const Piece& piece);
+  void constrain(const Columns& columns);
+  void fail(const TensorSettings& tensor);
+  void fold_adjusted();
+  void mix(std::ptrdiff_t i, T* input);
+  std::ptrdiff_t place(std::ptrdiff_t i) const {
+    return order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i;
+  }
   int tasks_of_stage() const;
   void poll();
   void count_in(engine::View<const T> prediction);
   std::string first_bad_layer();
-  const T* row(std::ptrdiff_t i) const {
-    return data_.x +
-           static_cast<std::ptrdiff_t>(order_ ? order_[begin_ + i] : static_cast<std::uint32_t>(begin_ + i)) *
-               width_;
-  }
+  const T* row(std::ptrdiff_t i) const { return data_.x + place(i) * width_; }
 
   struct Snapshot {
     engine::Buffer<T> parameters, statistics;
     std::vector<engine::Buffer<T>> states;
     std::vector<double> sums;
-    std::int64_t step = 0;
+    std::int64_t step = 0, averaged = 0;
   };
   // Puts the point that is trained at in place of the weights, and back however training ends.
   struct Exchange {
@@ -78,11 +92,24 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   // The step under way; written by the one thread that completes a stage.
   Stage stage_ = Stage::tiles;
   std::size_t phase_ = 0;  // of the plan, in Stage::tiles
-  std::ptrdiff_t step_ = 0, last_ = 0;
+  std::ptrdiff_t step_ = 0, last_ = 0, all_ = 0, partner_ = 0;
+  std::int64_t epoch_ = 0;
   double factor_ = 1;  // of clip_norm
   std::ptrdiff_t begin_ = 0, rows_ = 0, done_ = 0;
   double rate_ = 0, scale_ = 1;
   engine::Update<T> update_{};
+  T average_rate_ = 0;
+  bool averages_apart_ = false;  // after a constraint, not with the update
+  struct Kind {
+    Values values;
+    double learning_rate_factor;
+    bool operator==(const Kind&) const = default;
+  };
+  std::vector<Kind> kinds_;
+  std::vector<Values> constants_;
+  std::vector<engine::TensorConstants> tensor_constants_;
+  std::vector<Piece> pieces_;
+  std::vector<Columns> columns_;
   std::uint64_t step_number_ = 0;
   std::atomic<int> failed_op_{0};
   End end_ = End::finished;
@@ -92,7 +119,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::chrono::steady_clock::time_point next_poll_{};
 
   std::vector<std::int32_t> labels_;
-  std::vector<double> losses_, norms_;
+  std::vector<double> losses_, norms_, penalties_, row_norms_;
   engine::Buffer<T> targets_, weights_;
 };
 

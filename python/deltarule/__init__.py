@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import activations, callbacks, initializers, kernels, layers, losses, metrics, optimizers, schedules
 from ._native import core as _core
 from ._threads import get_num_threads, set_num_threads
+from .averaging import EMA, SWA
 from .callbacks import *  # noqa: F403
 from .history import History
 from .initializers import *  # noqa: F403
@@ -36,6 +37,8 @@ NonFiniteError.__module__, NonFiniteError.__doc__ = __name__, "The loss or a wei
 __version__: str = _core.config()["version"]
 
 __all__ = [
+    "EMA",
+    "SWA",
     "EpochPrinter",
     "FormatError",
     "History",

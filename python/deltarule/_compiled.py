@@ -1,11 +1,13 @@
-"""What `Sequential.compile` settles: loss, optimizer, metrics, clipping."""
+"""What `Sequential.compile` settles: loss, optimizer, metrics, training control."""
 
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from . import _check
+from . import _control
+from ._control import Control
 from ._declaration import Declaration
 from ._families import Layer, Loss, Metric, Optimizer, Schedule, ScheduleFunction
 from ._types import Config
@@ -19,8 +21,7 @@ class Compiled(NamedTuple):
     optimizer: Optimizer
     loss: Loss
     metrics: tuple[Metric, ...]
-    clip_norm: float | None
-    clip_value: float | None
+    control: Control = Control()
 
     def names(self, validation: bool) -> list[str]:
         """Figures that an epoch gives."""
@@ -39,11 +40,17 @@ class Compiled(NamedTuple):
                 "optimizer": self.optimizer.rule(),
                 "schedule": [] if schedule is None else schedule.chain(),
                 "metrics": [m.config() for m in self.metrics],
-                "clip_norm": self.clip_norm,
-                "clip_value": self.clip_value,
+                **self.control.settings(),
                 "seed": seed,
             }
         )
+
+    def using_average_at_end(self) -> "Compiled":
+        """The same with `use_at_end` of the average, which the core does not know."""
+        average = self.control.average
+        if average is None:
+            return self
+        return self._replace(control=self.control._replace(average=replace(average, use_at_end=True)))
 
     @classmethod
     def from_settings(cls, text: str) -> "Compiled":
@@ -54,8 +61,7 @@ class Compiled(NamedTuple):
             Optimizer.from_config({**given["optimizer"], "schedule": schedule}),
             Loss.from_config(given["loss"]),
             tuple(Metric.from_config(m) for m in given.get("metrics") or []),
-            given.get("clip_norm"),
-            given.get("clip_value"),
+            Control.from_settings(given),
         )
 
 
@@ -63,8 +69,7 @@ def check(
     optimizer: Any,
     loss: Any,
     metrics: Any,
-    clip_norm: float | None,
-    clip_value: float | None,
+    control: Mapping[str, Any],
     outputs: int | None,
 ) -> Compiled:
     """Turn the arguments of `Sequential.compile` into objects."""
@@ -85,13 +90,8 @@ def check(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{_OPERATION}: metrics holds {name!r} twice")
-    return Compiled(
-        Optimizer.make(optimizer, _OPERATION, "optimizer"),
-        the_loss,
-        tuple(measures),
-        _limit(clip_norm, "clip_norm"),
-        _limit(clip_value, "clip_value"),
-    )
+    rule = Optimizer.make(optimizer, _OPERATION, "optimizer")
+    return Compiled(rule, the_loss, tuple(measures), _control.check(control, rule, the_loss))
 
 
 def warn_about_logits(layers: Sequence[Layer], loss: Loss) -> None:
@@ -117,12 +117,3 @@ def squashed(layers: Sequence[Layer], loss: Loss) -> str | None:
             return str(last.entry["name"])
         break
     return None
-
-
-def _limit(value: float | None, argument: str) -> float | None:
-    if value is None:
-        return None
-    number = _check.real(value, _OPERATION, argument, 0)
-    if number == 0:
-        raise _check.not_allowed(_OPERATION, argument, number, "a number > 0, or None")
-    return number

@@ -146,6 +146,7 @@ class Network:
 
 class Trainer:
     step: int
+    averaged: int
     learning_rate: float
     def __init__(self, network: Network, settings: str) -> None: ...
     def set_rates(self, rates: list[float]) -> None: ...

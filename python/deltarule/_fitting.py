@@ -72,6 +72,12 @@ def plan(
         validation = _validation(model, network, validation_data)
     elif fraction:
         train, validation = split(train, fraction, _OPERATION)
+    control = compiled.control
+    if (control.mixup or control.dp_clip_norm) and (sample_weight is not None or class_weight is not None):
+        with_what = "mixup" if control.mixup else "dp_clip_norm"
+        raise ValueError(
+            f"{_OPERATION}: sample_weight or class_weight is given; allowed: neither with {with_what}"
+        )
     if class_weight is not None:
         task = model._task(network, compiled)
         train = task.with_class_weight(train, class_weight, _OPERATION)
@@ -110,6 +116,9 @@ def run(model: "Sequential", plan: Plan) -> History:
                 break
         for callback in plan.callbacks:
             callback.on_train_end(logs)
+        average = model._require_compiled(_OPERATION).control.average
+        if average is not None and average.use_at_end and trainer.averaged > 0:
+            model.set_weights(model.average_weights())
     finally:
         trainer.clear_data()
         for callback in plan.callbacks:

@@ -39,6 +39,9 @@ def save(model: Sequential, path: str | Path) -> None:
         )
     trainer = None if model._compiled is None else model._ready(network)
     extra = {"name": model.name, "epoch": model.epoch, "adapted": model._adapted, "metadata": model.metadata}
+    average = None if model._compiled is None else model._compiled.control.average
+    if average is not None:
+        extra["use_average_at_end"] = average.use_at_end
     core.save(os.fspath(path), network, trainer, json.dumps(extra))
 
 
@@ -51,6 +54,8 @@ def load(cls: type[_S], path: str | Path) -> _S:
     model.epoch = extra.get("epoch", 0)
     model._adapted = extra.get("adapted", True)
     model.metadata = extra.get("metadata", {})
+    if extra.get("use_average_at_end") and model._compiled is not None:
+        model._compiled = model._compiled.using_average_at_end()
     return model
 
 
@@ -72,8 +77,8 @@ def pickled(model: Sequential) -> tuple[Any, ...]:
     if model._network is not None:
         state["_weights"] = (model._network.input_width, model.get_weights())
     if model._trainer is not None:
-        settings, step, arrays = _progress(model._trainer)
-        state["_progress"] = (settings, step, {name: a.copy() for name, a in arrays.items()})
+        settings, counts, arrays = _progress(model._trainer)
+        state["_progress"] = (settings, counts, {name: a.copy() for name, a in arrays.items()})
     return _unpickled, (type(model), state)
 
 
@@ -89,15 +94,17 @@ def _unpickled(cls: type[_S], state: dict[str, Any]) -> _S:
     return model
 
 
-def _progress(trainer: core.Trainer) -> tuple[str, int, dict[str, Array]]:
-    """Settings (with the current base learning rate), steps done and optimizer state."""
-    return trainer.settings(), trainer.step, trainer.states()
+def _progress(trainer: core.Trainer) -> tuple[str, tuple[int, int], dict[str, Array]]:
+    """Settings (with the current base learning rate), steps done and averaged, optimizer state."""
+    return trainer.settings(), (trainer.step, trainer.averaged), trainer.states()
 
 
-def _trainer(network: core.Network, settings: str, step: int, arrays: dict[str, Array]) -> core.Trainer:
+def _trainer(
+    network: core.Network, settings: str, counts: tuple[int, int], arrays: dict[str, Array]
+) -> core.Trainer:
     """Trainer that goes on where another one was."""
     trainer = core.Trainer(network, settings)
-    trainer.step = step
+    trainer.step, trainer.averaged = counts
     for name, own in trainer.states().items():
         own[...] = arrays[name]
     return trainer

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _check, _compiled, _fitting, _storage
+from . import _averages, _check, _compiled, _fitting, _storage
 from ._data import Data, Task
 from ._families import Layer, Loss, Metric, Optimizer, ScheduleFunction
 from ._native import core
 from ._stack import Stack
 from ._types import Array, ArrayLike
+from .averaging import EMA, SWA
 from .history import History
 
 if TYPE_CHECKING:
@@ -81,6 +83,15 @@ class Sequential(Stack):
         *,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        parameter_groups: Iterable[Mapping[str, Any]] = (),
+        decay_exclude: str | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        max_norm: float | None = None,
+        mixup: float = 0.0,
+        average: EMA | SWA | None = None,
+        dp_clip_norm: float | None = None,
+        dp_noise_multiplier: float = 0.0,
     ) -> None:
         """Settle how the network is trained. Compiling again starts with a fresh optimizer state.
 
@@ -96,6 +107,27 @@ class Sequential(Stack):
             Largest Euclidean norm of the gradient of all parameters together.
         clip_value : float, optional
             Largest size of every single gradient.
+        parameter_groups : list of dict, default ()
+            Other settings for some parameters: ``{"match": "dense_1.*", "learning_rate_factor": 0.1}``.
+            `match` is a name as in `parameters`, with * and ?; settings are learning_rate_factor,
+            weight_decay, l1, l2, max_norm. A later group goes before an earlier one.
+        decay_exclude : "bias_and_norm", optional
+            Leaves biases, gains and shifts out of the optimizer's weight_decay.
+        l1, l2 : float, default 0.0
+            Add ``l1 * sum(|w|) + l2 * sum(w**2)`` over all weights (not biases, gains and shifts) to the
+            loss. The reported loss contains it.
+        max_norm : float, optional
+            Largest Euclidean norm of the weights into one unit (a column of a weight matrix); larger ones
+            are scaled down after each step.
+        mixup : float, default 0.0
+            Train on mixed pairs of rows of a batch, ``s * row + (1 - s) * other``, targets likewise, with s
+            from Beta(mixup, mixup) for every row (Zhang et al. 2018). 0 is off.
+        average : EMA or SWA, optional
+            Keep an average of the weights; see `average_weights` and `use_average`.
+        dp_clip_norm, dp_noise_multiplier : float, optional
+            DP-SGD (Abadi et al. 2016): the gradient of every row is scaled down to the norm `dp_clip_norm`,
+            and normal noise of deviation ``dp_noise_multiplier * dp_clip_norm / rows`` is added to their
+            mean. The noise follows from the seed: keep it secret. docs/privacy.md tells of the budget.
 
         Raises
         ------
@@ -110,7 +142,14 @@ class Sequential(Stack):
         outputs = None if self._network is None else self._network.output_width
         if outputs is None:
             outputs = next((la.units for la in reversed(self._layers) if "units" in la.order), None)
-        compiled = _compiled.check(optimizer, loss, metrics, clip_norm, clip_value, outputs)
+        # fmt: off
+        control = {
+            "clip_norm": clip_norm, "clip_value": clip_value, "parameter_groups": parameter_groups,
+            "decay_exclude": decay_exclude, "l1": l1, "l2": l2, "max_norm": max_norm, "mixup": mixup,
+            "average": average, "dp_clip_norm": dp_clip_norm, "dp_noise_multiplier": dp_noise_multiplier,
+        }
+        # fmt: on
+        compiled = _compiled.check(optimizer, loss, metrics, control, outputs)
         _compiled.warn_about_logits(self._layers, compiled.loss)
         self._compiled, self._trainer = compiled, None
 
@@ -260,9 +299,20 @@ class Sequential(Stack):
             return np.asarray(probability[:, 0] > 0.5, dtype=np.int32)
         return np.asarray(probability.argmax(axis=1), dtype=np.int32)
 
+    def average_weights(self) -> dict[str, Array]:
+        """Copies of the averaged weights, as `get_weights` gives the weights, for `compile(average=...)`.
+
+        Statistics such as running means are not averaged: they are those of the network.
+        """
+        return _averages.averaged(self)
+
+    def use_average(self) -> AbstractContextManager[None]:
+        """Put the averaged weights into the network for a ``with`` block, and the own ones back after it."""
+        return _averages.swapped(self)
+
     @property
     def compiled(self) -> _compiled.Compiled | None:
-        """Settings that `compile` made: optimizer, loss, metrics, clip_norm, clip_value."""
+        """Settings that `compile` made: optimizer, loss, metrics, control."""
         return self._compiled
 
     @property

@@ -4,6 +4,7 @@
 #include <deltarule/engine/machine.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/network.h>
+#include <deltarule/training_control.h>
 #include <functional>
 #include <optional>
 
@@ -17,6 +18,7 @@ struct TrainerSpec {
   std::optional<double> clip_norm = {};   // largest global norm of the gradient
   std::optional<double> clip_value = {};  // largest magnitude of an element of it
   std::uint64_t seed = 0;
+  TrainingControl control = {};
 };
 
 // Rows of data; target for losses of values and distributions, label for losses of classes. Nothing is
@@ -84,9 +86,15 @@ class Trainer {
   void set_rates(std::vector<double> rates);
   const Choice& loss() const { return loss_; }
   Network<T>& network() { return network_; }
-  // Arrays the rule keeps beside the parameters, laid out as those are.
+  // How many states of the weights the average holds so far (of ema_decay, swa_start).
+  std::int64_t averaged() const { return averaged_; }
+  void set_averaged(std::int64_t count) { averaged_ = count; }
+  // Arrays the rule keeps beside the parameters, laid out as those are; the average of the weights is the
+  // last.
   int state_count() const { return static_cast<int>(states_.size()); }
-  std::string_view state_name(int i) const { return optimizer_.entry->states[static_cast<std::size_t>(i)]; }
+  std::string_view state_name(int i) const {
+    return i < rule_states_ ? optimizer_.entry->states[static_cast<std::size_t>(i)] : "average";
+  }
   std::span<T> state(int i) { return states_[static_cast<std::size_t>(i)].span(); }
   std::span<const T> state(int i) const { return states_[static_cast<std::size_t>(i)].span(); }
   std::string explain_plan(std::ptrdiff_t batch_size);
@@ -95,7 +103,12 @@ class Trainer {
   class Run;
   Run& run(std::ptrdiff_t rows);
   void check(const Data<T>& data) const;
+  void check_training(const Data<T>& data) const;
   const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
+  bool averages() const { return control_.ema_decay || control_.swa_start; }
+  bool updates_separately() const;
+  bool penalized() const;
+  double penalty(const TensorSettings& tensor, std::ptrdiff_t begin, std::ptrdiff_t end) const;
   Figures finish(const std::vector<double>& sums) const;
   std::size_t sum_count() const;
   void add_up(const LossRows<T>& rows, const double* losses, std::vector<double>& sums) const;
@@ -105,7 +118,10 @@ class Trainer {
   std::vector<Choice> schedule_, metrics_;
   std::optional<double> clip_norm_, clip_value_;
   std::uint64_t seed_;
-  std::int64_t step_ = 0;
+  TrainingControl control_;
+  std::vector<TensorSettings> tensors_;
+  int rule_states_ = 0;
+  std::int64_t step_ = 0, averaged_ = 0;
   double base_rate_;
   std::vector<double> rates_;  // of the steps from rates_from_ on
   std::int64_t rates_from_ = 0;

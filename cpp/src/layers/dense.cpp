@@ -3,6 +3,7 @@
 
 #include <deltarule/engine/gemm.h>
 #include <deltarule/engine/reduce.h>
+#include <deltarule/engine/squares.h>
 #include <deltarule/engine/tangent.h>
 
 namespace deltarule {
@@ -181,6 +182,20 @@ class DenseOp final : public Op<T>, public Tangent<T> {
       if (update.fused && !update.apply(b_.offset + j, 1, columns, columns, sums, columns))
         update.fail(this->number);
     }
+  }
+
+  // dW of row i is the outer product of x_i and g_i, so its norm is the product of theirs.
+  bool has_row_norms() const override { return true; }
+  void add_row_norms(const Context<T>& c, Tile tile, double* squared) override {
+    const auto x = value(c, in_), g = gradient(c, out_);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
+      squared[i] += (squared_norm(x.at(i), inputs_) + (b_.data ? 1 : 0)) * squared_norm(g.at(i), outputs_);
+  }
+  void scale_rows(const Context<T>& c, Tile tile, const double* factors) override {
+    const auto g = gradient(c, out_);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
+      for (std::ptrdiff_t j = 0; j < outputs_; ++j)
+        g.at(i)[j] = static_cast<T>(static_cast<double>(g.at(i)[j]) * factors[i]);
   }
 
   int refresh_tasks() const override { return transposed_.size() > 0 ? static_cast<int>(row_pieces()) : 0; }

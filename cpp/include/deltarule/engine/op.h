@@ -3,6 +3,7 @@
 
 #include <deltarule/engine/arena.h>
 #include <deltarule/update_kernel.h>
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <span>
@@ -26,18 +27,36 @@ struct Tile {
   std::ptrdiff_t rows() const { return end - begin; }
 };
 
+// Which constants a parameter tensor is updated with.
+struct TensorConstants {
+  std::ptrdiff_t offset;  // of the tensor
+  std::size_t which;
+};
+
+// a + rate * (w - a); w itself where the rate is one.
+template <class T>
+void move_average(std::ptrdiff_t n, T rate, const T* w, T* a) {
+  if (rate == 1)
+    std::copy_n(w, n, a);
+  else
+    for (std::ptrdiff_t i = 0; i < n; ++i) a[i] += rate * (w[i] - a[i]);
+}
+
 // The flat buffers of a network and the update rule. With `fused`, a block of the gradient becomes new
 // weights while it is hot and is never stored.
 template <class T>
 struct Update {
   const UpdateKernel<T>* kernel = nullptr;
-  Values constants{};
+  std::span<const Values> constants{};         // one, or as many as there are kinds of parameters
+  std::span<const TensorConstants> tensors{};  // by offset; none: the first constants for all
   int states = 0;
   bool fused = false;
   bool keep_statistics = true;  // running means move along
   T* parameters = nullptr;
   T* gradients = nullptr;
   std::array<T*, max_states> state{};
+  T* average = nullptr;  // of the weights; moves along with every update
+  T average_rate = 0;
   std::atomic<int>* failed_op = nullptr;  // smallest number of an op whose new weights are not finite
 
   void fail(int op) const {
@@ -45,12 +64,24 @@ struct Update {
     while (op < seen && !failed_op->compare_exchange_weak(seen, op)) {
     }
   }
+  const Values& constants_at(std::ptrdiff_t offset) const {
+    if (tensors.empty()) return constants[0];
+    const auto next =
+        std::upper_bound(tensors.begin(), tensors.end(), offset,
+                         [](std::ptrdiff_t at, const TensorConstants& t) { return at < t.offset; });
+    return constants[std::prev(next)->which];
+  }
+  // A block that lies in one tensor.
   bool apply(std::ptrdiff_t offset, std::ptrdiff_t rows, std::ptrdiff_t columns, std::ptrdiff_t row,
              const T* gradient, std::ptrdiff_t gradient_row) const {
     UpdateBlock<T> block{rows, columns, gradient, gradient_row, parameters + offset, row, {}};
     for (int i = 0; i < states; ++i)
       block.state[static_cast<std::size_t>(i)] = state[static_cast<std::size_t>(i)] + offset;
-    return kernel->update(constants, states, block);
+    const bool finite = kernel->update(constants_at(offset), states, block);
+    if (average && average_rate > 0)
+      for (std::ptrdiff_t r = 0; r < rows; ++r)
+        move_average(columns, average_rate, block.weight + r * row, average + offset + r * row);
+    return finite;
   }
 };
 
@@ -97,6 +128,11 @@ class Op {
   // Gradients of the parameters over the whole batch, and their update.
   virtual int weight_tasks() const { return 0; }
   virtual void weight_task(const Context<T>&, int) {}
+  // The gradient of the parameters by one row alone: add_row_norms adds its squared norm to the row's number,
+  // scale_rows multiplies it. Only where no row depends on another one.
+  virtual bool has_row_norms() const { return weight_tasks() == 0 && !needs_batch(); }
+  virtual void add_row_norms(const Context<T>&, Tile, double* /*squared*/) {}
+  virtual void scale_rows(const Context<T>&, Tile, const double* /*factors*/) {}
   // Running averages take in the batch that went forward last.
   virtual void learn_statistics(const Context<T>&) {}
   // Parameters were written to from outside or by a separate update: renew what is derived from them.

@@ -8,7 +8,15 @@
 namespace deltarule::engine {
 
 // Who draws: keeps the uses of one seed apart.
-enum class Stream : std::uint32_t { initialize = 1, shuffle = 2, dropout = 3, noise = 4, split = 5 };
+enum class Stream : std::uint32_t {
+  initialize = 1,
+  shuffle = 2,
+  dropout = 3,
+  noise = 4,
+  split = 5,
+  mixup = 16,
+  privacy = 17
+};
 
 struct PhiloxKey {
   std::uint32_t low, high;

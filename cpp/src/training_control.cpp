@@ -1,0 +1,118 @@
+#include <deltarule/training_control.h>
+#include <cmath>
+
+namespace deltarule {
+namespace {
+
+bool matches(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] == '*')
+    return matches(pattern.substr(1), name) || (!name.empty() && matches(pattern, name.substr(1)));
+  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) &&
+         matches(pattern.substr(1), name.substr(1));
+}
+
+// "a**b" means the same as "a*b", but costs time.
+std::string without_repeated_stars(std::string_view pattern) {
+  std::string text;
+  for (const char c : pattern)
+    if (c != '*' || text.empty() || text.back() != '*') text += c;
+  return text;
+}
+
+void check(const std::string& what, const std::optional<double>& value, bool zero_allowed = true) {
+  if (!value || (std::isfinite(*value) && (zero_allowed ? *value >= 0 : *value > 0))) return;
+  throw std::invalid_argument("trainer: " + what + " = " + std::to_string(*value) +
+                              " is not allowed; allowed: a finite number " + (zero_allowed ? ">= 0" : "> 0"));
+}
+
+void check(const TrainingControl& control) {
+  check("l1", control.l1);
+  check("l2", control.l2);
+  check("max_norm", control.max_norm, false);
+  check("mixup", control.mixup);
+  check("dp_clip_norm", control.dp_clip_norm, false);
+  check("dp_noise_multiplier", control.dp_noise_multiplier);
+  if (control.dp_noise_multiplier > 0 && !control.dp_clip_norm)
+    throw std::invalid_argument("trainer: dp_noise_multiplier is given without dp_clip_norm; allowed: both");
+  if (control.dp_clip_norm && control.mixup > 0)
+    throw std::invalid_argument(
+        "trainer: mixup and dp_clip_norm are both given; allowed: one of them (a mixed "
+        "row carries two rows of data)");
+  if (control.ema_decay && !(*control.ema_decay >= 0 && *control.ema_decay < 1))
+    throw std::invalid_argument("trainer: ema_decay = " + std::to_string(*control.ema_decay) +
+                                " is not allowed; allowed: 0 <= ema_decay < 1");
+  if (control.swa_start && *control.swa_start < 0)
+    throw std::invalid_argument("trainer: swa_start = " + std::to_string(*control.swa_start) +
+                                " is not allowed; allowed: 0 or more");
+  if (control.ema_decay && control.swa_start)
+    throw std::invalid_argument("trainer: ema_decay and swa_start are both given; allowed: one of them");
+  for (const ParameterGroup& g : control.parameter_groups) {
+    const std::string where = "parameter group '" + g.match + "': ";
+    check(where + "learning_rate_factor", g.learning_rate_factor);
+    check(where + "weight_decay", g.weight_decay);
+    check(where + "l1", g.l1);
+    check(where + "l2", g.l2);
+    check(where + "max_norm", g.max_norm, false);
+  }
+}
+
+}  // namespace
+
+std::vector<TensorSettings> tensor_settings(std::span<const Tensor> tensors, const Choice& optimizer,
+                                            const TrainingControl& control) {
+  check(control);
+  std::size_t decay = optimizer.entry->parameters.size();
+  for (std::size_t i = 0; i < optimizer.entry->parameters.size(); ++i)
+    if (optimizer.entry->parameters[i].name == "weight_decay") decay = i;
+  const bool decays = decay < optimizer.entry->parameters.size();
+  const auto needs_decay = [&](const std::string& what) {
+    if (!decays)
+      throw std::invalid_argument("trainer: " + what + ", but the optimizer '" +
+                                  std::string(optimizer.entry->name) + "' has no weight_decay");
+  };
+  if (control.decay_weights_only) needs_decay("decay_exclude is given");
+
+  std::vector<TensorSettings> list;
+  std::string names;
+  for (const Tensor& t : tensors) {
+    if (!t.trained()) continue;
+    TensorSettings s{.name = t.name,
+                     .layer = t.layer,
+                     .offset = t.offset,
+                     .rows = t.rows,
+                     .columns = t.columns,
+                     .vector = t.vector,
+                     .values = optimizer.values};
+    if (t.role == Role::weight) {
+      s.l1 = control.l1;
+      s.l2 = control.l2;
+      if (!t.vector) s.max_norm = control.max_norm.value_or(0);
+    } else if (control.decay_weights_only) {
+      s.values[decay] = 0;
+    }
+    names += (names.empty() ? "" : ", ") + t.name;
+    list.push_back(std::move(s));
+  }
+  for (const ParameterGroup& g : control.parameter_groups) {
+    if (g.weight_decay) needs_decay("parameter group '" + g.match + "' sets weight_decay");
+    const std::string pattern = without_repeated_stars(g.match);
+    bool found = false;
+    for (TensorSettings& s : list) {
+      if (!matches(pattern, s.name)) continue;
+      found = found || !g.max_norm || !s.vector;
+      s.learning_rate_factor = g.learning_rate_factor.value_or(s.learning_rate_factor);
+      if (g.weight_decay) s.values[decay] = *g.weight_decay;
+      s.l1 = g.l1.value_or(s.l1);
+      s.l2 = g.l2.value_or(s.l2);
+      if (g.max_norm && !s.vector) s.max_norm = *g.max_norm;
+    }
+    if (!found)
+      throw std::invalid_argument("trainer: parameter group '" + g.match +
+                                  (g.max_norm ? "' matches no weight matrix" : "' matches no parameter") +
+                                  "; there are: " + names);
+  }
+  return list;
+}
+
+}  // namespace deltarule
