@@ -108,26 +108,21 @@ class Sequential(Stack):
         clip_value : float, optional
             Largest size of every single gradient.
         parameter_groups : list of dict, default ()
-            Other settings for some parameters: ``{"match": "dense_1.*", "learning_rate_factor": 0.1}``.
-            `match` is a name as in `parameters`, with * and ?; settings are learning_rate_factor,
-            weight_decay, l1, l2, max_norm. A later group goes before an earlier one.
+            Settings of the parameters whose names match (with * and ?), the last group first, such as
+            ``{"match": "*.bias", "weight_decay": 0}``: learning_rate_factor, weight_decay, l1, l2, max_norm.
         decay_exclude : "bias_and_norm", optional
             Leaves biases, gains and shifts out of the optimizer's weight_decay.
         l1, l2 : float, default 0.0
-            Add ``l1 * sum(|w|) + l2 * sum(w**2)`` over all weights (not biases, gains and shifts) to the
-            loss. The reported loss contains it.
+            Add ``l1 * sum(|w|) + l2 * sum(w**2)`` of all weights (no biases, gains, shifts) to the loss.
         max_norm : float, optional
-            Largest Euclidean norm of the weights into one unit (a column of a weight matrix); larger ones
-            are scaled down after each step.
+            Largest norm of the weights into one unit; larger ones are scaled down after each step.
         mixup : float, default 0.0
-            Train on mixed pairs of rows of a batch, ``s * row + (1 - s) * other``, targets likewise, with s
-            from Beta(mixup, mixup) for every row (Zhang et al. 2018). 0 is off.
+            Train on ``s * row + (1 - s) * other``, targets alike, s from Beta(mixup, mixup) by row; 0 is off.
         average : EMA or SWA, optional
             Keep an average of the weights; see `average_weights` and `use_average`.
         dp_clip_norm, dp_noise_multiplier : float, optional
-            DP-SGD (Abadi et al. 2016): the gradient of every row is scaled down to the norm `dp_clip_norm`,
-            and normal noise of deviation ``dp_noise_multiplier * dp_clip_norm / rows`` is added to their
-            mean. The noise follows from the seed: keep it secret. docs/privacy.md tells of the budget.
+            DP-SGD (Abadi et al. 2016): the largest norm of the gradient of a row, and noise on their mean of
+            deviation ``dp_noise_multiplier * dp_clip_norm / rows``. See docs/privacy.md.
 
         Raises
         ------
@@ -142,13 +137,11 @@ class Sequential(Stack):
         outputs = None if self._network is None else self._network.output_width
         if outputs is None:
             outputs = next((la.units for la in reversed(self._layers) if "units" in la.order), None)
-        # fmt: off
         control = {
             "clip_norm": clip_norm, "clip_value": clip_value, "parameter_groups": parameter_groups,
             "decay_exclude": decay_exclude, "l1": l1, "l2": l2, "max_norm": max_norm, "mixup": mixup,
             "average": average, "dp_clip_norm": dp_clip_norm, "dp_noise_multiplier": dp_noise_multiplier,
-        }
-        # fmt: on
+        }  # fmt: skip
         compiled = _compiled.check(optimizer, loss, metrics, control, outputs)
         _compiled.warn_about_logits(self._layers, compiled.loss)
         self._compiled, self._trainer = compiled, None
@@ -300,10 +293,7 @@ class Sequential(Stack):
         return np.asarray(probability.argmax(axis=1), dtype=np.int32)
 
     def average_weights(self) -> dict[str, Array]:
-        """Copies of the averaged weights, as `get_weights` gives the weights, for `compile(average=...)`.
-
-        Statistics such as running means are not averaged: they are those of the network.
-        """
+        """Averaged weights (`compile(average=...)`) as from `get_weights`; statistics are not averaged."""
         return _averages.averaged(self)
 
     def use_average(self) -> AbstractContextManager[None]:
