@@ -42,7 +42,7 @@ void Trainer<T>::Run::mix(std::ptrdiff_t i, T* input) {
     for (std::ptrdiff_t j = 0; j < n; ++j) x[j] = own * x[j] + rest * partner[j];
   };
   blend(width_, row(other), input);
-  blend(outputs_, data_.target + place(other) * outputs_, targets_.data() + i * outputs_);
+  blend(target_width_, data_.target + place(other) * target_width_, targets_.data() + i * target_width_);
 }
 
 // The loss is a mean over the batch, so the gradient of row i by itself is rows * delta_i x_i^T.
