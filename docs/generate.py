@@ -78,8 +78,12 @@ def section(family: str, entry: dict[str, Any]) -> str:
         lines.append(math(entry["formula"]))
     if entry["derivative"]:
         lines.append(math(entry["derivative"]))
-    if entry["parameters"] or entry["parts"]:
+    inner = entry["inner"]
+    if entry["parameters"] or entry["parts"] or inner["name"]:
         lines += ["| parameter | default | allowed | meaning |", "|---|---|---|---|"]
+        if inner["name"]:
+            allowed = {"layer": "a layer", "layers": "layers", "branches": "lists of layers"}[inner["kind"]]
+            lines.append(f"| `{inner['name']}` | | {allowed} | {cell(inner['meaning'])} |")
         for p in entry["parameters"]:
             lines.append(f"| `{p['name']}` | {default_of(p)} | {cell(p['range'])} | {cell(p['meaning'])} |")
         for p in entry["parts"]:

@@ -99,18 +99,24 @@ py::array backward(const PyNetwork& n, const py::array& dy) {
   });
 }
 
+// A layer is followed by those inside it; their parameters count in both.
+void describe(const Chain& chain, const std::string& outer, const std::vector<Tensor>& tensors,
+              py::list& out) {
+  for (const auto& layer : chain) {
+    const std::string name = outer + layer->name();
+    std::ptrdiff_t parameters = 0;
+    for (const Tensor& t : tensors)
+      if (t.trained() && (t.layer == name || t.layer.starts_with(name + "."))) parameters += t.size();
+    out.append(py::dict("name"_a = name, "type"_a = layer->entry().name,
+                        "output_width"_a = layer->output_width(), "parameters"_a = parameters,
+                        "activation"_a = layer->activation(), "summary"_a = layer->entry().summary));
+    for (const Chain& inner : layer->inside()) describe(inner, name + ".", tensors, out);
+  }
+}
+
 py::list layers(const PyNetwork& n) {
   py::list out;
-  with(n, [&](auto& b) {
-    for (const auto& layer : b.network.layers()) {
-      std::ptrdiff_t parameters = 0;
-      for (const Tensor& t : b.network.tensors())
-        if (t.layer == layer->name() && t.trained()) parameters += t.size();
-      out.append(py::dict("name"_a = layer->name(), "type"_a = layer->entry().name,
-                          "output_width"_a = layer->output_width(), "parameters"_a = parameters,
-                          "activation"_a = layer->activation(), "summary"_a = layer->entry().summary));
-    }
-  });
+  with(n, [&](auto& b) { describe(b.network.layers(), {}, b.network.tensors(), out); });
   return out;
 }
 

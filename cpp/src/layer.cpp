@@ -1,6 +1,7 @@
 #include <deltarule/layers.h>
 #include <deltarule/row_op_kernel.h>
 #include <algorithm>
+#include <set>
 
 namespace deltarule {
 namespace {
@@ -24,6 +25,9 @@ Layer::Layer(const Entry& entry, const LayerSpec& spec)
       name_(spec.name),
       values_(catalog::resolve(entry, spec.settings)),
       lists_(catalog::resolve_lists(entry, spec.settings)) {
+  if (entry.inner.kind == Inside::nothing && !spec.inside.empty())
+    throw std::invalid_argument(std::string(entry.name) + ": takes no layers inside; " +
+                                std::to_string(spec.inside.size()) + " chains were given");
   for (const auto& given : spec.parts) {
     const std::string& name = given.first;
     if (std::none_of(entry.parts.begin(), entry.parts.end(), [&](const Part& p) { return p.name == name; })) {
@@ -52,7 +56,7 @@ void Layer::check_input(std::ptrdiff_t, const float*, std::ptrdiff_t) const {}
 void Layer::check_input(std::ptrdiff_t, const double*, std::ptrdiff_t) const {}
 
 LayerSpec Layer::spec() const {
-  LayerSpec spec{std::string(entry_->name), name_, catalog::settings_of(*entry_, values_, lists_), {}};
+  LayerSpec spec{std::string(entry_->name), name_, catalog::settings_of(*entry_, values_, lists_), {}, {}};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     if (parts_[i].index >= 0)
       spec.parts[std::string(entry_->parts[i].name)] = catalog::spec_of(parts_[i]);
@@ -96,6 +100,59 @@ std::unique_ptr<Layer> make_layer(const LayerSpec& spec) {
     if (static_cast<int>(i) == index) layer = std::make_unique<L>(spec);
   });
   return layer;
+}
+
+void name_layers(std::span<const Chain> chains) {
+  std::map<std::string_view, int> counts;
+  std::set<std::string> names;
+  for (const Chain& chain : chains)
+    for (const auto& layer : chain) {
+      if (layer->name().empty()) {
+        const std::string_view type = layer->entry().name;
+        do layer->rename(std::string(type) + "_" + std::to_string(++counts[type]));
+        while (names.contains(layer->name()));
+      }
+      if (layer->name().find('.') != std::string::npos)
+        throw std::invalid_argument("network: layer name '" + layer->name() + "' must not contain a dot");
+      if (!names.insert(layer->name()).second)
+        throw std::invalid_argument("network: two layers are called '" + layer->name() +
+                                    "'; names must differ");
+    }
+}
+
+// Only what passes values on unchanged in kind may stand between a layer and "its" activation.
+void link_activations(const Chain& chain, const std::string& after) {
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    chain[i]->next_activation = after;
+    for (std::size_t j = i + 1; j < chain.size(); ++j) {
+      const bool found = chain[j]->entry().name == Activation::entry.name;
+      if (!found && chain[j]->entry().name != Dense::entry.name && chain[j]->inside().empty()) continue;
+      chain[i]->next_activation = found ? chain[j]->activation() : std::string_view{};
+      break;
+    }
+  }
+}
+
+std::ptrdiff_t build_chain(const Chain& chain, std::ptrdiff_t input_width, Shape input_shape) {
+  for (const auto& layer : chain) {
+    layer->set_input_shape(input_shape);
+    const std::ptrdiff_t output_width = layer->build(input_width);
+    layer->set_widths(input_width, output_width);
+    input_width = output_width;
+    input_shape = layer->output_shape();
+  }
+  return input_width;
+}
+
+std::vector<Tensor> tensors_of(const Chain& chain) {
+  std::vector<Tensor> list;
+  for (const auto& layer : chain)
+    for (Tensor t : layer->tensors()) {
+      t.layer = layer->name() + (t.layer.empty() ? "" : ".") + t.layer;
+      t.name = layer->name() + "." + t.name;
+      list.push_back(std::move(t));
+    }
+  return list;
 }
 
 }  // namespace deltarule

@@ -2,7 +2,6 @@
 #include <deltarule/network.h>
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 namespace deltarule {
 namespace {
@@ -32,34 +31,14 @@ template <class T>
 void Network<T>::make_layers(const NetworkSpec& spec) {
   seed_ = spec.seed;
   if (spec.layers.empty()) throw std::invalid_argument("network: no layers given; at least one is needed");
-  std::map<std::string, int> counts;
-  std::set<std::string> names;
-  for (const LayerSpec& l : spec.layers) {
-    auto layer = make_layer(l);
-    if (layer->name().empty()) {
-      do layer->rename(l.type + "_" + std::to_string(++counts[l.type]));
-      while (names.contains(layer->name()));
-    }
-    if (layer->name().find('.') != std::string::npos)
-      throw std::invalid_argument("network: layer name '" + layer->name() + "' must not contain a dot");
-    if (!names.insert(layer->name()).second)
-      throw std::invalid_argument("network: two layers are called '" + layer->name() +
-                                  "'; names must differ");
-    if (layer->must_be_first() && !layers_.empty())
-      throw std::invalid_argument("network: layer '" + layer->name() + "' (" + l.type +
-                                  ") reads the network's input and must be the first layer; it is number " +
-                                  std::to_string(layers_.size() + 1));
-    layers_.push_back(std::move(layer));
-  }
-  // Only what passes values on unchanged in kind may stand between a layer and "its" activation.
-  for (std::size_t i = 0; i + 1 < layers_.size(); ++i)
-    for (std::size_t j = i + 1; j < layers_.size(); ++j) {
-      if (const auto activation = layers_[j]->activation(); layers_[j]->entry().name == "activation") {
-        layers_[i]->next_activation = activation;
-        break;
-      }
-      if (layers_[j]->entry().name == "dense") break;
-    }
+  for (const LayerSpec& l : spec.layers) layers_.push_back(make_layer(l));
+  name_layers({&layers_, 1});
+  for (std::size_t i = 1; i < layers_.size(); ++i)
+    if (layers_[i]->must_be_first())
+      throw std::invalid_argument(
+          "network: layer '" + layers_[i]->name() + "' (" + std::string(layers_[i]->entry().name) +
+          ") reads the network's input and must be the first layer; it is number " + std::to_string(i + 1));
+  link_activations(layers_, {});
 }
 
 template <class T>
@@ -90,26 +69,16 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
   if (input_width < 1)
     throw std::invalid_argument("network: input width " + std::to_string(input_width) +
                                 " is not allowed; allowed: >= 1");
-  std::ptrdiff_t width = input_width, trained = 0, kept = 0;
-  Shape shape{};
-  std::vector<Tensor> list;
-  for (const auto& layer : layers_) {
-    layer->set_input_shape(shape);
-    const std::ptrdiff_t out = layer->build(width);
-    layer->set_widths(width, out);
-    shape = layer->output_shape();
-    for (Tensor t : layer->tensors()) {
-      t.layer = layer->name();
-      t.name = t.layer + "." + t.name;
-      if (t.columns > 0 && t.rows > (most - trained - kept) / t.columns)
-        throw std::length_error("network: array '" + t.name + "' of " + std::to_string(t.rows) + " x " +
-                                std::to_string(t.columns) + " numbers is too large");
-      std::ptrdiff_t& next = t.trained() ? trained : kept;
-      t.offset = next;
-      next += t.size();
-      list.push_back(std::move(t));
-    }
-    width = out;
+  const std::ptrdiff_t width = build_chain(layers_, input_width);
+  std::ptrdiff_t trained = 0, kept = 0;
+  std::vector<Tensor> list = tensors_of(layers_);
+  for (Tensor& t : list) {
+    if (t.columns > 0 && t.rows > (most - trained - kept) / t.columns)
+      throw std::length_error("network: array '" + t.name + "' of " + std::to_string(t.rows) + " x " +
+                              std::to_string(t.columns) + " numbers is too large");
+    std::ptrdiff_t& next = t.trained() ? trained : kept;
+    t.offset = next;
+    next += t.size();
   }
   parameters_ = engine::Buffer<T>(static_cast<std::size_t>(trained));
   statistics_ = engine::Buffer<T>(static_cast<std::size_t>(kept));
@@ -126,23 +95,50 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
   output_width_ = width;
 }
 
+namespace {
+
+// The Standardize layers, those inside others included: only those that see the network's inputs can learn
+// from them.
+struct Standardizers {
+  std::vector<std::string> seeing, blind;
+
+  void add(const Chain& chain, const std::string& outer, bool raw) {
+    bool standardised = false;
+    for (const auto& layer : chain) {
+      if (only_while_training(layer->entry().name)) continue;
+      if (layer->entry().name == Standardize::entry.name) {
+        // What a second one sees are standardised numbers: its mean is 0 and its deviation 1, as initialised.
+        if (!standardised) (raw ? seeing : blind).push_back(outer + layer->name());
+        standardised = true;
+        continue;
+      }
+      raw = raw && !standardised;
+      for (const Chain& inner : layer->inside()) add(inner, outer + layer->name() + ".", raw);
+      raw = standardised = false;
+    }
+  }
+};
+
+}  // namespace
+
 template <class T>
 bool Network<T>::adapts() const {
-  return std::any_of(layers_.begin(), layers_.end(),
-                     [](const auto& l) { return l->entry().name == Standardize::entry.name; });
+  Standardizers all;
+  all.add(layers_, {}, true);
+  return !all.seeing.empty() || !all.blind.empty();
 }
 
 template <class T>
 void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
   if (rows < 1 || !built()) return;
-  // What a second Standardize sees are standardised numbers: its mean is 0 and its deviation 1, as
-  // initialised.
-  for (const auto& layer : layers_) {
-    if (layer->entry().name != Standardize::entry.name) {
-      if (only_while_training(layer->entry().name)) continue;
-      return;
-    }
-    const auto mean = tensor(layer->name() + ".mean"), deviation = tensor(layer->name() + ".deviation");
+  Standardizers all;
+  all.add(layers_, {}, true);
+  if (!all.blind.empty())
+    throw std::invalid_argument("network: layer '" + all.blind[0] +
+                                "' stands behind layers that change the inputs, from which it is to learn "
+                                "mean and deviation; put it first");
+  for (const std::string& name : all.seeing) {
+    const auto mean = tensor(name + ".mean"), deviation = tensor(name + ".deviation");
     for (std::ptrdiff_t j = 0; j < input_width_; ++j) {
       double m = 0, squares = 0;
       for (std::ptrdiff_t i = 0; i < rows; ++i) {
@@ -155,7 +151,6 @@ void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
       // A constant feature becomes zero, not infinite.
       deviation[static_cast<std::size_t>(j)] = s > 1e-12 * std::fabs(m) && s > 0 ? static_cast<T>(s) : T(1);
     }
-    return;
   }
 }
 

@@ -107,17 +107,77 @@ Spec spec_from(const json& value, const std::string& what) {
   return spec;
 }
 
-json to_object(const NetworkSpec& spec) {
-  json layers = json::array();
-  for (const LayerSpec& l : spec.layers) {
-    json layer = settings_json(l.settings, entry_of(Family::layer, l.type));
-    layer["type"] = l.type;
-    if (!l.name.empty()) layer["name"] = l.name;
-    for (const auto& [name, part] : l.parts)
-      layer[name] = spec_json(part, name == "activation" ? Family::activation : Family::initializer);
-    layers.push_back(std::move(layer));
+namespace {
+
+json chain_json(const std::vector<LayerSpec>& chain);
+
+json layer_json(const LayerSpec& l) {
+  const Entry* entry = entry_of(Family::layer, l.type);
+  json layer = settings_json(l.settings, entry);
+  layer["type"] = l.type;
+  if (!l.name.empty()) layer["name"] = l.name;
+  for (const auto& [name, part] : l.parts)
+    layer[name] = spec_json(part, name == "activation" ? Family::activation : Family::initializer);
+  if (!entry || entry->inner.kind == Inside::nothing || l.inside.empty()) return layer;
+  json& inner = layer[std::string(entry->inner.name)];
+  if (entry->inner.kind == Inside::layer) {
+    inner = layer_json(l.inside.at(0).at(0));
+  } else if (entry->inner.kind == Inside::layers) {
+    inner = chain_json(l.inside[0]);
+  } else {
+    inner = json::array();
+    for (const auto& chain : l.inside) inner.push_back(chain_json(chain));
   }
-  json object{{"version", format_version}, {"seed", spec.seed}, {"layers", std::move(layers)}};
+  return layer;
+}
+
+json chain_json(const std::vector<LayerSpec>& chain) {
+  json list = json::array();
+  for (const LayerSpec& l : chain) list.push_back(layer_json(l));
+  return list;
+}
+
+std::vector<LayerSpec> chain_from(const json& list, const std::string& what);
+
+LayerSpec layer_from(const json& item, const std::string& what) {
+  LayerSpec layer{get<std::string>(item, "type", what + ", layer"), {}, {}, {}, {}};
+  const std::string where = what + ", layer '" + layer.type + "'";
+  const Entry* entry = entry_of(Family::layer, layer.type);
+  const Inner inner = entry ? entry->inner : Inner{};
+  for (const auto& [key, value] : item.items()) {
+    const std::string place = where + ", " + key;
+    if (key == "type") continue;
+    if (key == "name") {
+      layer.name = value.is_null() ? std::string{} : get<std::string>(item, "name", where);
+    } else if (inner.kind != Inside::nothing && key == inner.name) {
+      if (inner.kind == Inside::layer)
+        layer.inside = {{layer_from(value, place)}};
+      else if (inner.kind == Inside::layers)
+        layer.inside = {chain_from(value, place)};
+      else if (!value.is_array())
+        throw FormatError(place + " must be a list of lists of layers");
+      else
+        for (const json& chain : value) layer.inside.push_back(chain_from(chain, place));
+    } else if (has_part(entry, key) || value.is_object()) {
+      layer.parts[key] = spec_from(value, place);
+    } else {
+      layer.settings.push_back(setting_from(key, value, where));
+    }
+  }
+  return layer;
+}
+
+std::vector<LayerSpec> chain_from(const json& list, const std::string& what) {
+  if (!list.is_array()) throw FormatError(what + " must be a list of layers");
+  std::vector<LayerSpec> chain;
+  for (const json& item : list) chain.push_back(layer_from(item, what));
+  return chain;
+}
+
+}  // namespace
+
+json to_object(const NetworkSpec& spec) {
+  json object{{"version", format_version}, {"seed", spec.seed}, {"layers", chain_json(spec.layers)}};
   if (spec.input_width > 0) object["input_width"] = spec.input_width;
   return object;
 }
@@ -136,21 +196,7 @@ NetworkSpec network_spec_from(const json& object) {
   if (object.contains("input_width")) spec.input_width = get<std::ptrdiff_t>(object, "input_width", what);
   const json layers = get<json>(object, "layers", what);
   if (!layers.is_array()) throw FormatError(what + ": 'layers' must be a list");
-  for (const json& item : layers) {
-    LayerSpec layer{get<std::string>(item, "type", what + ", layer"), {}, {}, {}};
-    const std::string where = what + ", layer '" + layer.type + "'";
-    const Entry* entry = entry_of(Family::layer, layer.type);
-    for (const auto& [key, value] : item.items()) {
-      if (key == "type") continue;
-      if (key == "name")
-        layer.name = value.is_null() ? std::string{} : get<std::string>(item, "name", where);
-      else if (has_part(entry, key) || value.is_object())
-        layer.parts[key] = spec_from(value, where + ", " + key);
-      else
-        layer.settings.push_back(setting_from(key, value, where));
-    }
-    spec.layers.push_back(std::move(layer));
-  }
+  spec.layers = chain_from(layers, what);
   return spec;
 }
 

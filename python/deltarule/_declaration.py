@@ -23,6 +23,7 @@ class Extra(NamedTuple):
     meaning: str
     convert: Callable[[Any, str], Any]  # (value, operation) -> what is kept
     kept: bool = True  # False: only stands for other arguments
+    required: bool = False
 
 
 class _Signature:
@@ -187,7 +188,7 @@ class Declaration:
             k: extra.convert(extra.default, "") for k, extra in self.extras.items() if k not in self.required
         }
         shown = [
-            repr(v) if k in self.required else f"{k}={_short(v)!r}"
+            _written(v) if k in self.required else f"{k}={_short(v)!r}"
             for k, v in self._settings.items()
             if k in self.required or v != defaults[k]
         ]
@@ -205,7 +206,14 @@ def _plain(value: Any) -> Any:
 def _to_json(value: Any) -> Any:
     if value == float("inf"):
         return "inf"  # JSON has no other way
+    if isinstance(value, tuple):
+        return [_to_json(v) for v in value]
     return value.config() if isinstance(value, Declaration) else value
+
+
+def _written(value: Any) -> str:
+    """A required argument as code; layers inside others as lists."""
+    return f"[{', '.join(map(_written, value))}]" if isinstance(value, tuple) else repr(value)
 
 
 def _short(value: Any) -> Any:

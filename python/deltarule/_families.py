@@ -1,7 +1,7 @@
 """What the classes of each family can do: the bases of everything that `_from_catalog.classes` makes."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -272,6 +272,8 @@ class Layer(Declaration):
     def extras_of(cls, entry: Entry) -> dict[str, Extra]:
         """Activations and initializers, for the layers that have them, and a name."""
         extras = {part["name"]: _part(part) for part in entry["parts"]}
+        if entry["inner"]["name"]:
+            extras[entry["inner"]["name"]] = _inner(entry["inner"])
         extras["name"] = Extra(
             None, str | None, "str or None", "Prefix of its parameters; None numbers it.", _layer_name
         )
@@ -284,9 +286,22 @@ class Layer(Declaration):
 
     @classmethod
     def order_of(cls, entry: Entry, extras: Mapping[str, Extra]) -> tuple[str, ...]:
-        """The first parameter, the activation, everything else."""
+        """The layers inside, the first parameter, the activation, everything else."""
         names = [p["name"] for p in entry["parameters"]]
-        return tuple(dict.fromkeys([*names[:1], *(n for n in extras if n == "activation"), *names, *extras]))
+        inside = [n for n in extras if n == entry["inner"]["name"]]
+        activation = [n for n in extras if n == "activation"]
+        return tuple(dict.fromkeys([*inside, *names[:1], *activation, *names, *extras]))
+
+    @property
+    def inside(self) -> "tuple[tuple[Layer, ...], ...]":
+        """The chains of layers inside this one; empty for most layers."""
+        inner = self.entry["inner"]
+        if not inner["name"]:
+            return ()
+        value: Any = self._settings[inner["name"]]
+        chains: tuple[tuple[Layer, ...], ...]
+        chains = {"layer": ((value,),), "layers": (value,)}.get(inner["kind"], value)
+        return chains
 
 
 def _optional(base: type[Any], value: Any, operation: str, argument: str) -> Any:
@@ -304,6 +319,35 @@ def _layer_name(value: Any, operation: str) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
     raise TypeError(f"{operation}: name = {value!r} is not allowed; allowed: text, or None")
+
+
+def _inner(inner: Entry) -> Extra:
+    """The argument that takes the layers inside a layer."""
+
+    def chain(value: Any, operation: str, argument: str) -> tuple[Layer, ...]:
+        if isinstance(value, (str, Mapping, Layer)) or not isinstance(value, Iterable):
+            raise TypeError(f"{operation}: {argument} is {value!r}; allowed: a list of layers")
+        return tuple(Layer.make(v, operation, f"{argument}[{i}]") for i, v in enumerate(value))
+
+    def chains(value: Any, operation: str, argument: str) -> tuple[tuple[Layer, ...], ...]:
+        if isinstance(value, (str, Mapping, Layer)) or not isinstance(value, Iterable):
+            raise TypeError(f"{operation}: {argument} is {value!r}; allowed: a list of lists of layers")
+        return tuple(chain(v, operation, f"{argument}[{i}]") for i, v in enumerate(value))
+
+    convert, annotation, kinds = {
+        "layer": (Layer.make, Layer, "Layer"),
+        "layers": (chain, Sequence[Layer], "list of layers"),
+        "branches": (chains, Sequence[Sequence[Layer]], "list of lists of layers"),
+    }[inner["kind"]]
+    name, meaning = inner["name"], inner["meaning"][:1].upper() + inner["meaning"][1:] + "."
+
+    def checked(value: Any, operation: str) -> Any:
+        made: Any = convert(value, operation, name)
+        if made == ():
+            raise ValueError(f"{operation}: {name} is empty; allowed: at least one")
+        return made
+
+    return Extra(None, annotation, kinds, meaning, checked, required=True)
 
 
 def _part(part: Entry) -> Extra:

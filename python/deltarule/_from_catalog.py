@@ -91,7 +91,7 @@ def classes(base: type[_D], namespace: dict[str, Any]) -> list[str]:
         name = class_name(entry)
         extras = base.extras_of(entry)
         order = base.order_of(entry, extras)
-        required = base.required_of(order)
+        required = base.required_of(order) | {n for n, extra in extras.items() if extra.required}
         made = type(
             name,
             (base,),
@@ -139,7 +139,8 @@ def _class_docstring(
             lines += _describe(own[name], name in required)
         else:
             extra = extras[name]
-            lines += [f"{name} : {extra.kinds}, default {extra.default!r}", f"    {extra.meaning}"]
+            default = "" if extra.required else f", default {extra.default!r}"
+            lines += [f"{name} : {extra.kinds}{default}", f"    {extra.meaning}"]
     text = [entry["summary"]]
     if lines:
         text += section("Parameters", lines)

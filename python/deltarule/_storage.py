@@ -22,10 +22,8 @@ _S = TypeVar("_S", bound="Sequential")
 
 def description(model: Stack) -> str:
     """JSON of the architecture for the core."""
-    layers = [
-        {k: v for k, v in _explicit(layer.config()).items() if v is not None} for layer in model._layers
-    ]
-    return json.dumps({"seed": model._seed, "layers": layers})
+    layers = [layer.config() for layer in model._layers]
+    return json.dumps({"seed": model._seed, "layers": _explicit(layers)})
 
 
 def save(model: Sequential, path: str | Path) -> None:
@@ -121,9 +119,14 @@ def _around(cls: type[_S], network: core.Network, trainer: core.Trainer | None) 
     return model
 
 
-def _explicit(config: Config) -> Config:
-    """Write a part given by name only as the core expects it."""
+def _explicit(config: Any) -> Any:
+    """Write a part given by name only as the core expects it, without what is None."""
+    if isinstance(config, list):
+        return [_explicit(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    explicit = {k: _explicit(v) for k, v in config.items() if v is not None}
     for argument in ("initializer", "bias_initializer"):
-        if isinstance(config.get(argument), str):
-            config[argument] = {"name": config[argument]}
-    return config
+        if isinstance(explicit.get(argument), str):
+            explicit[argument] = {"name": explicit[argument]}
+    return explicit

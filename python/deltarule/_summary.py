@@ -3,6 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ._families import Layer
     from ._stack import Stack
 
 _HEAD = ("layer", "kind", "output", "parameters")
@@ -51,13 +54,34 @@ def _title(model: "Stack") -> str:
 
 
 def rows(model: "Stack") -> list[tuple[str, str, str, str]]:
-    network = model._network
+    """A layer with others inside is followed by those, indented; their parameters count in both."""
+    network, layers = model._network, list(_unfolded(model.layers, 0))
     if network is None:
-        return [(layer.name or "", repr(layer), "?", "?") for layer in model.layers]
+        return [("  " * depth + (layer.name or ""), _kind(layer), "?", "?") for depth, layer in layers]
     return [
-        (built["name"], repr(layer), str(built["output_width"]), f"{built['parameters']:,}")
-        for layer, built in zip(model.layers, network.layers(), strict=True)
+        (
+            "  " * depth + built["name"].rpartition(".")[2],
+            _kind(layer),
+            str(built["output_width"]),
+            f"{built['parameters']:,}",
+        )
+        for (depth, layer), built in zip(layers, network.layers(), strict=True)
     ]
+
+
+def _unfolded(layers: "Iterable[Layer]", depth: int) -> "Iterator[tuple[int, Layer]]":
+    for layer in layers:
+        yield depth, layer
+        for chain in layer.inside:
+            yield from _unfolded(chain, depth + 1)
+
+
+def _kind(layer: "Layer") -> str:
+    """The layer as code; of one with others inside, which have their own lines, only how they are merged."""
+    if not layer.inside:
+        return repr(layer)
+    own = [f"{p['name']}={getattr(layer, p['name'])!r}" for p in layer.entry["parameters"]]
+    return f"{type(layer).__name__}({', '.join(['...', *own])})"
 
 
 def _total(model: "Stack") -> str:

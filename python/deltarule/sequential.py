@@ -136,7 +136,8 @@ class Sequential(Stack):
         """
         outputs = None if self._network is None else self._network.output_width
         if outputs is None:
-            outputs = next((la.units for la in reversed(self._layers) if "units" in la.order), None)
+            shaping = (la for la in reversed(self._layers) if "units" in la.order or la.inside)
+            outputs = getattr(next(shaping, None), "units", None)
         control = {
             "clip_norm": clip_norm, "clip_value": clip_value, "parameter_groups": parameter_groups,
             "decay_exclude": decay_exclude, "l1": l1, "l2": l2, "max_norm": max_norm, "mixup": mixup,

@@ -26,6 +26,8 @@ NEEDED = {
     "dense": {"units": 7},
     "rbf": {"units": 7},
     "embedding": {"columns": (0,), "cardinalities": (2,)},
+    "residual": {"block": (dr.Dense(3, "tanh", name="inner"), dr.Residual([dr.Dropout()]))},
+    "branches": {"branches": ((dr.Dense(3),), ())},
 }
 
 

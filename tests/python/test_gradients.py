@@ -88,7 +88,7 @@ def difference(net, reference, x, dy, name, at):
 
 
 def activations_in(reference):
-    return [layer["activation"] for layer in reference.description["layers"] if layer.get("activation")]
+    return [layer["activation"] for layer in reference.layers() if layer.get("activation")]
 
 
 def activation_cases():
@@ -116,10 +116,18 @@ def one_layer(entry, chosen):
     chosen = {k: v for k, v in chosen.items() if k != "units"} | ({"units": 4} if "units" in chosen else {})
     if name == "activation":
         chosen |= {"activation": "tanh"}
-    make = getattr(dr, entry["class_name"])
+
+    def make(width):
+        inside = {
+            "block": [dr.LayerNorm(), dr.Dense(width, "tanh")],
+            "branches": [[dr.Dense(width, "tanh")], [], [dr.Activation("softplus")]],
+        }
+        inner = {k: v for k, v in inside.items() if k == entry["inner"]["name"]}
+        return getattr(dr, entry["class_name"])(**chosen, **inner)
+
     if name == "embedding":  # it reads the network's input
-        return [[make(**chosen)], [make(**chosen), dr.Dense(3, "tanh")]]
-    return [[make(**chosen)], [dr.Dense(6, "tanh"), make(**chosen), dr.Dense(3)]]
+        return [[make(5)], [make(5), dr.Dense(3, "tanh")]]
+    return [[make(5)], [dr.Dense(6, "tanh"), make(6), dr.Dense(3)]]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +148,11 @@ def test_every_layer(entry, chosen, rows, rng):
         check(built(layers, 5, rng), x, rng, most=25, indices=indices)
 
 
+def passing():
+    """Layers that change nothing."""
+    return [dr.Activation("identity"), dr.Dropout(0.0)]
+
+
 NETWORKS = {
     "perceptron": lambda: [dr.Dense(1, "sigmoid")],
     "classic": lambda: [dr.Dense(7, "tanh"), dr.Dense(3)],
@@ -155,6 +168,41 @@ NETWORKS = {
     "kernels": lambda: [dr.RBF(40, width=2), dr.LayerNorm(), dr.RBF(3, use_bias=False)],
     "periods": lambda: [dr.PeriodicEmbedding(5, deviation=0.3, columns=[2, 0]), dr.Dense(3, "tanh")],
     "depth 6": lambda: [*(dr.Dense(n, "tanh") for n in (8, 7, 6, 5, 4)), dr.Dense(2)],
+    "residual": lambda: [dr.Residual([dr.Dense(4, "tanh")]), dr.Dense(3)],
+    "residual without parameters": lambda: [dr.Residual([dr.Activation("swish")]), dr.Residual(passing())],
+    "residual of residuals": lambda: [
+        dr.Dense(6, "gelu"),
+        dr.Residual([dr.BatchNorm(), dr.Activation("tanh"), dr.Residual([dr.Dropout(0.3), dr.Dense(6)])]),
+        dr.Activation("tanh"),
+        dr.Residual([dr.Residual([dr.Dropout(0.4)]), dr.Dense(6, "softmax")]),
+    ],
+    "branches in place": lambda: [
+        dr.Branches([[dr.BatchNorm()], [dr.Activation("tanh"), dr.Dropout(0.2)], [dr.Standardize()], []]),
+        dr.Dense(5, "elu"),
+        dr.Branches([[dr.Activation("gelu")], [dr.BatchNorm()], passing(), [], []], "mean"),
+    ],
+    "three deep": lambda: [
+        dr.Dense(5, "swish"),
+        dr.Branches(
+            [
+                [dr.LayerNorm(), dr.Residual([dr.Dense(7, "relu"), dr.BatchNorm(), dr.Dense(5)])],
+                [
+                    dr.Dense(4),
+                    dr.Branches(
+                        [
+                            [dr.BatchNorm(), dr.Activation("leaky_relu"), dr.Dropout(0.25)],
+                            [dr.Residual([dr.Activation("tanh"), dr.Dropout(0.5)]), dr.LayerNorm()],
+                        ],
+                        "mean",
+                    ),
+                ],
+                [],
+            ],
+            "concat",
+        ),
+        dr.Residual([dr.Dropout(0.2), dr.Residual([dr.Residual([dr.Dense(14, "gelu")])])]),
+        dr.Dense(3, "softmax"),
+    ],
     "softmax inside": lambda: [dr.Dense(6, "softmax"), dr.Dense(4, "leaky_relu"), dr.Dense(2, "softplus")],
     "everything": lambda: [
         dr.Standardize(),

@@ -29,6 +29,13 @@ def everything(dtype, loss, batch):
             dr.BatchNorm(),
             dr.Dropout(0.3),
             dr.Dense(64, "gelu"),
+            dr.Residual(
+                [
+                    dr.LayerNorm(),
+                    dr.Branches([[dr.Dense(40, "tanh"), dr.BatchNorm()], [], [dr.Dropout(0.2)]], "concat"),
+                    dr.Dense(64),
+                ]
+            ),
             dr.LayerNorm(),
             dr.GaussianNoise(0.2),
             dr.Dense(33, "tanh"),
@@ -67,10 +74,10 @@ def test_same_bytes_for_large_layers():
     results = set()
     for threads in (1, 2, 3, 4):
         dr.set_num_threads(threads)
-        net = dr.Sequential([dr.Dense(1024, "relu"), dr.Dense(1024, "relu"), dr.Dense(10)])
+        net = dr.Sequential([dr.Dense(1024, "relu"), dr.Residual([dr.Dense(1024, "relu")]), dr.Dense(10)])
         net.compile("adam", loss="sparse_softmax_cross_entropy")
         net.fit(X, y, batch_size=256)
-        results.add(net.parameters()["dense_2.weight"].tobytes() + net.predict(X).tobytes())
+        results.add(net.parameters()["residual_1.dense_1.weight"].tobytes() + net.predict(X).tobytes())
     assert len(results) == 1
 
 

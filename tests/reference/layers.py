@@ -173,7 +173,35 @@ def standardize_backward(deviation, dy):
     return dy / deviation, {}
 
 
-ORACLES = {
+def residual(x, outputs):
+    return x + outputs[0], 1
+
+
+def residual_backward(count, dy):
+    return dy, [dy]
+
+
+def branches(x, outputs, merge):
+    if merge == "concat":
+        return np.concatenate(outputs, axis=1), np.cumsum([o.shape[1] for o in outputs])[:-1]
+    return sum(outputs) / (len(outputs) if merge == "mean" else 1), (merge, len(outputs))
+
+
+def branches_backward(memory, dy):
+    if isinstance(memory, np.ndarray):
+        return 0, np.split(dy, memory, axis=1)
+    merge, count = memory
+    return 0, [dy / count if merge == "mean" else dy] * count
+
+
+# Layers with others inside: forward(x, outputs of the chains, **parameters) -> (y, memory);
+# backward(memory, dy) -> (the part of dx that goes past the chains, dy of every chain).
+COMPOSITES = {
+    "residual": (residual, residual_backward),
+    "branches": (branches, branches_backward),
+}
+
+ORACLES = COMPOSITES | {
     "dense": (dense, dense_backward),
     "activation": (activation, activation_backward),
     "dropout": (dropout, dropout_backward),

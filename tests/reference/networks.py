@@ -1,13 +1,14 @@
 """Whole networks in long double, from the library's own description of them."""
 
 import functools
+import itertools
 import json
 
 import numpy as np
 
 from .activations import places
 from .initializers import philox_4x32, philox_key
-from .layers import ORACLES
+from .layers import COMPOSITES, ORACLES
 from .wide import PI, WIDE, wide
 
 DROPOUT, NOISE = 3, 4  # deltarule::engine::Stream
@@ -49,6 +50,21 @@ def normal_noise(seed, layer, step, rows, width):
     return noise.reshape(rows, -1)[:, :width]
 
 
+INSIDE = ("block", "branches")  # arguments that take layers
+
+
+def chains(layer):
+    """The chains of layers inside a described layer."""
+    return [layer["block"]] if "block" in layer else layer.get("branches", [])
+
+
+def unfolded(layers):
+    for layer in layers:
+        yield layer
+        for chain in chains(layer):
+            yield from unfolded(chain)
+
+
 class Reference:
     """The network that `core.Network.description()` describes, in training mode.
 
@@ -60,25 +76,43 @@ class Reference:
         self.description = json.loads(description)
         self.memories = []
         self.kinked = []
+        self.numbers = itertools.count()
 
     def forward(self, x, arrays, step=0):
-        x = wide(x)
-        self.memories, self.kinked = [], []
-        for number, layer in enumerate(self.description["layers"]):
+        self.kinked, self.numbers = [], itertools.count()
+        x, self.memories = self._chain_forward(self.description["layers"], wide(x), arrays, step)
+        return x
+
+    def layers(self):
+        """All layers, those inside others after them: in the order in which the library numbers them."""
+        return unfolded(self.description["layers"])
+
+    def _chain_forward(self, layers, x, arrays, step):
+        memories = []
+        for layer in layers:
+            number = next(self.numbers)
             own = {
                 k.partition(".")[2]: wide(v) for k, v in arrays.items() if k.startswith(layer["name"] + ".")
             }
             settings = {
-                k: v for k, v in layer.items() if k not in ("type", "name") and "initializer" not in k
+                k: v
+                for k, v in layer.items()
+                if k not in ("type", "name", *INSIDE) and "initializer" not in k
             }
             if layer["type"] == "gaussian_noise":
                 own["noise"] = normal_noise(self.description["seed"], number, step, *x.shape)
             if layer["type"] in ("dropout", "alpha_dropout"):
                 own["mask"] = dropout_mask(self.description["seed"], number, step, *x.shape, layer["rate"])
             self._note_kinks(layer, x, own)
-            x, memory = ORACLES[layer["type"]][0](x, own, **settings)
-            self.memories.append(memory)
-        return x
+            forward = ORACLES[layer["type"]][0]
+            if layer["type"] in COMPOSITES:
+                ends = [self._chain_forward(chain, x, own, step) for chain in chains(layer)]
+                x, memory = forward(x, [y for y, _ in ends], **settings)
+                memories.append((memory, [inner for _, inner in ends]))
+            else:
+                x, memory = forward(x, own, **settings)
+                memories.append(memory)
+        return x, memories
 
     def _note_kinks(self, layer, x, own):
         chosen = layer.get("activation")
@@ -88,9 +122,20 @@ class Reference:
 
     def backward(self, dy):
         """(dx, gradients by array name)."""
+        return self._chain_backward(self.description["layers"], self.memories, wide(dy))
+
+    def _chain_backward(self, layers, memories, dy):
         gradients = {}
-        dy = wide(dy)
-        for layer, memory in zip(reversed(self.description["layers"]), reversed(self.memories), strict=True):
-            dy, own = ORACLES[layer["type"]][1](memory, dy)
+        for layer, memory in zip(reversed(layers), reversed(memories), strict=True):
+            backward = ORACLES[layer["type"]][1]
+            if layer["type"] in COMPOSITES:
+                dx, parts = backward(memory[0], dy)
+                own = {}
+                for chain, inner, part in zip(chains(layer), memory[1], parts, strict=True):
+                    through, found = self._chain_backward(chain, inner, part)
+                    dx, own = dx + through, own | found
+                dy = dx
+            else:
+                dy, own = backward(memory, dy)
             gradients |= {f"{layer['name']}.{name}": value for name, value in own.items()}
         return dy, gradients

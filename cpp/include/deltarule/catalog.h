@@ -53,6 +53,15 @@ struct Part {
   std::string_view meaning{};
 };
 
+// The layers inside a layer, and the argument that takes them: one, a list, or a list of lists.
+enum class Inside { nothing, layer, layers, branches };
+
+struct Inner {
+  Inside kind = Inside::nothing;
+  std::string_view name{};
+  std::string_view meaning{};
+};
+
 struct Entry {
   std::string_view name;          // the catalogue's key, as in loss="mse"
   std::string_view class_name{};  // the Python class, where there is one
@@ -62,6 +71,7 @@ struct Entry {
   std::string_view derivative{};  // LaTeX
   std::span<const Param> parameters{};
   std::span<const Part> parts{};               // layers
+  Inner inner{};                               // layers
   std::span<const std::string_view> states{};  // optimizers: arrays kept beside the parameters
   Reads reads = Reads::both;                   // activations: what backward needs
   Target target = Target::values;              // losses

@@ -15,6 +15,7 @@ struct LayerSpec {
   std::string name = {};
   std::vector<Setting> settings = {};
   std::map<std::string, Spec> parts = {};
+  std::vector<std::vector<LayerSpec>> inside = {};  // chains of layers inside this one
 };
 
 // What the columns of a row mean to the layers that look at images: channels vary fastest.
@@ -40,6 +41,9 @@ struct Tensor {
   bool trained() const { return role != Role::statistic; }
 };
 
+class Layer;
+using Chain = std::vector<std::unique_ptr<Layer>>;  // layers one after the other
+
 class Layer {
  public:
   Layer(const Entry& entry, const LayerSpec& spec);
@@ -62,7 +66,8 @@ class Layer {
   // Name of the activation its output passes through, for "auto" initializers of the layer before.
   virtual std::string_view activation() const { return {}; }
 
-  LayerSpec spec() const;
+  virtual LayerSpec spec() const;
+  virtual std::span<const Chain> inside() const { return {}; }
   const Entry& entry() const { return *entry_; }
   const std::string& name() const { return name_; }
   void rename(std::string name) { name_ = std::move(name); }
@@ -96,10 +101,10 @@ class Layer {
 };
 
 // Makes clone() and both lower() of a layer from its template lower_to<T>(lowering).
-template <class Self>
-class LayerOf : public Layer {
+template <class Self, class Base = Layer>
+class LayerOf : public Base {
  public:
-  explicit LayerOf(const LayerSpec& spec) : Layer(Self::entry, spec) {}
+  explicit LayerOf(const LayerSpec& spec) : Base(Self::entry, spec) {}
   std::unique_ptr<Layer> clone() const override {
     return std::make_unique<Self>(static_cast<const Self&>(*this));
   }
@@ -113,5 +118,15 @@ class LayerOf : public Layer {
 
 // Makes the layer of this type; throws std::invalid_argument for an unknown type or setting.
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec);
+
+// What a network and the layers with others inside share.
+// Numbers the layers without a name ("dense_1"); throws std::invalid_argument where two have the same.
+void name_layers(std::span<const Chain> chains);
+// Tells every layer of a chain which activation follows it; `after` is the one that follows the chain.
+void link_activations(const Chain& chain, const std::string& after);
+// Sets widths and shapes; returns the last width.
+std::ptrdiff_t build_chain(const Chain& chain, std::ptrdiff_t input_width, Shape input_shape = {});
+// The arrays of all layers, their names and layers as seen from outside of the chain.
+std::vector<Tensor> tensors_of(const Chain& chain);
 
 }  // namespace deltarule

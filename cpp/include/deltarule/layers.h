@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deltarule/layers/activation.h>
+#include <deltarule/layers/composite.h>
 #include <deltarule/layers/dense.h>
 #include <deltarule/layers/dropout.h>
 #include <deltarule/layers/embedding.h>
@@ -11,6 +12,6 @@
 namespace deltarule {
 
 using Layers = List<Dense, Activation, Dropout, AlphaDropout, GaussianNoise, BatchNorm, LayerNorm, RMSNorm,
-                    Standardize, Embedding, PeriodicEmbedding, RBF>;
+                    Standardize, Embedding, PeriodicEmbedding, RBF, Residual, Branches>;
 
 }  // namespace deltarule

@@ -26,13 +26,8 @@ Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
   this->training = options.training;
   trainable_ = options.input_gradient;
   this->input = first_ = new_slot(network.input_width());
-  for (const auto& layer : network.layers()) {
-    layer_ = layer.get();
-    const std::size_t before = ops_.size();
-    layer->lower(*this);
-    for (std::size_t i = before; i < ops_.size(); ++i) ops_[i]->output = this->input.value;
-    ++layer_number_;
-  }
+  kept_[0] = true;  // the caller's data
+  for (const auto& layer : network.layers()) lower(*layer);
   for (const auto& op : ops_) {
     scratch_ = std::max(scratch_, op->scratch_size(options.max_rows));
     flops_ += op->flops_per_row();
@@ -42,21 +37,36 @@ Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
 }
 
 template <class T>
+void Plan<T>::lower(const Layer& inner) {
+  const std::size_t before = ops_.size();
+  const std::string outer = layer_;
+  const int outer_number = layer_number_;
+  if (!layer_.empty()) layer_ += '.';
+  layer_ += inner.name();
+  layer_number_ = layers_++;
+  inner.lower(*this);
+  for (std::size_t i = before; i < ops_.size(); ++i)
+    if (ops_[i]->output < 0) ops_[i]->output = this->input.value;
+  layer_ = outer;
+  layer_number_ = outer_number;
+}
+
+template <class T>
 Parameter<T> Plan<T>::parameter(std::string_view tensor) {
-  const std::string name = layer_->name() + "." + std::string(tensor);
-  const auto view = network_.tensor(name);
+  const auto view = network_.tensor(layer_ + "." + std::string(tensor));
   return {view.data(), view.data() - network_.parameters().data()};
 }
 
 template <class T>
 T* Plan<T>::statistic(std::string_view tensor) {
-  return network_.tensor(layer_->name() + "." + std::string(tensor)).data();
+  return network_.tensor(layer_ + "." + std::string(tensor)).data();
 }
 
 template <class T>
 Slot Plan<T>::new_slot(std::ptrdiff_t columns) {
   Slot slot{columns, static_cast<int>(values_.size()), -1};
   values_.push_back(columns);
+  kept_.push_back(false);
   if (this->training && trainable_) {
     slot.gradient = static_cast<int>(gradients_.size());
     gradients_.push_back(columns);
@@ -66,10 +76,21 @@ Slot Plan<T>::new_slot(std::ptrdiff_t columns) {
 
 template <class T>
 Slot Plan<T>::new_value(Slot like) {
-  if (!this->training && like.value != first_.value)
-    return like;  // inference works in place, but not on the caller's data
+  if (!this->training && !kept_[static_cast<std::size_t>(like.value)])
+    return like;  // inference works in place
   const Slot slot{like.columns, static_cast<int>(values_.size()), like.gradient};
   values_.push_back(like.columns);
+  kept_.push_back(false);
+  return slot;
+}
+
+template <class T>
+Slot Plan<T>::branch(Slot shared) {
+  kept_[static_cast<std::size_t>(shared.value)] = true;
+  trainable_ = shared.has_gradient();
+  if (!shared.has_gradient()) return shared;
+  const Slot slot{shared.columns, shared.value, static_cast<int>(gradients_.size())};
+  gradients_.push_back(shared.columns);
   return slot;
 }
 
@@ -77,7 +98,7 @@ template <class T>
 void Plan<T>::add(std::unique_ptr<Op<T>> op) {
   op->number = static_cast<int>(ops_.size());
   op->layer_number = layer_number_;
-  op->layer = layer_->name();
+  op->layer = layer_;
   ops_.push_back(std::move(op));
 }
 
@@ -100,7 +121,7 @@ void Plan<T>::make_phases() {
       forward_.back().tasks_of = op;
       forward_.emplace_back();
       forward_.back().calls.push_back({Action::finish_forward, op});
-    } else {
+    } else if (!op->backward_only()) {
       forward_.back().calls.push_back({Action::forward, op});
     }
   }

@@ -4,6 +4,10 @@
 #include <deltarule/engine/op.h>
 #include <memory>
 
+namespace deltarule {
+class Layer;
+}
+
 namespace deltarule::engine {
 
 // A buffer of rows: where a value lives and where its gradient does.
@@ -34,6 +38,11 @@ class Lowering {
   virtual Slot new_slot(std::ptrdiff_t columns) = 0;
   // A new value that shares the gradient of `like`: for operations that turn dy into dx in place.
   virtual Slot new_value(Slot like) = 0;
+  // For one of several readers of a value: a gradient of its own, which somebody has to add to that of
+  // `shared`, and nobody writes over the value. Goes on as trainable as `shared` is.
+  virtual Slot branch(Slot shared) = 0;
+  // Adds the operations of a layer inside this one.
+  virtual void lower(const Layer& inner) = 0;
   virtual void add(std::unique_ptr<Op<T>> op) = 0;
   // Set by an operation that adds something trainable: what follows needs gradients.
   virtual void now_trainable() = 0;

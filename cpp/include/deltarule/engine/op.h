@@ -103,6 +103,7 @@ class Op {
   virtual ~Op() = default;
   virtual std::string describe() const = 0;
 
+  virtual bool backward_only() const { return false; }  // forward does nothing
   virtual void forward(const Context<T>& context, Tile tile) = 0;
   virtual void backward(const Context<T>& context, Tile tile) = 0;
 
@@ -144,8 +145,8 @@ class Op {
 
   int number = 0;          // place in the plan
   int layer_number = 0;    // place of its layer in the network
-  std::string layer = {};  // name of that layer
-  int output = 0;          // buffer number of what forward writes
+  std::string layer = {};  // name of that layer, "residual_1.dense_1" for one inside another
+  int output = -1;         // buffer number of what its layer writes
 };
 
 }  // namespace deltarule::engine

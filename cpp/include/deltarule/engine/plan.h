@@ -49,6 +49,8 @@ class Plan final : public Lowering<T> {
   T* statistic(std::string_view tensor) override;
   Slot new_slot(std::ptrdiff_t columns) override;
   Slot new_value(Slot like) override;
+  Slot branch(Slot shared) override;
+  void lower(const Layer& inner) override;
   void add(std::unique_ptr<Op<T>> op) override;
   void now_trainable() override { trainable_ = true; }
 
@@ -76,12 +78,13 @@ class Plan final : public Lowering<T> {
   void make_phases();
   Network<T>& network_;
   PlanOptions options_;
-  const Layer* layer_ = nullptr;
-  int layer_number_ = 0;
+  std::string layer_ = {};  // what is being lowered
+  int layer_number_ = 0, layers_ = 0;
   bool trainable_ = false;
   Slot first_{};
   std::vector<std::unique_ptr<Op<T>>> ops_;
   std::vector<std::ptrdiff_t> values_, gradients_;
+  std::vector<bool> kept_;  // values that inference must not write over
   std::vector<Phase<T>> forward_, backward_, step_;
   std::ptrdiff_t tile_rows_ = 1;
   std::size_t scratch_ = 0;

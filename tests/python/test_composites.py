@@ -1,0 +1,191 @@
+"""Layers with others inside: names, widths, inference, learning from data, copies and files.
+
+Their gradients are checked in test_gradients.py, their bytes on several threads in test_threads.py.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+
+
+def deep():
+    """Nested three deep, without what differs between training and inference."""
+    return [
+        dr.Dense(6, "gelu"),
+        dr.Branches(
+            [
+                [dr.Activation("tanh"), dr.Residual([dr.LayerNorm(), dr.Dense(6, "relu")])],
+                [],
+                [
+                    dr.Standardize(),
+                    dr.Activation("swish"),
+                    dr.Branches([[dr.Activation("relu")], []], "mean"),
+                ],
+            ],
+            merge="concat",
+        ),
+        dr.Residual([dr.Residual([dr.Residual([dr.Activation("softplus")])]), dr.Dense(18)]),
+        dr.Residual([dr.Activation("elu")]),
+        dr.Activation("tanh"),
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 2, 100, 700])
+def test_inference_in_place_is_the_training_pass(dtype, rows, rng):
+    """No branch may write over what the others still read, nor over the caller's data."""
+    for layers in (deep(), deep()[1:]):
+        net = dr.Sequential(layers, seed=4, dtype=dtype).build(6)
+        x = rng.normal(size=(rows, 6)).astype(dtype)
+        before = x.copy()
+        np.testing.assert_array_equal(net.predict(x), net.forward(x, training=True))
+        np.testing.assert_array_equal(x, before)
+
+
+def test_names_of_arrays():
+    net = dr.Sequential(
+        [
+            dr.Dense(3),
+            dr.Residual([dr.Dense(4), dr.Dense(3, name="last"), dr.Residual([dr.Dense(3)])]),
+            dr.Branches([[dr.Dense(2), dr.BatchNorm()], [dr.Dense(2)]], name="fan"),
+            dr.Residual([dr.Dense(2, use_bias=False)]),
+        ]
+    ).build(3)
+    weights = [n for n in net.parameters() if not n.endswith((".bias", ".shift"))]
+    assert weights == [
+        "dense_1.weight",
+        "residual_1.dense_1.weight",
+        "residual_1.last.weight",
+        "residual_1.residual_1.dense_1.weight",
+        "fan.dense_1.weight",
+        "fan.batch_norm_1.gain",
+        "fan.dense_2.weight",
+        "residual_2.dense_1.weight",
+    ]
+    assert list(net.states()) == ["fan.batch_norm_1.running_mean", "fan.batch_norm_1.running_variance"]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: dr.Residual([]), ValueError, "Residual: block is empty; allowed: at least one"),
+        (dr.Residual, TypeError, "Residual: the argument block is missing"),
+        (lambda: dr.Residual(dr.Dense(3)), TypeError, r"block is Dense\(3\); allowed: a list of layers"),
+        (lambda: dr.Residual(["dens"]), ValueError, r"Residual: block\[0\]: .*did you mean 'dense'"),
+        (lambda: dr.Residual([3]), TypeError, r"Residual: block\[0\] is a int"),
+        (lambda: dr.Branches([dr.Dense(3)]), TypeError, r"branches\[0\] is Dense\(3\); allowed: a list of"),
+        (lambda: dr.Branches([]), ValueError, "Branches: branches is empty; allowed: at least one"),
+        (lambda: dr.Branches([[]], merge="add"), ValueError, "merge = 'add' is not allowed; .*'concat'"),
+    ],
+)
+def test_bad_arguments(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (dr.Residual([dr.Dense(3)]), "'residual_1' makes 3 outputs of 4 inputs; allowed: as many outputs as"),
+        (dr.Branches([[dr.Dense(3)], []]), "'branches_1' have 3 and 4 outputs; allowed: the same number"),
+        (dr.Branches([[], [dr.Dense(3)]], "mean"), "'branches_1' have 4 and 3 outputs; .*merge = 'concat'"),
+        (dr.Residual([dr.Dense(4, name="a"), dr.Dense(4, name="a")]), "two layers are called 'a'"),
+        (dr.Residual([dr.Residual([dr.Dense(4, name="a.b")])]), "'a.b' must not contain a dot"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_build(layer, message):
+    net = dr.Sequential([layer])
+    with pytest.raises(ValueError, match=f"Sequential.build: .*{message}"):
+        net.build(4)
+    assert not net.built
+
+
+def test_standardize_inside_learns_from_the_inputs(rng):
+    X = rng.normal(3, 5, size=(200, 4))
+    net = dr.Sequential(
+        [
+            dr.Dropout(0.1),
+            dr.Branches([[dr.Standardize(), dr.Dense(4)], [dr.Residual([dr.Standardize()])], []]),
+        ],
+        dtype="float64",
+    )
+    net.adapt(X)
+    for name in ("branches_1.standardize_1", "branches_1.residual_1.standardize_1"):
+        np.testing.assert_allclose(net.states()[f"{name}.mean"], X.mean(axis=0), rtol=1e-13)
+        np.testing.assert_allclose(net.states()[f"{name}.deviation"], X.std(axis=0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("before", [[dr.Dense(4)], [dr.Residual([dr.Dense(4)])]])
+def test_standardize_that_cannot_see_the_inputs_is_refused(before, rng):
+    net = dr.Sequential([dr.Standardize(), *before, dr.Residual([dr.Standardize()])]).build(4)
+    weights = net.get_weights()
+    with pytest.raises(
+        ValueError, match=r"layer 'residual_.*standardize_1' stands behind layers that change"
+    ):
+        net.adapt(rng.normal(3, 5, size=(20, 4)))
+    for name, array in net.get_weights().items():
+        np.testing.assert_array_equal(array, weights[name])
+
+
+def test_automatic_initializers_look_at_what_follows():
+    """Two layers that differ only in how their initializer is chosen get the same weights."""
+
+    def weights(layers):
+        return list(dr.Sequential(layers, seed=3).build(64).get_weights().values())
+
+    def same(one, other):
+        return all(np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
+
+    inside = [dr.Dense(64), dr.BatchNorm(), dr.Activation("relu"), dr.Dense(64)]
+    he, glorot = (dr.Dense(64, initializer=f"{n}") for n in ("he_normal", "glorot_uniform"))
+    assert same([dr.Residual(inside)], [dr.Residual([he, *inside[1:3], glorot])])
+    relu = dr.Activation("relu")
+    assert same([dr.Residual(inside), relu], [dr.Residual([he, *inside[1:3], he]), relu])
+    assert same([dr.Dense(64), dr.Residual([relu])], [glorot, dr.Residual([relu])])
+
+
+def test_copies_files_and_configs(tmp_path, rng):
+    X, y = rng.normal(size=(60, 6)), rng.normal(size=(60, 18))
+    layers = [*deep()[2:], dr.Residual([dr.Branches([[dr.BatchNorm()], [dr.Dropout(0.3)]], "mean")])]
+    net = dr.Sequential([dr.Dense(18), *layers], seed=9, dtype="float64")
+    assert eval(repr(net), {**vars(dr)}).config() == net.config()
+    assert dr.Sequential.from_config(net.config()).config() == net.config()
+    net.compile(dr.Adam(0.01), "mse")
+    net.fit(X, y, epochs=2)
+    net.save(tmp_path / "net.safetensors")
+    twins = [net.copy(), pickle.loads(pickle.dumps(net)), dr.load(tmp_path / "net.safetensors")]
+    net.fit(X, y, epochs=2)
+    for twin in twins:
+        twin.fit(X, y, epochs=2)
+        assert list(twin.get_weights()) == list(net.get_weights())
+        for name, array in net.get_weights().items():
+            np.testing.assert_array_equal(twin.get_weights()[name], array)
+
+
+def test_summary_and_plan_show_what_is_inside():
+    net = dr.Sequential([dr.Residual([dr.Dense(5), dr.Branches([[dr.Dense(5)], []])]), dr.Dense(2)])
+    assert "Residual(...)" in net.summary()
+    net.build(5)
+    lines = [line.split() for line in net.summary().splitlines()]
+    assert ["residual_1", "Residual(...)", "5", "60"] in lines
+    assert ["dense_1", "Dense(5)", "5", "30"] in lines
+    assert ["branches_1", "Branches(...,", "merge='sum')", "5", "30"] in lines
+    net.compile("sgd", "mse")
+    plan = net.explain_plan(64)
+    for text in (
+        "forward                residual_1.branches_1.dense_1: dense 5 -> 5 + bias",
+        "forward                residual_1: sum of 5 + 5",
+        "backward               residual_1.branches_1: sum of 2 gradients of 5",
+    ):
+        assert text in plan
+
+
+def test_a_bad_number_inside_is_reported_there(rng):
+    net = dr.Sequential([dr.Residual([dr.Dense(4), dr.Dense(4)]), dr.Dense(1)]).build(4)
+    net.parameters()["residual_1.dense_2.weight"][...] = np.float32(3e38)
+    net.compile("sgd", "mse")
+    with pytest.raises(dr.NonFiniteError, match=r"output of layer 'residual_1\.dense_2'"):
+        net.fit(rng.normal(size=(8, 4)), rng.normal(size=8))
