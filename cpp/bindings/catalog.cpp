@@ -74,9 +74,10 @@ py::dict describe(Family family, int index, const Entry& e) {
   constexpr const char* kinds_of_inner[] = {"nothing", "layer", "layers", "branches"};
   const auto inner = py::dict("kind"_a = kinds_of_inner[static_cast<std::size_t>(e.inner.kind)],
                               "name"_a = e.inner.name, "meaning"_a = e.inner.meaning);
-  return py::dict("inner"_a = inner, "name"_a = e.name, "class_name"_a = e.class_name, "aliases"_a = split(e.aliases),
-                  "summary"_a = e.summary, "formula"_a = e.formula, "derivative"_a = e.derivative,
-                  "source"_a = e.source, "parameters"_a = parameters, "parts"_a = parts, "states"_a = states,
+  return py::dict("inner"_a = inner, "name"_a = e.name, "class_name"_a = e.class_name,
+                  "aliases"_a = split(e.aliases), "summary"_a = e.summary, "formula"_a = e.formula,
+                  "derivative"_a = e.derivative, "source"_a = e.source, "parameters"_a = parameters,
+                  "parts"_a = parts, "states"_a = states,
                   "reads"_a = reads[static_cast<std::size_t>(e.reads)],
                   "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks,
                   "max_ulp"_a = e.max_ulp, "target_low"_a = bound(e.target_low),

@@ -100,21 +100,27 @@ namespace {
 // The Standardize layers, those inside others included: only those that see the network's inputs can learn
 // from them.
 struct Standardizers {
-  std::vector<std::string> seeing, blind;
+  struct Blind {
+    std::string name, behind;
+  };
+  std::vector<std::string> seeing;
+  std::vector<Blind> blind;
 
-  void add(const Chain& chain, const std::string& outer, bool raw) {
-    bool standardised = false;
+  // `standardised`: what a further one sees has mean 0 and deviation 1 already, as it has when it is new.
+  // `changed`: the layer that changed the inputs before, if one did.
+  void add(const Chain& chain, const std::string& outer, bool standardised, std::string changed) {
     for (const auto& layer : chain) {
+      const std::string name = outer + layer->name();
       if (only_while_training(layer->entry().name)) continue;
-      if (layer->entry().name == Standardize::entry.name) {
-        // What a second one sees are standardised numbers: its mean is 0 and its deviation 1, as initialised.
-        if (!standardised) (raw ? seeing : blind).push_back(outer + layer->name());
+      if (layer->entry().name != Standardize::entry.name) {
+        for (const Chain& inner : layer->inside()) add(inner, name + ".", standardised, changed);
+        if (changed.empty()) changed = name;
+      } else if (!changed.empty()) {
+        blind.push_back({name, changed});
+      } else if (!standardised) {
+        seeing.push_back(name);
         standardised = true;
-        continue;
       }
-      raw = raw && !standardised;
-      for (const Chain& inner : layer->inside()) add(inner, outer + layer->name() + ".", raw);
-      raw = standardised = false;
     }
   }
 };
@@ -124,7 +130,7 @@ struct Standardizers {
 template <class T>
 bool Network<T>::adapts() const {
   Standardizers all;
-  all.add(layers_, {}, true);
+  all.add(layers_, {}, false, {});
   return !all.seeing.empty() || !all.blind.empty();
 }
 
@@ -132,11 +138,14 @@ template <class T>
 void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
   if (rows < 1 || !built()) return;
   Standardizers all;
-  all.add(layers_, {}, true);
+  all.add(layers_, {}, false, {});
   if (!all.blind.empty())
-    throw std::invalid_argument("network: layer '" + all.blind[0] +
-                                "' stands behind layers that change the inputs, from which it is to learn "
-                                "mean and deviation; put it first");
+    throw std::invalid_argument(
+        "adapt: layer '" + all.blind[0].name +
+        "' (standardize) is to learn mean and deviation from the network's inputs, but '" +
+        all.blind[0].behind +
+        "' before it changes them; allowed: standardize before every other layer, and batch_norm, which "
+        "follows what changes, behind them");
   for (const std::string& name : all.seeing) {
     const auto mean = tensor(name + ".mean"), deviation = tensor(name + ".deviation");
     for (std::ptrdiff_t j = 0; j < input_width_; ++j) {

@@ -34,9 +34,11 @@ void check_delta_rule(const NetworkSpec& network, const Entry& loss) {
 
 // What stands before an activation whose derivative is 0 everywhere would never learn.
 template <class T>
-void refuse_flat_activations(const Network<T>& network) {
+void refuse_flat_activations(const Chain& chain, const std::string& outer) {
   bool trained = false;
-  for (const auto& layer : network.layers()) {
+  for (const auto& layer : chain) {
+    const std::string own = outer + layer->name();
+    for (const Chain& inner : layer->inside()) refuse_flat_activations<T>(inner, own + ".");
     for (const Tensor& t : layer->tensors()) trained = trained || t.trained();
     const LayerSpec spec = layer->spec();
     for (const Part& part : layer->entry().parts) {
@@ -46,7 +48,7 @@ void refuse_flat_activations(const Network<T>& network) {
       if (choice.family != Family::activation || !activation_kernel<T>(choice.index).flat(choice.values))
         continue;
       const std::string name(choice.entry->name);
-      throw std::invalid_argument("trainer: layer '" + layer->name() + "' has the activation '" + name +
+      throw std::invalid_argument("trainer: layer '" + own + "' has the activation '" + name +
                                   "', whose derivative is 0 everywhere, so that nothing before it can learn; "
                                   "allowed: '" +
                                   name + "' with straight_through=True, or another activation");
@@ -67,7 +69,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
       control_(spec.control) {
   if (!network.built())
     throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
-  refuse_flat_activations(network);
+  refuse_flat_activations<T>(network.layers(), {});
   for (const Spec& s : spec.schedule) schedule_.push_back(catalog::choose(Family::schedule, s));
   for (const Spec& s : spec.metrics) {
     metrics_.push_back(catalog::choose(Family::metric, s));

@@ -92,11 +92,11 @@ def run(model: "Sequential", plan: Plan) -> History:
     """Train; what has been measured stays in `model.history` however this ends."""
     trainer = model._ready(plan.network)
     train = plan.train
-    model.epoch, model.stop_training, model.history = plan.first_epoch, False, History()
-    trainer.set_data(train.X, train.y, train.weight, plan.batch_size, plan.shuffle)
     if not model._adapted:
         plan.network.adapt(train.X)
         model._adapted = True
+    model.epoch, model.stop_training, model.history = plan.first_epoch, False, History()
+    trainer.set_data(train.X, train.y, train.weight, plan.batch_size, plan.shuffle)
     by_batch = [c for c in plan.callbacks if _wants_batches(c)]
     logs: dict[str, float] = {"first_epoch": plan.first_epoch, "last_epoch": plan.last_epoch}
     try:

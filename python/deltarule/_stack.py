@@ -70,7 +70,18 @@ class Stack:
         return self
 
     def adapt(self, X: ArrayLike) -> None:
-        """Let the `Standardize` layers learn mean and deviation; the first `fit` does this by itself."""
+        """Let the `Standardize` layers learn mean and deviation; the first `fit` does this by itself.
+
+        Parameters
+        ----------
+        X : array (N, columns)
+            Inputs.
+
+        Raises
+        ------
+        ValueError
+            X does not fit, or a `Standardize` layer stands behind one that changes the inputs.
+        """
         X = _check.features(X, "Sequential.adapt", "X", self._real, self._width())
         _check.not_empty(X, "Sequential.adapt", "X")
         self._network = self._network_for(X.shape[1], "Sequential.adapt")

@@ -148,7 +148,7 @@ class RMSNorm(Layer):
     def __init__(self, epsilon: float = 1e-06, *, name: str | None = None) -> None: ...
 
 class Residual(Layer):
-    block: Final[Sequence[Layer]]
+    block: Final[tuple[Layer, ...]]
     name: Final[str | None]
     def __init__(self, block: Sequence[Layer], *, name: str | None = None) -> None: ...
 

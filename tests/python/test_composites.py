@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule import diagnostics
 
 
 def deep():
@@ -118,16 +119,45 @@ def test_standardize_inside_learns_from_the_inputs(rng):
         np.testing.assert_allclose(net.states()[f"{name}.deviation"], X.std(axis=0), rtol=1e-13)
 
 
-@pytest.mark.parametrize("before", [[dr.Dense(4)], [dr.Residual([dr.Dense(4)])]])
+@pytest.mark.parametrize("before", [dr.Dense(4, name="first"), dr.Residual([dr.Dense(4)], name="first")])
 def test_standardize_that_cannot_see_the_inputs_is_refused(before, rng):
-    net = dr.Sequential([dr.Standardize(), *before, dr.Residual([dr.Standardize()])]).build(4)
-    weights = net.get_weights()
-    with pytest.raises(
-        ValueError, match=r"layer 'residual_.*standardize_1' stands behind layers that change"
-    ):
-        net.adapt(rng.normal(3, 5, size=(20, 4)))
+    net = dr.Sequential([dr.Standardize(), before, dr.Residual([dr.Standardize()], name="second")]).build(4)
+    net.compile("sgd", "mse")
+    weights, history = net.get_weights(), net.history
+    X = rng.normal(3, 5, size=(20, 4))
+    for act in (lambda: net.adapt(X), lambda: net.fit(X, X)):
+        with pytest.raises(
+            ValueError,
+            match=r"adapt: layer 'second.standardize_1' \(standardize\) .* but 'first' before it changes "
+            "them; allowed: standardize before every other layer",
+        ):
+            act()
+    assert net.history is history
     for name, array in net.get_weights().items():
         np.testing.assert_array_equal(array, weights[name])
+
+
+def test_a_standardize_behind_another_stays_as_it_is(rng):
+    net = dr.Sequential([dr.Standardize(), dr.Residual([dr.Standardize()])], dtype="float64")
+    net.adapt(rng.normal(3, 5, size=(20, 4)))
+    np.testing.assert_array_equal(net.states()["residual_1.standardize_1.mean"], np.zeros(4))
+    np.testing.assert_array_equal(net.states()["residual_1.standardize_1.deviation"], np.ones(4))
+
+
+def test_a_flat_activation_inside_is_refused():
+    """What passes it by learns; what stands before it inside does not."""
+    step = dr.Activation("binary_step")
+    for layers, text in (
+        ([dr.Residual([dr.Dense(4), step])], r"layer 'residual_1\.activation_1' has the activation"),
+        ([dr.Branches([[], [dr.Residual([dr.Dense(4, "sign")])]])], r"'branches_1\.residual_1\.dense_1' has"),
+    ):
+        net = dr.Sequential(layers).build(4)
+        net.compile("sgd", "mse")
+        with pytest.raises(ValueError, match=text):
+            net.fit(np.ones((2, 4)), np.ones((2, 4)))
+    passing = dr.Sequential([dr.Dense(4), dr.Residual([step])]).build(4)
+    passing.compile("sgd", "mse")
+    passing.fit(np.ones((2, 4)), np.ones((2, 4)))
 
 
 def test_automatic_initializers_look_at_what_follows():
@@ -189,3 +219,29 @@ def test_a_bad_number_inside_is_reported_there(rng):
     net.compile("sgd", "mse")
     with pytest.raises(dr.NonFiniteError, match=r"output of layer 'residual_1\.dense_2'"):
         net.fit(rng.normal(size=(8, 4)), rng.normal(size=8))
+
+
+def test_diagnostics_look_at_all_of_it(rng):
+    X, y = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
+
+    def network(rate):
+        block = [dr.LayerNorm(), dr.Dense(6, "tanh"), dr.Dropout(rate), dr.Residual([dr.Dense(6)])]
+        net = dr.Sequential([dr.Dense(6, "relu"), dr.Residual(block), dr.Dense(3)], dtype="float64")
+        net.compile("sgd", "sparse_softmax_cross_entropy")
+        net.build(4)
+        return net
+
+    net = network(0.5)
+    checked = diagnostics.gradient_check(net, X, y)
+    assert checked.ok, checked
+    flow = diagnostics.gradient_flow(net, X, y)
+    assert [row["layer"] for row in flow] == ["dense_1", "residual_1", "dense_2"]
+    gradients = [a for name, a in net.parameters().items() if name.startswith("residual_1.")]
+    expected = np.sqrt(np.mean(np.concatenate([a.ravel() for a in gradients]) ** 2))
+    assert list(flow)[1]["weights"] == pytest.approx(expected, rel=1e-12)
+    assert set(net.diagnose(X, y).dead.units) == {"dense_1"}
+    v = rng.normal(size=sum(a.size for a in net.parameters().values()))
+    products = diagnostics.hessian_vector_product(net, X, y, v)
+    quiet = diagnostics.hessian_vector_product(network(0.0), X, y, v)
+    for name, array in products.items():  # dropout inside is switched off as well
+        np.testing.assert_array_equal(array, quiet[name])

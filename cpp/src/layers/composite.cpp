@@ -1,3 +1,4 @@
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/composite.h>
 #include <deltarule/simd/span.h>
 #include <algorithm>
@@ -12,7 +13,7 @@ enum class Merge { sum, concat, mean };  // in the order of the choices of Branc
 
 // Where several read a value: forward there is nothing to do, backward their gradients are added.
 template <class T>
-class ForkOp final : public Op<T> {
+class ForkOp final : public Op<T>, public Tangent<T> {
  public:
   explicit ForkOp(Slot in) : in_(in) { this->output = in.value; }
   void add(Slot reader) { readers_.push_back(reader.gradient); }
@@ -21,24 +22,31 @@ class ForkOp final : public Op<T> {
   }
   bool backward_only() const override { return true; }
   void forward(const Context<T>&, Tile) override {}
-  void backward(const Context<T>& c, Tile tile) override {
-    const View<T> d = c.gradients[static_cast<std::size_t>(in_.gradient)];
+  void backward(const Context<T>& c, Tile tile) override { add_up(c.gradients, tile); }
+  // It is linear: tangents take the same way.
+  void tangent_forward(const Context<T>&, const Tangents<T>&) override {}
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    add_up(t.gradients, {0, c.rows, 0});
+  }
+
+ private:
+  void add_up(std::span<const View<T>> gradients, Tile tile) const {
+    const View<T> d = gradients[static_cast<std::size_t>(in_.gradient)];
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(static_cast<std::size_t>(in_.columns), [&](auto span) {
-        Pack<T> total = span.load(c.gradients[static_cast<std::size_t>(readers_[0])].at(i));
+        Pack<T> total = span.load(gradients[static_cast<std::size_t>(readers_[0])].at(i));
         for (std::size_t k = 1; k < readers_.size(); ++k)
-          total += span.load(c.gradients[static_cast<std::size_t>(readers_[k])].at(i));
+          total += span.load(gradients[static_cast<std::size_t>(readers_[k])].at(i));
         span.store(d.at(i), total);
       });
   }
 
- private:
   Slot in_;
   std::vector<int> readers_;  // numbers of their gradients
 };
 
 template <class T>
-class MergeOp final : public Op<T> {
+class MergeOp final : public Op<T>, public Tangent<T> {
  public:
   MergeOp(std::vector<Slot> ends, Slot out, Merge merge) : ends_(std::move(ends)), out_(out), merge_(merge) {}
   std::string describe() const override {
@@ -47,9 +55,20 @@ class MergeOp final : public Op<T> {
     constexpr const char* names[] = {"sum of ", "side by side ", "mean of "};
     return names[static_cast<std::size_t>(merge_)] + widths;
   }
-  void forward(const Context<T>& c, Tile tile) override {
-    const View<T> y = c.values[static_cast<std::size_t>(out_.value)];
-    const auto of = [&](const Slot& s) { return c.values[static_cast<std::size_t>(s.value)]; };
+  void forward(const Context<T>& c, Tile tile) override { merge(c.values, tile); }
+  void backward(const Context<T>& c, Tile tile) override { split(c.gradients, tile); }
+  // It is linear: tangents take the same way.
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    merge(t.values, {0, c.rows, 0});
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    split(t.gradients, {0, c.rows, 0});
+  }
+
+ private:
+  void merge(std::span<const View<T>> values, Tile tile) const {
+    const View<T> y = values[static_cast<std::size_t>(out_.value)];
+    const auto of = [&](const Slot& s) { return values[static_cast<std::size_t>(s.value)]; };
     if (merge_ == Merge::concat) {
       std::ptrdiff_t at = 0;
       for (const Slot& s : ends_) {
@@ -68,16 +87,16 @@ class MergeOp final : public Op<T> {
       });
   }
   // Each chain gets its part of dy in a buffer of its own: what it makes of it in place concerns nobody else.
-  void backward(const Context<T>& c, Tile tile) override {
+  void split(std::span<const View<T>> gradients, Tile tile) const {
     if (!out_.has_gradient()) return;
-    const View<T> g = c.gradients[static_cast<std::size_t>(out_.gradient)];
+    const View<T> g = gradients[static_cast<std::size_t>(out_.gradient)];
     const Pack<T> count(merge_ == Merge::mean ? static_cast<T>(ends_.size()) : T(1));
     std::ptrdiff_t at = 0;
     for (const Slot& s : ends_) {
       const std::ptrdiff_t from = at;
       if (merge_ == Merge::concat) at += s.columns;
       if (!s.has_gradient()) continue;
-      const View<T> d = c.gradients[static_cast<std::size_t>(s.gradient)];
+      const View<T> d = gradients[static_cast<std::size_t>(s.gradient)];
       for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
         if (merge_ == Merge::mean)
           simd::each<T>(static_cast<std::size_t>(s.columns),
@@ -88,7 +107,6 @@ class MergeOp final : public Op<T> {
     }
   }
 
- private:
   std::vector<Slot> ends_;
   Slot out_;
   Merge merge_;

@@ -96,15 +96,22 @@ def as_dtype(net: Sequential, dtype: str, quiet: bool = False) -> Sequential:
 
 
 def _quiet(layer: Config) -> Config:
-    """A layer's config without randomness; names stay, so parameters keep theirs."""
+    """A layer's config without randomness, inside it neither; names stay, so parameters keep theirs."""
     silent = {"dropout": "rate", "alpha_dropout": "rate", "gaussian_noise": "deviation"}.get(layer["type"])
-    return layer if silent is None or silent not in layer else {**layer, silent: 0.0}
+    quiet = {key: _quiet_inside(value) for key, value in layer.items()}
+    return quiet if silent is None or silent not in layer else {**quiet, silent: 0.0}
+
+
+def _quiet_inside(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_quiet_inside(item) for item in value]
+    return _quiet(value) if isinstance(value, dict) and "type" in value else value
 
 
 def outputs(net: Sequential, X: Array) -> list[tuple[str, Array]]:
-    """Name and output of every layer, in inference mode."""
+    """Name and output of every layer of the stack, in inference mode; a layer with others inside is one."""
     network = net._require_built("diagnostics")
-    names = [layer["name"] for layer in network.layers()]
+    names = [layer["name"] for layer in network.layers() if "." not in layer["name"]]
     return list(zip(names, core.layer_outputs(network, X), strict=True))
 
 

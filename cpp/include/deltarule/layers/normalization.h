@@ -114,7 +114,8 @@ class Standardize : public LayerOf<Standardize> {
       .class_name = "Standardize",
       .summary =
           "Subtracts every feature's mean and divides by its standard deviation, both learned from the data "
-          "and saved with the model.",
+          "and saved with the model. The data are the network's inputs: no layer that changes them may stand "
+          "before it.",
       .formula = "y = (x - \\mu)/\\sigma",
       .derivative = "dx = dy/\\sigma",
   };
