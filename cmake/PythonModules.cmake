@@ -19,9 +19,10 @@ foreach(level IN LISTS _levels)
   set_target_properties(deltarule_core_${level} PROPERTIES CXX_VISIBILITY_PRESET hidden
                                                            VISIBILITY_INLINES_HIDDEN ON)
   pybind11_add_module(_core_${level} MODULE NO_EXTRAS ${DELTARULE_BINDINGS})
-  deltarule_compile_options(_core_${level} ${level})
+  deltarule_compile_options(_core_${level} ${level} OPTIMIZE s)
   target_compile_definitions(_core_${level} PRIVATE DELTARULE_MODULE_NAME=_core_${level})
   target_link_libraries(_core_${level} PRIVATE deltarule_core_${level})
-  set_target_properties(_core_${level} PROPERTIES VISIBILITY_INLINES_HIDDEN ON)
+  set_target_properties(_core_${level} PROPERTIES VISIBILITY_INLINES_HIDDEN ON
+                         UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6) # pybind11's own templates once per six files
   install(TARGETS _core_${level} DESTINATION deltarule)
 endforeach()

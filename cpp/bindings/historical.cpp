@@ -51,7 +51,7 @@ py::dict learn(const std::string& rule, const py::array& x, const py::array& tar
                   "finite"_a = learned.finite);
 }
 
-py::tuple bound(const py::array& x, const py::array& target, const py::array& weight,
+py::tuple mistake_bound(const py::array& x, const py::array& target, const py::array& weight,
                 std::optional<double> bias) {
   const Patterns patterns = patterns_of(x, target);
   expect_shape(weight, {patterns.columns}, "weight");
@@ -73,7 +73,7 @@ void fire(const py::array& x, const py::array& weight, double threshold, bool ab
 void bind_historical(py::module_& m) {
   m.def("learn_unit", &learn, "rule"_a, "X"_a, "target"_a, "weight"_a, "bias"_a, "learning_rate"_a,
         "max_epochs"_a, "tolerance"_a, "batch"_a, "shuffle"_a, "seed"_a);
-  m.def("mistake_bound", &bound);
+  m.def("mistake_bound", &mistake_bound);
   m.def("fire_threshold_unit", &fire);
 }
 
