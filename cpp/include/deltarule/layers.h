@@ -3,6 +3,7 @@
 
 #include <deltarule/layers/activation.h>
 #include <deltarule/layers/composite.h>
+#include <deltarule/layers/convolution.h>
 #include <deltarule/layers/dense.h>
 #include <deltarule/layers/dropout.h>
 #include <deltarule/layers/embedding.h>
@@ -11,7 +12,8 @@
 
 namespace deltarule {
 
-using Layers = List<Dense, Activation, Dropout, AlphaDropout, GaussianNoise, BatchNorm, LayerNorm, RMSNorm,
-                    Standardize, Embedding, PeriodicEmbedding, RBF, Residual, Branches>;
+using Layers =
+    List<Dense, Activation, Dropout, AlphaDropout, GaussianNoise, BatchNorm, LayerNorm, RMSNorm, Standardize,
+         Embedding, PeriodicEmbedding, RBF, Residual, Branches, Reshape, Conv2D, MaxPool2D>;
 
 }  // namespace deltarule
