@@ -126,7 +126,9 @@ void link_activations(const Chain& chain, const std::string& after) {
     chain[i]->next_activation = after;
     for (std::size_t j = i + 1; j < chain.size(); ++j) {
       const bool found = chain[j]->entry().name == Activation::entry.name;
-      if (!found && chain[j]->entry().name != Dense::entry.name && chain[j]->inside().empty()) continue;
+      const bool other =
+          chain[j]->entry().name == Dense::entry.name || chain[j]->entry().name == Conv2D::entry.name;
+      if (!found && !other && chain[j]->inside().empty()) continue;
       chain[i]->next_activation = found ? chain[j]->activation() : std::string_view{};
       break;
     }

@@ -100,6 +100,11 @@ class Declaration:
         return cls.required.intersection(order)
 
     @classmethod
+    def positional_of(cls, order: tuple[str, ...]) -> int:  # noqa: ARG003
+        """How many of `order` may be given without their names."""
+        return cls.positional
+
+    @classmethod
     def order_of(cls, entry: Entry, extras: Mapping[str, Extra]) -> tuple[str, ...]:
         """Order of all arguments in the signature."""
         return (*(p["name"] for p in entry["parameters"]), *extras)

@@ -285,12 +285,17 @@ class Layer(Declaration):
         return super().required_of(order) - (frozenset() if "cardinalities" in order else {"columns"})
 
     @classmethod
+    def positional_of(cls, order: tuple[str, ...]) -> int:
+        """The activation is the last, where there is one."""
+        return 3 if "kernel_size" in order else cls.positional
+
+    @classmethod
     def order_of(cls, entry: Entry, extras: Mapping[str, Extra]) -> tuple[str, ...]:
-        """The layers inside, the first parameter, the activation, everything else."""
+        """The layers inside, the first parameter, the size of a kernel, the activation, everything else."""
         names = [p["name"] for p in entry["parameters"]]
         inside = [n for n in extras if n == entry["inner"]["name"]]
-        activation = [n for n in extras if n == "activation"]
-        return tuple(dict.fromkeys([*inside, *names[:1], *activation, *names, *extras]))
+        early = [n for n in (*names, *extras) if n in ("kernel_size", "activation")]
+        return tuple(dict.fromkeys([*inside, *names[:1], *early, *names, *extras]))
 
     @property
     def inside(self) -> "tuple[tuple[Layer, ...], ...]":

@@ -102,7 +102,7 @@ def classes(base: type[_D], namespace: dict[str, Any]) -> list[str]:
                 "extras": extras,
                 "order": order,
                 "required": required,
-                "positional": min(base.positional, len([n for n in order if n != "name"])),
+                "positional": min(base.positional_of(order), len([n for n in order if n != "name"])),
             },
         )
         base.registry[base.family, entry["name"]] = made

@@ -10,16 +10,17 @@ __all__ = [
     "Activation",
     "AlphaDropout",
     "BatchNorm",
-    "Branches",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "GaussianNoise",
     "Layer",
     "LayerNorm",
+    "MaxPool2D",
     "PeriodicEmbedding",
     "RMSNorm",
-    "Residual",
+    "Reshape",
     "Standardize",
 ]
 
@@ -67,15 +68,27 @@ class BatchNorm(Layer):
         name: str | None = None,
     ) -> None: ...
 
-class Branches(Layer):
-    branches: Final[Sequence[Sequence[Layer]]]
-    merge: Final[Literal["sum", "concat", "mean"]]
+class Conv2D(Layer):
+    filters: Final[int]
+    kernel_size: Final[tuple[int, ...]]
+    activation: Final[ActivationFunction | None]
+    strides: Final[tuple[int, ...]]
+    padding: Final[Literal["valid", "same"]]
+    use_bias: Final[bool]
+    initializer: Final[Initializer | str]
+    bias_initializer: Final[Initializer]
     name: Final[str | None]
     def __init__(
         self,
-        branches: Sequence[Sequence[Layer]],
-        merge: Literal["sum", "concat", "mean"] = "sum",
+        filters: int,
+        kernel_size: Sequence[int] = (3,),
+        activation: ActivationFunction | str | dict[str, Any] | None = None,
         *,
+        strides: Sequence[int] = (1,),
+        padding: Literal["valid", "same"] = "valid",
+        use_bias: bool = True,
+        initializer: Initializer | str | dict[str, Any] = "auto",
+        bias_initializer: Initializer | str | dict[str, Any] = "zeros",
         name: str | None = None,
     ) -> None: ...
 
@@ -128,6 +141,20 @@ class LayerNorm(Layer):
     name: Final[str | None]
     def __init__(self, epsilon: float = 1e-05, *, name: str | None = None) -> None: ...
 
+class MaxPool2D(Layer):
+    pool_size: Final[tuple[int, ...]]
+    strides: Final[tuple[int, ...]]
+    padding: Final[Literal["valid", "same"]]
+    name: Final[str | None]
+    def __init__(
+        self,
+        pool_size: Sequence[int] = (2,),
+        strides: Sequence[int] = (),
+        *,
+        padding: Literal["valid", "same"] = "valid",
+        name: str | None = None,
+    ) -> None: ...
+
 class PeriodicEmbedding(Layer):
     frequencies: Final[int]
     deviation: Final[float]
@@ -147,10 +174,10 @@ class RMSNorm(Layer):
     name: Final[str | None]
     def __init__(self, epsilon: float = 1e-06, *, name: str | None = None) -> None: ...
 
-class Residual(Layer):
-    block: Final[tuple[Layer, ...]]
+class Reshape(Layer):
+    shape: Final[tuple[int, ...]]
     name: Final[str | None]
-    def __init__(self, block: Sequence[Layer], *, name: str | None = None) -> None: ...
+    def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None: ...
 
 class Standardize(Layer):
     name: Final[str | None]

@@ -53,6 +53,18 @@ inline NetworkSpec mixed(std::ptrdiff_t inputs, double outputs, std::uint64_t se
           inputs};
 }
 
+// The layers that look at images, on rows of 20 numbers.
+inline NetworkSpec on_images(double outputs) {
+  LayerSpec reshape = layer("reshape"), convolution = layer("conv_2d"), pool = layer("max_pool_2d");
+  reshape.settings.push_back({"shape", 0, {}, {{5, 4, 1}}});
+  convolution.settings = {{"filters", 6, {}, {}}, {"padding", 0, "same", {}}};
+  convolution.parts["activation"] = {"relu", {}};
+  pool.settings.push_back({"strides", 0, {}, {{1}}});
+  LayerSpec second = convolution;
+  second.parts["activation"] = {"gelu", {}};
+  return {7, {reshape, convolution, pool, second, pool, dense(outputs)}, 20};
+}
+
 template <class T>
 bool same_bits(std::span<const T> a, std::span<const T> b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;

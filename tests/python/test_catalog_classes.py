@@ -25,6 +25,8 @@ entries = pytest.mark.parametrize(("family", "entry"), ENTRIES, ids=[f"{f}-{e['n
 NEEDED = {
     "dense": {"units": 7},
     "rbf": {"units": 7},
+    "reshape": {"shape": (4, 3, 2)},
+    "conv_2d": {"filters": 7},
     "embedding": {"columns": (0,), "cardinalities": (2,)},
     "residual": {"block": (dr.Dense(3, "tanh", name="inner"), dr.Residual([dr.Dropout()]))},
     "branches": {"branches": ((dr.Dense(3),), ())},

@@ -151,6 +151,20 @@ def test_layers_inside_layers(rng, layers):
     check(moved(network(layers()), X, rng), X, y, rng)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu", None])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_layers_on_images(rng, activation, padding):
+    X, y = rng.normal(size=(9, 60)), rng.integers(0, 3, 9)
+    layers = [
+        dr.Reshape((6, 5, 2)),
+        dr.Conv2D(4, (2, 3), activation, padding=padding),
+        dr.MaxPool2D(2, strides=1),
+        dr.Conv2D(3, 2, "swish", strides=2, padding=padding, use_bias=False),
+        dr.Dense(3),
+    ]
+    check(moved(network(layers), X, rng), X, y, rng)
+
+
 def test_float32_and_large_weights(rng):
     """A matrix beyond 2 MB goes by tasks over the whole batch."""
     X, y = rng.normal(size=(5, 300)), rng.integers(0, 3, 5)

@@ -1,4 +1,4 @@
-"""The lectures' examples: each claim's direction in a small setting, and a figure that is written."""
+"""The examples that claim something: the lectures', each claim's direction in a small setting, and a figure that is written."""
 
 import importlib
 import sys
@@ -75,6 +75,13 @@ def test_descent_diverges_beyond_two_over_the_largest_eigenvalue(example):
 def test_elu_lowers_the_loss_faster_than_relu(example):
     learn = example("elu_relu").learn
     assert learn("elu", 0, epochs=4)[0][-1] < 0.7 * learn("relu", 0, epochs=4)[0][-1]
+
+
+def test_convolutions_read_digits(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER.parent))
+    module = importlib.import_module("lenet")
+    side, split = module.images("digits")
+    assert module.accuracy(module.lenet(side), split, epochs=10) > 0.96
 
 
 def test_main_writes_the_figure_and_prints_the_tables(example, monkeypatch, tmp_path, capsys):

@@ -79,7 +79,7 @@ def difference(net, reference, x, dy, name, at):
         array = inputs if name == "x" else moved.parameters()[name]
         array[at] += step
         values.append((moved.forward(inputs, True) * dy).sum())
-        if any(places(a["name"], a) for a in activations_in(reference)):
+        if reference.pools or any(places(a["name"], a) for a in activations_in(reference)):
             reference.forward(inputs, arrays_of(moved))
             patterns.append(b"".join(p.tobytes() for p in reference.kinked))
     if len(set(patterns)) > 1:
@@ -110,6 +110,9 @@ def test_every_activation_in_a_layer(activation, rows, rng):
     check(net, rng.normal(size=(rows, 3)), rng)
 
 
+ON_IMAGES = ("reshape", "conv_2d", "max_pool_2d")
+
+
 def one_layer(entry, chosen):
     """The layer alone, and after a dense layer so that gradients go through it."""
     name = entry["name"]
@@ -135,6 +138,7 @@ def one_layer(entry, chosen):
     [
         pytest.param(e, s, id="-".join([e["name"], *(f"{k}={v}" for k, v in s.items())]))
         for e in CATALOG["layer"]
+        if e["name"] not in ON_IMAGES
         for s in settings(e, 2)
     ],
 )
@@ -146,6 +150,60 @@ def test_every_layer(entry, chosen, rows, rng):
             indices = chosen["columns"]
             x[:, indices] = rng.integers(0, chosen["cardinalities"], (rows, len(indices)))
         check(built(layers, 5, rng), x, rng, most=25, indices=indices)
+
+
+SHAPES = {  # (height, width, channels)
+    "reshape": [(6, 7, 2)],
+    "conv_2d": [(6, 7, 1), (5, 4, 3), (5, 6, 18)],
+    "max_pool_2d": [(6, 7, 1), (5, 4, 3), (5, 6, 18)],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen"),
+    [
+        pytest.param(n, s, id="-".join([n, *(f"{k}={v}" for k, v in s.items())]))
+        for n, cases in {
+            "reshape": [{}],
+            "conv_2d": [
+                {"filters": f, "kernel_size": k, "strides": s, "padding": p, "use_bias": b}
+                for f, k, s, p, b in [
+                    (1, (3,), (1,), "valid", True),
+                    (8, (3, 2), (1,), "valid", False),
+                    (17, (2, 4), (1,), "same", True),
+                    (5, (1,), (1,), "same", True),
+                    (3, (4, 3), (2, 1), "same", True),
+                    (4, (2,), (1, 3), "valid", True),
+                    (2, (5, 4), (1,), "valid", True),
+                    (3, (1,), (2,), "valid", True),
+                ]
+            ],
+            "max_pool_2d": [
+                {"pool_size": k, "strides": s, "padding": p}
+                for k, s, p in [
+                    ((2,), (), "valid"),
+                    ((3, 2), (), "same"),
+                    ((3,), (1,), "same"),
+                    ((2, 3), (3, 1), "valid"),
+                    ((1,), (3,), "same"),
+                ]
+            ],
+        }.items()
+        for s in cases
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 5])
+def test_layers_on_images(name, chosen, rows, rng):
+    """Alone, and inside a network; several images are multiplied together, and one."""
+    make = getattr(dr, next(e["class_name"] for e in CATALOG["layer"] if e["name"] == name))
+    for shape in SHAPES[name]:
+        layer = [] if name == "reshape" else [make(**chosen)]
+        width = int(np.prod(shape))
+        x = rng.normal(size=(rows, width))
+        check(built([dr.Reshape(shape), *layer], width, rng), x, rng, most=20)
+        before = dr.Conv2D(3, kernel_size=(2,), activation="tanh", padding="same")
+        after = [dr.BatchNorm(), dr.Activation("swish"), dr.Dense(2)]
+        check(built([dr.Reshape(shape), before, *layer, *after], width, rng), x, rng, most=6)
 
 
 def passing():

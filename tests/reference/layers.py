@@ -7,6 +7,7 @@ holds the layer's parameters and statistics by name, and "mask" for dropout.
 import numpy as np
 
 from .activations import ORACLES as ACTIVATIONS
+from .images import ORACLES as IMAGES
 from .row_ops import ORACLES as ROW_OPS
 from .wide import PI, WIDE, wide
 
@@ -214,4 +215,4 @@ ORACLES = COMPOSITES | {
     "batch_norm": (batch_norm, norm_backward),
     "layer_norm": (layer_norm, norm_backward),
     "standardize": (standardize, standardize_backward),
-}
+} | IMAGES

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from . import images
 from .activations import places
 from .initializers import philox_4x32, philox_key
 from .layers import COMPOSITES, ORACLES
@@ -68,12 +69,14 @@ def unfolded(layers):
 class Reference:
     """The network that `core.Network.description()` describes, in training mode.
 
-    `kinked` holds, after forward, where every value with a kink in its activation lies: another pattern means
-    that a kink was crossed.
+    `kinked` holds, after forward, where every value with a kink in its activation lies, and which pixel every
+    window took: another pattern means that a kink was crossed.
     """
 
     def __init__(self, description):
         self.description = json.loads(description)
+        images.mark(self.description["layers"])
+        self.pools = any(layer["type"] == "max_pool_2d" for layer in self.layers())
         self.memories = []
         self.kinked = []
         self.numbers = itertools.count()
@@ -111,13 +114,21 @@ class Reference:
                 memories.append((memory, [inner for _, inner in ends]))
             else:
                 x, memory = forward(x, own, **settings)
+                if layer["type"] == "max_pool_2d":
+                    self.kinked.append(memory[2])
                 memories.append(memory)
         return x, memories
 
     def _note_kinks(self, layer, x, own):
         chosen = layer.get("activation")
         for kink in places(chosen["name"], chosen) if chosen else ():
-            z = x if layer["type"] == "activation" else x @ own["weight"] + own.get("bias", 0)
+            if layer["type"] == "activation":
+                z = x
+            elif layer["type"] == "conv_2d":
+                given = ("image", "filters", "kernel_size", "strides", "padding", "use_bias")
+                z = images.before_activation(x, own, **{k: layer[k] for k in given})[0]
+            else:
+                z = x @ own["weight"] + own.get("bias", 0)
             self.kinked.append(z > kink)
 
     def backward(self, dy):

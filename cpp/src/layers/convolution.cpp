@@ -1,181 +1,198 @@
-#include <deltarule/engine/gemm.h>
-#include <deltarule/engine/reduce.h>
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
 
-#include "window.h"
+#include "convolution_products.h"
 
 namespace deltarule {
 namespace engine {
 namespace {
 
-// Windows are copied side by side (im2col) in chunks that stay in the cache, and multiplied.
-constexpr std::ptrdiff_t chunk_elements = 32768;
-
-std::ptrdiff_t chunk_of(std::ptrdiff_t windows, std::ptrdiff_t row) {
-  return std::min(windows, std::max<std::ptrdiff_t>(16, chunk_elements / row));
-}
-std::size_t aligned(std::ptrdiff_t elements) { return static_cast<std::size_t>((elements + 31) / 16 * 16); }
+// Up to so many weights every row tile keeps its own gradient, taken while the tile is in the cache; more
+// are shared out by their places over the whole batch.
+constexpr std::ptrdiff_t few_weights = 32768;
 
 template <class T>
-class ConvOp final : public Op<T> {
+class ConvOp final : public Op<T>, public Tangent<T> {
  public:
   ConvOp(Slot in, Slot pre, Slot out, const Window& window, const Choice& activation, Parameter<T> w,
-         Parameter<T> b)
+         Parameter<T> b, bool training)
       : in_(in),
         pre_(pre),
         out_(out),
         window_(window),
+        choice_(activation),
         activation_(activation),
         w_(w),
         b_(b),
+        products_(window),
         channels_(window.in.channels),
         filters_(window.out.channels),
-        windows_(window.out.height * window.out.width),
         places_(window.height * window.width),
-        chunk_(chunk_of(windows_, places_ * channels_)),
-        group_(std::min(places_, (15 + channels_) / channels_)),
-        group_chunk_(chunk_of(windows_, group_ * channels_)) {}
+        inner_(places_ * channels_),
+        training_(training),
+        by_tile_(inner_ * filters_ <= few_weights),
+        group_(by_tile_ ? places_ : std::min(places_, (15 + channels_) / channels_)) {
+    if (training && in_.has_gradient())
+      transposed_ = Buffer<T>(static_cast<std::size_t>(filters_ * padded<T>(inner_)));
+  }
   std::string describe() const override {
     std::string text = "conv_2d " + std::to_string(window_.height) + " x " + std::to_string(window_.width) +
-                       ", " + std::to_string(channels_) + " -> " + std::to_string(filters_) + " channels";
+                       ", " + std::to_string(window_.in.height) + " x " + std::to_string(window_.in.width) +
+                       " x " + std::to_string(channels_) + " -> " + std::to_string(window_.out.height) +
+                       " x " + std::to_string(window_.out.width) + " x " + std::to_string(filters_);
     if (b_.data) text += " + bias";
     if (!activation_.none()) text += " + " + activation_.name();
     return text;
   }
+  void reserve(std::ptrdiff_t, int tiles) override {
+    if (training_ && by_tile_) partial_ = Buffer<T>(static_cast<std::size_t>(tiles * gradient_size()));
+  }
 
   void forward(const Context<T>& c, Tile tile) override {
-    const View<T> x = value_of(c, in_), z = value_of(c, pre_), y = value_of(c, out_);
-    const std::ptrdiff_t inner = places_ * channels_;
-    T* const patches = c.scratch;
-    T* const workspace = c.scratch + aligned(chunk_ * inner);
-    for (std::ptrdiff_t row = tile.begin; row < tile.end; ++row)
-      for (std::ptrdiff_t first = 0; first < windows_; first += chunk_) {
-        const std::ptrdiff_t count = std::min(chunk_, windows_ - first);
-        gather(x.at(row), first, count, 0, places_, patches);
-        multiply<T>({.m = count,
-                     .n = filters_,
-                     .k = inner,
-                     .a = patches,
-                     .a_row = inner,
-                     .b = w_.data,
-                     .b_step = filters_,
-                     .c = z.at(row) + first * filters_,
-                     .c_row = filters_,
-                     .start = b_.data ? Start::bias : Start::zero,
-                     .bias = b_.data,
-                     .relu = activation_.is_relu()},
-                    workspace);
-      }
+    const View<T> z = value_of(c, pre_), y = value_of(c, out_);
+    products_.forward(value_of(c, in_), z, tile.begin, tile.end, w_.data, bias_start(), b_.data,
+                      activation_.is_relu(), c.scratch);
     if (!activation_.none() && !activation_.is_relu())
       activation_.forward(tile.rows(), out_.columns, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row});
   }
 
   void backward(const Context<T>& c, Tile tile) override {
-    const View<T> g = gradient_of(c, out_);
-    if (!activation_.none()) {
-      const View<T> z = value_of(c, pre_), y = value_of(c, out_);
-      activation_.backward(tile.rows(), out_.columns, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row},
-                           {g.at(tile.begin), g.row});
-    }
+    const View<T> g = gradient_of(c, out_), z = value_of(c, pre_), y = value_of(c, out_);
+    activation_.backward(tile.rows(), out_.columns, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row},
+                         {g.at(tile.begin), g.row});
+    if (by_tile_)
+      products_.weight_gradient(value_of(c, in_), g, tile.begin, tile.end, products_.all(), has_bias(),
+                                partial_.data() + tile.index * gradient_size(), Start::zero, c.scratch);
     if (!in_.has_gradient()) return;
     const View<T> dx = gradient_of(c, in_);
-    const std::ptrdiff_t inner = places_ * channels_;
-    T* const patches = c.scratch;
-    T* const workspace = c.scratch + aligned(chunk_ * inner);
-    for (std::ptrdiff_t row = tile.begin; row < tile.end; ++row) {
-      std::fill_n(dx.at(row), in_.columns, T(0));
-      for (std::ptrdiff_t first = 0; first < windows_; first += chunk_) {
-        const std::ptrdiff_t count = std::min(chunk_, windows_ - first);
-        multiply<T>({.m = count,
-                     .n = inner,
-                     .k = filters_,
-                     .a = g.at(row) + first * filters_,
-                     .a_row = filters_,
-                     .b = w_.data,
-                     .b_step = 1,
-                     .b_column = filters_,
-                     .c = patches,
-                     .c_row = inner},
-                    workspace);
-        each_pixel(window_, first, count, 0, places_, [&](auto n, auto place, auto pixel) {
-          if (pixel < 0) return;
-          T* const to = dx.at(row) + pixel;
-          const T* const from = patches + n * inner + place * channels_;
-          for (std::ptrdiff_t k = 0; k < channels_; ++k) to[k] += from[k];
-        });
-      }
-    }
+    for (std::ptrdiff_t row = tile.begin; row < tile.end; ++row) std::fill_n(dx.at(row), in_.columns, T(0));
+    products_.input_gradient(g, dx, tile.begin, tile.end, transposed_.data(), padded<T>(inner_), 1,
+                             c.scratch);
   }
 
   int weight_tasks() const override { return static_cast<int>((places_ + group_ - 1) / group_); }
-  // The weights of some neighbouring places of the kernel.
+  // The weights of some neighbouring places of the window.
   void weight_task(const Context<T>& c, int task) override {
-    const Update<T>& update = *c.update;
-    const std::ptrdiff_t begin = task * group_, end = std::min(places_, begin + group_),
-                         inner = (end - begin) * channels_, offset = w_.offset + begin * channels_ * filters_;
-    const View<T> x = value_of(c, in_), g = gradient_of(c, out_);
-    T* const patches = c.scratch;
-    T* const own = patches + aligned(group_chunk_ * group_ * channels_);
-    T* const workspace = own + aligned(group_ * channels_ * filters_);
-    T* const target = update.fused ? own : update.gradients + offset;
-    for (std::ptrdiff_t row = 0; row < c.rows; ++row)
-      for (std::ptrdiff_t first = 0; first < windows_; first += group_chunk_) {
-        const std::ptrdiff_t count = std::min(group_chunk_, windows_ - first);
-        gather(x.at(row), first, count, begin, end, patches);
-        multiply<T>({.m = inner,
-                     .n = filters_,
-                     .k = count,
-                     .a = patches,
-                     .a_row = 1,
-                     .a_step = inner,
-                     .b = g.at(row) + first * filters_,
-                     .b_step = filters_,
-                     .c = target,
-                     .c_row = filters_,
-                     .start = row == 0 && first == 0 ? Start::zero : Start::accumulate},
-                    workspace);
-      }
-    if (update.fused && !update.apply(offset, inner, filters_, filters_, target, filters_))
-      update.fail(this->number);
-    if (task > 0 || !b_.data) return;
-    column_sums<T>(c.rows * windows_, filters_, own, [&](std::ptrdiff_t i, auto span) {
-      return span.load(g.at(i / windows_) + i % windows_ * filters_);
-    });
-    finish_gradient(*this, update, b_.offset, filters_, own);
+    const Places places{task * group_, std::min(places_, (task + 1) * group_)};
+    const std::ptrdiff_t rows = places.count() * channels_, offset = places.begin * channels_ * filters_;
+    const bool sums = task == 0 && has_bias();
+    T* gradient = c.scratch;
+    if (by_tile_)
+      gradient = sum_of_tiles((c.rows + c.tile_rows - 1) / c.tile_rows);
+    else
+      products_.weight_gradient(value_of(c, in_), gradient_of(c, out_), 0, c.rows, places, sums, gradient,
+                                Start::zero, c.scratch + own_size());
+    if (c.update->fused) {
+      if (!c.update->apply(w_.offset + offset, rows, filters_, filters_, gradient, filters_))
+        c.update->fail(this->number);
+      transpose_rows(places.begin * channels_, rows);
+    } else {
+      std::copy_n(gradient, rows * filters_, c.update->gradients + w_.offset + offset);
+    }
+    if (sums) finish_gradient(*this, *c.update, b_.offset, filters_, gradient + rows * filters_);
+  }
+  int refresh_tasks() const override { return transposed_.size() > 0 ? 1 : 0; }
+  void refresh_task(int) override { transpose_rows(0, inner_); }
+
+  // R(x * W + b) = R(x) * W + x * V + c for the direction (V, c), then through the activation.
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    const Linear l = linear(c, t);
+    const View<T> ry = t.value(out_);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(l.rz.view.at(i), out_.columns, ry.at(i));
+    if (!activation_.none())
+      activation_tangent(choice_, c.rows, out_.columns, l.z.view, value_of(c, out_), ry);
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    const Linear l = linear(c, t);
+    const View<T> x = value_of(c, in_), y = value_of(c, out_), g = gradient_of(c, out_), rx = t.value(in_);
+    Matrix dz(c.rows, out_.columns), rdz(c.rows, out_.columns);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+      std::copy_n(g.at(i), out_.columns, dz.view.at(i));
+      std::copy_n(t.gradient(out_).at(i), out_.columns, rdz.view.at(i));
+    }
+    activation_tangent_backward(choice_, c.rows, out_.columns, l.z.view, l.rz.view, y, t.value(out_), g,
+                                rdz.view);
+    activation_.backward(c.rows, out_.columns, l.z.view, y, dz.view);
+    std::vector<T> product(static_cast<std::size_t>(gradient_size()));
+    // R(x)^T dz + x^T R(dz); the bias sees R(dz) alone.
+    products_.weight_gradient(rx, dz.view, 0, c.rows, products_.all(), false, product.data(), Start::zero,
+                              c.scratch);
+    products_.weight_gradient(x, rdz.view, 0, c.rows, products_.all(), has_bias(), product.data(),
+                              Start::accumulate, c.scratch);
+    std::copy_n(product.data(), inner_ * filters_, t.product + w_.offset);
+    if (has_bias()) std::copy_n(product.data() + inner_ * filters_, filters_, t.product + b_.offset);
+    if (!in_.has_gradient()) return;
+    const View<T> target = t.gradient(in_);  // R(dz) W^T + dz V^T
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::fill_n(target.at(i), in_.columns, T(0));
+    products_.input_gradient(rdz.view, target, 0, c.rows, w_.data, 1, filters_, c.scratch);
+    products_.input_gradient(dz.view, target, 0, c.rows, t.direction + w_.offset, 1, filters_, c.scratch);
   }
 
   std::size_t scratch_size(std::ptrdiff_t) const override {
-    const std::ptrdiff_t inner = places_ * channels_, part = group_ * channels_;
-    return std::max(aligned(chunk_ * inner) + std::max(workspace_size<T>(chunk_, filters_, inner, true),
-                                                       workspace_size<T>(chunk_, inner, filters_, false)),
-                    aligned(group_chunk_ * part) + aligned(part * filters_) +
-                        workspace_size<T>(part, filters_, group_chunk_, true));
+    return static_cast<std::size_t>(own_size()) + products_.scratch_size();
   }
   double flops_per_row() const override {
-    return static_cast<double>(windows_ * places_) * static_cast<double>(channels_ * filters_) *
+    return static_cast<double>(products_.windows()) * static_cast<double>(inner_ * filters_) *
            (in_.has_gradient() ? 6 : 4);
   }
 
  private:
-  void gather(const T* image, std::ptrdiff_t first, std::ptrdiff_t count, std::ptrdiff_t begin,
-              std::ptrdiff_t end, T* out) const {
-    const std::ptrdiff_t row = (end - begin) * channels_;
-    each_pixel(window_, first, count, begin, end, [&](auto n, auto place, auto pixel) {
-      T* const to = out + n * row + place * channels_;
-      if (pixel < 0)
-        std::fill_n(to, channels_, T(0));
-      else
-        std::copy_n(image + pixel, channels_, to);
-    });
+  struct Matrix {
+    Matrix(std::ptrdiff_t rows, std::ptrdiff_t columns)
+        : memory(static_cast<std::size_t>(rows * padded<T>(columns))),
+          view{memory.data(), padded<T>(columns)} {}
+    Buffer<T> memory;
+    View<T> view;
+  };
+  // What the activation sees, and its tangent.
+  struct Linear {
+    Matrix z, rz;
+  };
+  Linear linear(const Context<T>& c, const Tangents<T>& t) const {
+    Linear l{Matrix(c.rows, out_.columns), Matrix(c.rows, out_.columns)};
+    const View<T> x = value_of(c, in_);
+    products_.forward(x, l.z.view, 0, c.rows, w_.data, bias_start(), b_.data, false, c.scratch);
+    products_.forward(x, l.rz.view, 0, c.rows, t.direction + w_.offset, bias_start(),
+                      has_bias() ? t.direction + b_.offset : nullptr, false, c.scratch);
+    products_.forward(t.value(in_), l.rz.view, 0, c.rows, w_.data, Start::accumulate, nullptr, false,
+                      c.scratch);
+    return l;
+  }
+
+  bool has_bias() const { return b_.data != nullptr; }
+  Start bias_start() const { return has_bias() ? Start::bias : Start::zero; }
+  // Gradients of weights and bias, one after the other.
+  std::ptrdiff_t gradient_size() const { return (inner_ + has_bias()) * filters_; }
+  std::ptrdiff_t own_size() const {
+    return by_tile_ ? 0 : ((group_ * channels_ + 1) * filters_ + 31) / 16 * 16;
+  }
+  // All tiles' gradients, added to the first in order.
+  T* sum_of_tiles(std::ptrdiff_t tiles) {
+    T* const sum = partial_.data();
+    for (std::ptrdiff_t tile = 1; tile < tiles; ++tile) {
+      const T* const next = sum + tile * gradient_size();
+      simd::each<T>(static_cast<std::size_t>(gradient_size()),
+                    [&](auto span) { span.store(sum, span.load(sum) + span.load(next)); });
+    }
+    return sum;
+  }
+  void transpose_rows(std::ptrdiff_t first, std::ptrdiff_t rows) {
+    if (transposed_.size() > 0)
+      transpose<T>(rows, filters_, w_.data + first * filters_, filters_, transposed_.data() + first,
+                   padded<T>(inner_));
   }
 
   Slot in_, pre_, out_;
   Window window_;
+  Choice choice_;
   AppliedActivation<T> activation_;
   Parameter<T> w_, b_;
-  std::ptrdiff_t channels_, filters_, windows_, places_;
-  std::ptrdiff_t chunk_;                // windows at a time
-  std::ptrdiff_t group_, group_chunk_;  // places of the kernel in a weight task, and its windows at a time
+  ConvolutionProducts<T> products_;
+  std::ptrdiff_t channels_, filters_, places_, inner_;
+  bool training_, by_tile_;
+  std::ptrdiff_t group_;    // places of the window in a weight task
+  Buffer<T> transposed_;    // W^T, for the gradient of the input; kept with the weights
+  Buffer<T> partial_ = {};  // gradients of weights and bias by every tile
 };
 
 }  // namespace
@@ -183,14 +200,15 @@ class ConvOp final : public Op<T> {
 
 Conv2D::Conv2D(const LayerSpec& spec) : LayerOf(spec) {
   if (part("activation").index >= 0 && part("activation").family == Family::row_op)
-    throw std::invalid_argument("conv_2d: activation = '" + std::string(part("activation").entry->name) +
-                                "' works on whole rows, not on pixels; allowed: elementwise activations");
+    throw std::invalid_argument(
+        "conv_2d: activation = '" + std::string(part("activation").entry->name) +
+        "' works on whole rows, not on pixels; allowed: elementwise activations, or Activation('" +
+        std::string(part("activation").entry->name) + "') after this layer");
 }
 
 std::ptrdiff_t Conv2D::build(std::ptrdiff_t) {
-  window_ =
-      engine::make_window("conv_2d", input_shape(), whole_numbers("kernel_size"), whole_numbers("strides"),
-                          value("padding") != 0, static_cast<std::ptrdiff_t>(value("filters")));
+  window_ = engine::make_window(name(), input_shape(), whole_numbers("kernel_size"), whole_numbers("strides"),
+                                value("padding") != 0, static_cast<std::ptrdiff_t>(value("filters")));
   return window_.out.size();
 }
 
@@ -228,7 +246,7 @@ void Conv2D::lower_to(engine::Lowering<T>& lowering) const {
   if (lowering.training && activation.backward_reads_input()) pre = lowering.new_value(out);
   lowering.add(std::make_unique<engine::ConvOp<T>>(
       in, pre, out, window_, part("activation"), lowering.parameter("weight"),
-      value("use_bias") != 0 ? lowering.parameter("bias") : engine::Parameter<T>{}));
+      value("use_bias") != 0 ? lowering.parameter("bias") : engine::Parameter<T>{}, lowering.training));
   lowering.input = out;
 }
 template void Conv2D::lower_to(engine::Lowering<float>&) const;

@@ -23,17 +23,20 @@ Side side_of(std::ptrdiff_t size, std::ptrdiff_t window, std::ptrdiff_t step, bo
 
 Window make_window(std::string_view layer, Shape in, const std::vector<std::ptrdiff_t>& size,
                    const std::vector<std::ptrdiff_t>& steps, bool same, std::ptrdiff_t channels) {
+  const std::string who = "layer '" + std::string(layer) + "': ";
   if (!in.known())
-    throw std::invalid_argument(std::string(layer) +
-                                ": the shape of its input is not known; put Reshape((height, width, "
-                                "channels)) before it");
+    throw std::invalid_argument(who +
+                                "the shape of its input is not known; put Reshape((height, width, channels)) "
+                                "before it");
   const Pair window = pair_of(size), step = pair_of(steps);
   const Side down = side_of(in.height, window.down, step.down, same),
              right = side_of(in.width, window.right, step.right, same);
   if (down.places < 1 || right.places < 1)
-    throw std::invalid_argument(std::string(layer) + ": a window of " + std::to_string(window.down) + " x " +
-                                std::to_string(window.right) + " does not fit into an image of " +
-                                std::to_string(in.height) + " x " + std::to_string(in.width));
+    throw std::invalid_argument(
+        who + "a window of " + std::to_string(window.down) + " x " + std::to_string(window.right) +
+        " does not fit into its input, an image of " + std::to_string(in.height) + " x " +
+        std::to_string(in.width) + " x " + std::to_string(in.channels) + "; allowed: at most " +
+        std::to_string(in.height) + " x " + std::to_string(in.width) + ", or padding = 'same'");
   return {.in = in,
           .out = {down.places, right.places, channels},
           .height = window.down,
@@ -47,12 +50,13 @@ Window make_window(std::string_view layer, Shape in, const std::vector<std::ptrd
 }  // namespace engine
 
 std::ptrdiff_t Reshape::build(std::ptrdiff_t input_width) {
-  const Shape shape = output_shape();
-  if (shape.size() != input_width)
-    throw std::invalid_argument("reshape: an image of " + std::to_string(shape.height) + " x " +
-                                std::to_string(shape.width) + " x " + std::to_string(shape.channels) +
-                                " has " + std::to_string(shape.size()) + " numbers, but a row has " +
-                                std::to_string(input_width));
+  const auto [height, width, channels] = output_shape();
+  if (input_width % height != 0 || input_width / height % width != 0 ||
+      input_width / height / width != channels)
+    throw std::invalid_argument(
+        "layer '" + name() + "': an image of " + std::to_string(height) + " x " + std::to_string(width) +
+        " x " + std::to_string(channels) + " does not fit the " + std::to_string(input_width) +
+        " columns of its input; allowed: height x width x channels = " + std::to_string(input_width));
   return input_width;
 }
 

@@ -23,7 +23,8 @@ class Reshape : public LayerOf<Reshape> {
       .class_name = "Reshape",
       .summary =
           "Says that a row is an image, line by line with the channels of a pixel side by side; the numbers "
-          "stay where they are.",
+          "stay where they are. Arrays (N, channels, height, width) become such rows by "
+          "X.transpose(0, 2, 3, 1).reshape(N, -1).",
       .formula = "y = x",
       .derivative = "dx = dy",
       .parameters = parameters,
@@ -74,7 +75,8 @@ class Conv2D : public LayerOf<Conv2D> {
       {.name = "padding",
        .kind = Kind::choice,
        .choices = "valid|same",
-       .meaning = "valid: the kernel stays inside; same: zeros around, so that stride 1 keeps the size"},
+       .meaning = "valid: the kernel stays inside; same: zeros around, so that the output has size / stride "
+                  "pixels, rounded up (of an odd number of zeros the larger half is below and at the right)"},
       {.name = "use_bias",
        .value = 1,
        .kind = Kind::boolean,
@@ -91,7 +93,9 @@ class Conv2D : public LayerOf<Conv2D> {
       .class_name = "Conv2D",
       .summary =
           "Convolution of an image with learned kernels (as everywhere: the kernel is not turned over). The "
-          "shape of the image comes from the layer before, in the first place from Reshape.",
+          "shape of the image comes from the layer before, in the first place from Reshape. The array weight "
+          "has "
+          "a row for every place and channel of the kernel, line by line, and a column for every filter.",
       .formula =
           "y_{uvf} = \\phi\\Big(b_f + \\sum_{a, b, c} x_{s u + a - p,\\, t v + b - q,\\, c}\\, "
           "W_{abcf}\\Big)",
@@ -136,7 +140,9 @@ class MaxPool2D : public LayerOf<MaxPool2D> {
       {.name = "padding",
        .kind = Kind::choice,
        .choices = "valid|same",
-       .meaning = "valid: windows that reach beyond the image are left out; same: they see what there is"},
+       .meaning =
+           "valid: windows that reach beyond the image are left out; same: they see what there is, and "
+           "the output has size / stride pixels, rounded up"},
   };
   static constexpr Entry entry{
       .name = "max_pool_2d",
