@@ -17,15 +17,15 @@ _TYPES: dict[str, Any] = {
     "real": float,
     "integer": int,
     "boolean": bool,
-    "real_list": Sequence[float],
-    "integer_list": Sequence[int],
+    "real_list": float | Sequence[float],  # a number is a list of one
+    "integer_list": int | Sequence[int],
 }
 _WORDS = {
     "real": "float",
     "integer": "int",
     "boolean": "bool",
-    "real_list": "sequence of float",
-    "integer_list": "sequence of int",
+    "real_list": "float or sequence of float",
+    "integer_list": "int or sequence of int",
 }
 _D = TypeVar("_D", bound=Declaration)
 

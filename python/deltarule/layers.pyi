@@ -70,9 +70,9 @@ class BatchNorm(Layer):
 
 class Conv2D(Layer):
     filters: Final[int]
-    kernel_size: Final[tuple[int, ...]]
+    kernel_size: Final[int | Sequence[int]]
     activation: Final[ActivationFunction | None]
-    strides: Final[tuple[int, ...]]
+    strides: Final[int | Sequence[int]]
     padding: Final[Literal["valid", "same"]]
     use_bias: Final[bool]
     initializer: Final[Initializer | str]
@@ -81,10 +81,10 @@ class Conv2D(Layer):
     def __init__(
         self,
         filters: int,
-        kernel_size: Sequence[int] = (3,),
+        kernel_size: int | Sequence[int] = (3,),
         activation: ActivationFunction | str | dict[str, Any] | None = None,
         *,
-        strides: Sequence[int] = (1,),
+        strides: int | Sequence[int] = (1,),
         padding: Literal["valid", "same"] = "valid",
         use_bias: bool = True,
         initializer: Initializer | str | dict[str, Any] = "auto",
@@ -116,15 +116,15 @@ class Dropout(Layer):
     def __init__(self, rate: float = 0.5, *, name: str | None = None) -> None: ...
 
 class Embedding(Layer):
-    columns: Final[tuple[int, ...]]
-    cardinalities: Final[tuple[int, ...]]
+    columns: Final[int | Sequence[int]]
+    cardinalities: Final[int | Sequence[int]]
     dimension: Final[int]
     initializer: Final[Initializer]
     name: Final[str | None]
     def __init__(
         self,
-        columns: Sequence[int],
-        cardinalities: Sequence[int],
+        columns: int | Sequence[int],
+        cardinalities: int | Sequence[int],
         *,
         dimension: int = 8,
         initializer: Initializer | str | dict[str, Any] = "lecun_normal",
@@ -142,14 +142,14 @@ class LayerNorm(Layer):
     def __init__(self, epsilon: float = 1e-05, *, name: str | None = None) -> None: ...
 
 class MaxPool2D(Layer):
-    pool_size: Final[tuple[int, ...]]
-    strides: Final[tuple[int, ...]]
+    pool_size: Final[int | Sequence[int]]
+    strides: Final[int | Sequence[int]]
     padding: Final[Literal["valid", "same"]]
     name: Final[str | None]
     def __init__(
         self,
-        pool_size: Sequence[int] = (2,),
-        strides: Sequence[int] = (),
+        pool_size: int | Sequence[int] = (2,),
+        strides: int | Sequence[int] = (),
         *,
         padding: Literal["valid", "same"] = "valid",
         name: str | None = None,
@@ -158,14 +158,14 @@ class MaxPool2D(Layer):
 class PeriodicEmbedding(Layer):
     frequencies: Final[int]
     deviation: Final[float]
-    columns: Final[tuple[int, ...]]
+    columns: Final[int | Sequence[int]]
     name: Final[str | None]
     def __init__(
         self,
         frequencies: int = 16,
         deviation: float = 0.1,
         *,
-        columns: Sequence[int] = (),
+        columns: int | Sequence[int] = (),
         name: str | None = None,
     ) -> None: ...
 
@@ -175,9 +175,9 @@ class RMSNorm(Layer):
     def __init__(self, epsilon: float = 1e-06, *, name: str | None = None) -> None: ...
 
 class Reshape(Layer):
-    shape: Final[tuple[int, ...]]
+    shape: Final[int | Sequence[int]]
     name: Final[str | None]
-    def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None: ...
+    def __init__(self, shape: int | Sequence[int], *, name: str | None = None) -> None: ...
 
 class Standardize(Layer):
     name: Final[str | None]

@@ -48,8 +48,8 @@ class Linear(Schedule):
 
 class MultiStepDecay(Schedule):
     factor: Final[float]
-    milestones: Final[tuple[int, ...]]
-    def __init__(self, factor: float = 0.1, *, milestones: Sequence[int] = (1000,)) -> None: ...
+    milestones: Final[int | Sequence[int]]
+    def __init__(self, factor: float = 0.1, *, milestones: int | Sequence[int] = (1000,)) -> None: ...
 
 class OneCycle(Schedule):
     total_steps: Final[int]

@@ -1,4 +1,4 @@
-"""The examples that claim something: the lectures', each claim's direction in a small setting, and a figure that is written."""
+"""The examples that claim something: their direction in a small setting, and a figure that is written."""
 
 import importlib
 import sys

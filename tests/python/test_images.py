@@ -231,14 +231,12 @@ def test_shapes_pass_through_what_works_element_by_element():
         ([dr.Dense(12), dr.MaxPool2D(2)], "layer 'max_pool_2d_1': the shape of its input is not known"),
         (
             [dr.Reshape((3, 5, 1))],
-            "layer 'reshape_1': an image of 3 x 5 x 1 does not fit the 12 columns of its input; "
-            "allowed: height x width x channels = 12",
+            "layer 'reshape_1': an image of 3 x 5 x 1 does not fit the 12 columns .* channels = 12",
         ),
         ([dr.Reshape((2**24, 2**24, 2**24))], "an image of 16777216 x 16777216 x 16777216 does not fit"),
         (
             [dr.Reshape((3, 4, 1)), dr.Conv2D(2, (4, 3), name="first")],
-            "layer 'first': a window of 4 x 3 does not fit into its input, an image of 3 x 4 x 1; "
-            "allowed: at most 3 x 4, or padding = 'same'",
+            "layer 'first': a window of 4 x 3 does not fit .* 3 x 4 x 1; allowed: at most 3 x 4, or padding",
         ),
         (
             [dr.Reshape((3, 4, 1)), dr.Conv2D(2, 2), dr.MaxPool2D(3)],
