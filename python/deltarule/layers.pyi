@@ -10,6 +10,7 @@ __all__ = [
     "Activation",
     "AlphaDropout",
     "BatchNorm",
+    "Branches",
     "Conv2D",
     "Dense",
     "Dropout",
@@ -21,6 +22,7 @@ __all__ = [
     "PeriodicEmbedding",
     "RMSNorm",
     "Reshape",
+    "Residual",
     "Standardize",
 ]
 
@@ -65,6 +67,18 @@ class BatchNorm(Layer):
         epsilon: float = 1e-05,
         *,
         unbiased: bool = False,
+        name: str | None = None,
+    ) -> None: ...
+
+class Branches(Layer):
+    branches: Final[Sequence[Sequence[Layer]]]
+    merge: Final[Literal["sum", "concat", "mean"]]
+    name: Final[str | None]
+    def __init__(
+        self,
+        branches: Sequence[Sequence[Layer]],
+        merge: Literal["sum", "concat", "mean"] = "sum",
+        *,
         name: str | None = None,
     ) -> None: ...
 
@@ -178,6 +192,11 @@ class Reshape(Layer):
     shape: Final[int | Sequence[int]]
     name: Final[str | None]
     def __init__(self, shape: int | Sequence[int], *, name: str | None = None) -> None: ...
+
+class Residual(Layer):
+    block: Final[tuple[Layer, ...]]
+    name: Final[str | None]
+    def __init__(self, block: Sequence[Layer], *, name: str | None = None) -> None: ...
 
 class Standardize(Layer):
     name: Final[str | None]

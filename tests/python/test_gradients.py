@@ -228,6 +228,13 @@ NETWORKS = {
     "depth 6": lambda: [*(dr.Dense(n, "tanh") for n in (8, 7, 6, 5, 4)), dr.Dense(2)],
     "residual": lambda: [dr.Residual([dr.Dense(4, "tanh")]), dr.Dense(3)],
     "residual without parameters": lambda: [dr.Residual([dr.Activation("swish")]), dr.Residual(passing())],
+    "residual on images": lambda: [
+        dr.Reshape((2, 2, 1)),
+        dr.Residual([dr.Conv2D(1, 2, "tanh", padding="same"), dr.BatchNorm()]),
+        dr.Conv2D(3, 2, padding="same"),
+        dr.Residual([dr.MaxPool2D(2, strides=1, padding="same"), dr.Conv2D(3, 1, "swish")]),
+        dr.Dense(2),
+    ],
     "residual of residuals": lambda: [
         dr.Dense(6, "gelu"),
         dr.Residual([dr.BatchNorm(), dr.Activation("tanh"), dr.Residual([dr.Dropout(0.3), dr.Dense(6)])]),
