@@ -202,17 +202,21 @@ COMPOSITES = {
     "branches": (branches, branches_backward),
 }
 
-ORACLES = COMPOSITES | {
-    "dense": (dense, dense_backward),
-    "activation": (activation, activation_backward),
-    "dropout": (dropout, dropout_backward),
-    "alpha_dropout": (alpha_dropout, dropout_backward),
-    "gaussian_noise": (gaussian_noise, dropout_backward),
-    "embedding": (embedding, embedding_backward),
-    "periodic_embedding": (periodic_embedding, periodic_embedding_backward),
-    "rbf": (rbf, rbf_backward),
-    "rms_norm": (rms_norm, rms_norm_backward),
-    "batch_norm": (batch_norm, norm_backward),
-    "layer_norm": (layer_norm, norm_backward),
-    "standardize": (standardize, standardize_backward),
-} | IMAGES
+ORACLES = (
+    COMPOSITES
+    | {
+        "dense": (dense, dense_backward),
+        "activation": (activation, activation_backward),
+        "dropout": (dropout, dropout_backward),
+        "alpha_dropout": (alpha_dropout, dropout_backward),
+        "gaussian_noise": (gaussian_noise, dropout_backward),
+        "embedding": (embedding, embedding_backward),
+        "periodic_embedding": (periodic_embedding, periodic_embedding_backward),
+        "rbf": (rbf, rbf_backward),
+        "rms_norm": (rms_norm, rms_norm_backward),
+        "batch_norm": (batch_norm, norm_backward),
+        "layer_norm": (layer_norm, norm_backward),
+        "standardize": (standardize, standardize_backward),
+    }
+    | IMAGES
+)
