@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _table(options: argparse.Namespace) -> int:
-    print(tables.tables(results.read(options.result), options.against, options.by))
+    print(tables.tables(results.read(options.result), options.against, options.by, options.below))
     return 0
 
 
@@ -128,6 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("result")
     table.add_argument("--against")
     table.add_argument("--by", choices=["time", "best", "processor"], default="time", help=_BY)
+    table.add_argument(
+        "--below",
+        type=float,
+        help="only rows whose peer takes less than BELOW times our time; 1: slower ones",
+    )
     table.set_defaults(action=_table)
 
     comparing = commands.add_parser("compare", help="what changed between two results; fails if slower")

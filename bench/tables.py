@@ -25,8 +25,12 @@ _HEADINGS = {
 }
 
 
-def tables(results: dict[str, Any], against: str | None = None, by: str = "time") -> str:
+def tables(
+    results: dict[str, Any], against: str | None = None, by: str = "time", below: float | None = None
+) -> str:
     """All tables. `against` names the peer of the last column, by default the fastest of the row.
+
+    With `below` only the rows in which the peer takes less than so many times deltarule's time.
 
     `by` is "time", the median; "best", the fastest batch, or "processor", the time of all threads together,
     which mean more on a busy machine.
@@ -35,7 +39,11 @@ def tables(results: dict[str, Any], against: str | None = None, by: str = "time"
     keys = list(dict.fromkeys((r["group"], r["threads"]) for r in results["records"]))
     for group, threads in keys:
         records = [r for r in results["records"] if (r["group"], r["threads"]) == (group, threads)]
-        parts.append(_table(group, threads, records, against, by, results))
+        if below is not None:
+            found = [peer_ratio(r, against, by) for r in records]
+            records = [r for r, f in zip(records, found, strict=True) if f and f[0] < below]
+        if records:
+            parts.append(_table(group, threads, records, against, by, results))
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Every activation and row operation of the catalogue, forward and backward, 64K and 1M elements."""
+"""Every activation and row operation of the catalogue, forward and backward, up to beyond every cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.case import Case
 
 from .catalog import entries, variants
 
-_SIZES = {"64K": 1 << 16, "1M": 1 << 20}
+_SIZES = {"64K": 1 << 16, "1M": 1 << 20, "64M": 1 << 26}
 _ROWS = (10, 1000)
 
 

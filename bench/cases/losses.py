@@ -12,7 +12,8 @@ def cases() -> list[Case]:
         Case(
             "losses",
             f"{entry['name']} {rows}x{columns}",
-            {"function": entry["name"], "target": entry["target"], "shape": [rows, columns]},
+            {key: entry[key] for key in ("target", "signs", "outputs_per_target")}
+            | {"function": entry["name"], "shape": [rows, columns]},
             quick=entry["name"] == "sparse_softmax_cross_entropy" and columns == 10,
         )
         for entry in entries("loss")

@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 
 from bench.case import Case, Work, repeat
-from bench.probe import normal, probe
-from bench.targets import target_of
+from bench.probe import probe
+from bench.targets import prediction_of, target_of
 from deltarule import kernels
 
 
 def prepare(case: Case, _variant: str) -> Work:
-    prediction = normal(case.settings["shape"], 0)
+    prediction = prediction_of(case.settings)
     gradient = np.empty_like(prediction)
     call = partial(
         getattr(kernels, case.settings["function"]), prediction, target_of(case.settings), out=gradient

@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from bench.case import Case, Work
-from bench.probe import normal
-from bench.targets import target_of
+from bench.targets import prediction_of, target_of
 
 from .kernels import compiled
 
@@ -32,4 +31,4 @@ def prepare(case: Case, _variant: str) -> Work | None:
     loss = LOSSES.get(case.settings["function"])
     if loss is None:
         return None
-    return compiled(jax.value_and_grad(loss), normal(case.settings["shape"], 0), target_of(case.settings))
+    return compiled(jax.value_and_grad(loss), prediction_of(case.settings), target_of(case.settings))

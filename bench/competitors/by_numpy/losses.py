@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from bench.case import Case, Work, repeat
-from bench.probe import normal, probe
-from bench.targets import target_of
+from bench.probe import probe
+from bench.targets import prediction_of, target_of
 from bench.workloads import Array
 
 Loss = Callable[[Array, Array, Array], float]
@@ -85,7 +85,7 @@ def prepare(case: Case, _variant: str) -> Work | None:
     loss = LOSSES.get(case.settings["function"])
     if loss is None:
         return None
-    prediction, target = normal(case.settings["shape"], 0), target_of(case.settings)
+    prediction, target = prediction_of(case.settings), target_of(case.settings)
     gradient = np.empty_like(prediction)
 
     def call() -> tuple[float, Array]:

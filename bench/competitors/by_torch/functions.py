@@ -12,6 +12,12 @@ from torch.nn import functional
 _aten: Any = torch.ops.aten
 Call = Callable[..., torch.Tensor]
 
+
+def _gated(function: Call, x: torch.Tensor) -> torch.Tensor:
+    value, gate = x.chunk(2, dim=1)
+    return value * function(gate)
+
+
 FORWARD: dict[str, Call] = {
     "relu": torch.relu,
     "sigmoid": torch.sigmoid,
@@ -22,8 +28,14 @@ FORWARD: dict[str, Call] = {
     "gelu[tanh]": lambda x: functional.gelu(x, approximate="tanh"),
     "swish": functional.silu,
     "softplus": functional.softplus,
+    "sin": lambda x: torch.sin(30 * x),
+    "squared_relu": lambda x: torch.relu(x) ** 2,
     "softmax": lambda x: torch.softmax(x, 1),
     "log_softmax": lambda x: torch.log_softmax(x, 1),
+    "glu": functional.glu,
+    "swiglu": lambda x: _gated(functional.silu, x),
+    "geglu": lambda x: _gated(functional.gelu, x),
+    "reglu": lambda x: _gated(torch.relu, x),
 }
 """Allocate their result, as eager code does; others are looked for in `torch.nn.functional`."""
 
