@@ -19,4 +19,5 @@ def cases() -> list[Case]:
         )
         for size, count in _SIZES.items()
         for entry in entries("optimizer")
+        if entry["reach"] == "element"
     ]

@@ -63,6 +63,7 @@ py::dict describe(Family family, int index, const Entry& e) {
   using namespace py::literals;
   constexpr const char* reads[] = {"nothing", "input", "output", "both"};
   constexpr const char* targets[] = {"values", "label", "label_or_distribution"};
+  constexpr const char* reaches[] = {"element", "tensor", "layer", "network"};
   const bool loss = family == Family::loss;
   py::list parameters, states, kinks, parts;
   for (const Param& p : e.parameters) parameters.append(describe(p));
@@ -78,6 +79,7 @@ py::dict describe(Family family, int index, const Entry& e) {
                   "aliases"_a = split(e.aliases), "summary"_a = e.summary, "formula"_a = e.formula,
                   "derivative"_a = e.derivative, "source"_a = e.source, "parameters"_a = parameters,
                   "parts"_a = parts, "states"_a = states,
+                  "reach"_a = reaches[static_cast<std::size_t>(e.reach)],
                   "reads"_a = reads[static_cast<std::size_t>(e.reads)],
                   "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks,
                   "max_ulp"_a = e.max_ulp, "target_low"_a = bound(e.target_low),

@@ -61,6 +61,7 @@ py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_st
     out["steps"] = result.steps;
     out["seconds"] = result.seconds;
     out["stopped"] = result.stopped;
+    out["stop_reason"] = result.stop_reason;
     return out;
   });
 }

@@ -52,6 +52,22 @@ bool update(const Values& constants, int states, const UpdateBlock<T>& block) {
 }
 
 template <class Rule>
+constexpr auto prepare_of() -> decltype(UpdateKernel<float>::prepare) {
+  if constexpr (Rule::entry.reach == Reach::network)
+    return [](const Values&, double, double) { return Values{}; };
+  else
+    return &Rule::prepare;
+}
+
+template <class Rule, class T>
+constexpr auto update_of() -> decltype(UpdateKernel<T>::update) {
+  if constexpr (Rule::entry.reach == Reach::network)
+    return nullptr;
+  else
+    return &update<Rule, T>;
+}
+
+template <class Rule>
 constexpr int exchanged() {
   if constexpr (requires { Rule::exchanged; })
     return Rule::exchanged;
@@ -61,8 +77,8 @@ constexpr int exchanged() {
 
 template <class T>
 constexpr auto table = []<class... Rules>(List<Rules...>) {
-  return std::array{
-      UpdateKernel<T>{&Rules::states_used, &Rules::prepare, &update<Rules, T>, exchanged<Rules>()}...};
+  return std::array{UpdateKernel<T>{&Rules::states_used, prepare_of<Rules>(), update_of<Rules, T>(),
+                                    exchanged<Rules>()}...};
 }(Optimizers{});
 
 }  // namespace

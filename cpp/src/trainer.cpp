@@ -11,6 +11,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "second_order/whole_steps.h"
 #include "training_run.h"
 
 namespace deltarule {
@@ -109,6 +110,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
   if (optimizer_.entry->name == "delta_rule") check_delta_rule(network.spec(), *loss_.entry);
   base_rate_ = optimizer_.values[0];
   tensors_ = tensor_settings(network.tensors(), optimizer_, control_);
+  second_order::check_control(optimizer_, control_, tensors_, clip_norm_ || clip_value_);
   if (control_.mixup > 0 && loss_.entry->target == Target::label)
     throw std::invalid_argument("mixup: the loss '" + std::string(loss_.entry->name) +
                                 "' takes class labels, which cannot be mixed; allowed: a loss of values or "
@@ -165,10 +167,19 @@ void Trainer<T>::set_learning_rate(double rate) {
   base_rate_ = catalog::resolve(*optimizer_.entry, std::span(&setting, 1))[0];
 }
 
+template <class T>
+std::string Trainer<T>::state_name(int i) const {
+  if (i >= rule_states_) return "average";
+  const auto& names = optimizer_.entry->states;
+  const auto at = static_cast<std::size_t>(i);
+  if (at < names.size() && optimizer_.entry->reach != Reach::network) return std::string(names[at]);
+  return std::string(names[at % names.size()]) + "_" + std::to_string(at / names.size() + 1);
+}
+
 // Whether gradients are written out before the rule sees them.
 template <class T>
 bool Trainer<T>::updates_separately() const {
-  return clip_norm_ || clip_value_ || control_.dp_clip_norm ||
+  return clip_norm_ || clip_value_ || control_.dp_clip_norm || optimizer_.entry->reach == Reach::network ||
          std::ranges::any_of(tensors_, [](const auto& t) { return t.penalized() || t.max_norm > 0; });
 }
 
@@ -288,16 +299,21 @@ template <class T>
 EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& options) {
   check_training(data);
   const auto start = std::chrono::steady_clock::now();
-  const std::ptrdiff_t batch = options.batch_size > 0 ? std::min(options.batch_size, data.rows) : data.rows;
+  const bool whole = optimizer_.entry->reach == Reach::network;
+  std::ptrdiff_t batch = options.batch_size == automatic_batch ? (whole ? 0 : 32) : options.batch_size;
+  batch = batch > 0 ? std::min(batch, data.rows) : data.rows;
   const std::ptrdiff_t all = (data.rows + batch - 1) / batch;
   const std::ptrdiff_t first = std::min(options.first_step, all);
   const std::ptrdiff_t last = options.max_steps > 0 ? std::min(all, first + options.max_steps) : all;
   if (first == 0 || sums_.size() != sum_count()) sums_.assign(sum_count(), 0.0);
   Run& loop = run(batch);
-  const std::uint32_t* rows = options.shuffle ? order(data.rows, options.epoch).data() : nullptr;
+  // The order within the one batch of such a rule would change nothing but the last digits of its sums.
+  const bool shuffle = options.shuffle && !(whole && batch == data.rows);
+  const std::uint32_t* rows = shuffle ? order(data.rows, options.epoch).data() : nullptr;
   EpochResult result;
   result.stopped = loop.steps(data, rows, &options.poll, first, last, options.epoch, all);
   result.steps = loop.done();
+  result.stop_reason = loop.stop_reason();
   result.learning_rate = loop.last_rate();
   result.figures = finish(sums_);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

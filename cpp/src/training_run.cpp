@@ -25,11 +25,16 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   labels_.resize(static_cast<std::size_t>(batch));
   weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
   update_.kernel = &update_kernel<T>(trainer.optimizer_.index);
-  update_.states = trainer.rule_states_;
+  if (!update_.kernel->update)
+    lbfgs_.emplace(trainer.optimizer_.values,
+                   std::span(trainer.states_).first(static_cast<std::size_t>(trainer.rule_states_)),
+                   trainer.network_.parameters(), trainer.network_.gradients());
+  update_.states = lbfgs_ ? 0 : trainer.rule_states_;
+  update_.keep_statistics = !lbfgs_;
   update_.fused = !trainer.updates_separately();
   update_.parameters = trainer.network_.parameters().data();
   if (!update_.fused) update_.gradients = trainer.network_.gradients().data();
-  for (std::size_t i = 0; i < static_cast<std::size_t>(trainer.rule_states_); ++i)
+  for (std::size_t i = 0; i < static_cast<std::size_t>(update_.states); ++i)
     update_.state[i] = trainer.states_[i].data();
   update_.failed_op = &failed_op_;
   for (const TensorSettings& t : trainer.tensors_) {
@@ -43,7 +48,9 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   update_.constants = constants_;
   if (kinds_.size() > 1) update_.tensors = tensor_constants_;
   cut();
-  averages_apart_ = trainer.averages() && !columns_.empty();
+  seen_statistics_.resize(trainer.network_.statistics().size());
+  for (const auto& op : machine_.plan().ops()) random_ = random_ || op->draws();
+  averages_apart_ = trainer.averages() && (!columns_.empty() || lbfgs_);
   if (trainer.averages() && !averages_apart_) update_.average = trainer.states_.back().data();
   if (trainer.control_.dp_clip_norm) row_norms_.resize(static_cast<std::size_t>(batch));
 }
@@ -81,6 +88,7 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
     partner_ = 1 + static_cast<std::ptrdiff_t>(random.below(static_cast<std::uint32_t>(rows_ - 1)));
   }
   failed_op_.store(no_op, std::memory_order_relaxed);
+  if (lbfgs_) lbfgs_->begin(rate_);
 }
 
 template <class T>
@@ -178,11 +186,11 @@ void Trainer<T>::Run::run_task(int thread, int task) {
       break;
     case Stage::weights: {
       const auto prediction = machine_.value(machine_.plan().output_slot().value);
-      if (task == 0)
-        count_in({prediction.data, prediction.row});
-      else
+      if (task > 0)
         machine_.run_weight_task(
             machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task - 1);
+      else if (!searching())
+        count_in({prediction.data, prediction.row});
       break;
     }
     case Stage::row_norms: {
@@ -210,6 +218,7 @@ void Trainer<T>::Run::run_task(int thread, int task) {
 
 template <class T>
 void Trainer<T>::Run::leave(End end) {
+  if (searching()) lbfgs_->withdraw();
   end_ = end;
   phases_.finish();
 }
@@ -235,6 +244,7 @@ void Trainer<T>::Run::complete() {
       return enter(Stage::tiles);
     case Stage::tiles:
       if (++phase_ < machine_.plan().step_phases().size()) return enter(Stage::tiles);
+      if (searching() && bad_loss_.exchange(false)) return evaluated(infinity);
       if (asked_.load()) return leave(End::stopped);
       if (bad_loss_.load()) return leave(End::bad_loss);
       return enter(trainer_.control_.dp_clip_norm ? Stage::row_norms : Stage::weights);
@@ -244,7 +254,7 @@ void Trainer<T>::Run::complete() {
       return update_.fused ? end_step() : enter(Stage::adjust);
     case Stage::adjust:
       fold_adjusted();
-      return enter(Stage::apply);
+      return lbfgs_ ? evaluated(objective()) : enter(Stage::apply);
     case Stage::apply:
       return enter(Stage::constrain);
     case Stage::constrain:
@@ -252,7 +262,9 @@ void Trainer<T>::Run::complete() {
     case Stage::average:
       return enter(Stage::refresh);
     case Stage::refresh:
-      return end_step();
+      if (!searching()) return end_step();
+      phase_ = 0;
+      return enter(Stage::tiles);
   }
 }
 
@@ -280,6 +292,13 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   bad_loss_.store(false);
   prepare(first);
   phase_ = 0;
+  if (begins_where_it_was(first)) {
+    const auto prediction = machine_.value(machine_.plan().output_slot().value);
+    count_in({prediction.data, prediction.row});
+    if (scale_ > 0) trainer_.sums_[0] += penalty_ / scale_;
+    if (lbfgs_->observe(lbfgs_->loss()) == second_order::Lbfgs<T>::Next::converged)
+      return end_ = End::converged;
+  }
   stage_ = machine_.refresh_tasks() > 0 ? Stage::first_refresh : Stage::tiles;
   const int threads = std::min(machine_.threads(), machine_.plan().useful_threads(batch_, engine::threads()));
   phases_.start(threads, tasks_of_stage());
@@ -352,14 +371,16 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
   // Training gives the same bits every time, so the state before a bad step is had by going through the steps
   // again.
   const Exchange exchange(*this);
-  take_snapshot();
+  if (!lbfgs_) take_snapshot();
   const End end = run(first, last, true);
-  if (end == End::finished || end == End::stopped) return end == End::stopped;
+  if (end == End::finished || end == End::stopped || end == End::converged) return end == End::stopped;
 
   std::string layer;
   std::ptrdiff_t bad = first + done_;
   if (end == End::bad_loss) {
     layer = first_bad_layer();
+  } else if (end == End::bad_gradient) {
+    layer = layer_of_bad_gradient();
   } else {
     --bad;
     for (const auto& op : machine_.plan().ops())
@@ -368,8 +389,9 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
     done_ = 0;
     run(first, bad, false);
   }
-  const std::string what =
-      end == End::bad_loss ? "the loss is not finite" : "a weight is not finite any more";
+  const std::string what = end == End::bad_loss       ? "the loss is not finite"
+                           : end == End::bad_gradient ? "the gradient is not finite"
+                                                      : "a weight is not finite any more";
   const std::string where = layer.empty()          ? ""
                             : end == End::bad_loss ? "; first seen in the output of layer '" + layer + "'"
                                                    : "; in layer '" + layer + "'";

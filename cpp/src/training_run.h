@@ -5,6 +5,8 @@
 #include <deltarule/trainer.h>
 #include <chrono>
 
+#include "second_order/lbfgs.h"
+
 namespace deltarule {
 
 template <class T>
@@ -19,12 +21,14 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
              std::ptrdiff_t first, std::ptrdiff_t last, std::int64_t epoch, std::ptrdiff_t all);
   std::ptrdiff_t done() const { return done_; }
   double last_rate() const { return rate_; }
+  // Why the rule ended training by itself; empty where it did not.
+  std::string stop_reason() const { return end_ == End::converged ? lbfgs_->reason() : ""; }
 
   void load(engine::Tile tile, engine::View<T> input) override;
   bool loss(engine::Tile tile, engine::View<const T> prediction, engine::View<T> gradient) override;
 
  private:
-  enum class End { finished, stopped, bad_loss, bad_weight };
+  enum class End { finished, stopped, converged, bad_loss, bad_gradient, bad_weight };
   // What threads do at one time; they share the tasks of a stage.
   enum class Stage { first_refresh, tiles, row_norms, weights, adjust, apply, constrain, average, refresh };
   End run(std::ptrdiff_t first, std::ptrdiff_t last, bool polling);
@@ -34,6 +38,13 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void enter(Stage stage);
   void end_step();
   void leave(End end);
+  // Steps of several evaluations: second_order/whole_steps.cpp.
+  bool searching() const { return lbfgs_ && lbfgs_->searching(); }
+  bool begins_where_it_was(std::ptrdiff_t first);
+  void evaluated(double loss);
+  void judge(typename second_order::Lbfgs<T>::Next next);
+  double objective() const;
+  std::string layer_of_bad_gradient() const;
   // The update apart from the gradient's computation: training_update.cpp.
   struct Piece {
     const TensorSettings* tensor;
@@ -95,6 +106,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::ptrdiff_t step_ = 0, last_ = 0, all_ = 0, partner_ = 0;
   std::int64_t epoch_ = 0;
   double factor_ = 1;  // of clip_norm
+  double penalty_ = 0;
   std::ptrdiff_t begin_ = 0, rows_ = 0, done_ = 0;
   double rate_ = 0, scale_ = 1;
   engine::Update<T> update_{};
@@ -117,6 +129,11 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::atomic<bool> asked_{false}, bad_loss_{false};
   bool polling_ = false;
   std::chrono::steady_clock::time_point next_poll_{};
+
+  std::optional<second_order::Lbfgs<T>> lbfgs_;
+  std::uint64_t fingerprint_ = 0;  // of the data that lbfgs_ has seen
+  std::vector<T> seen_statistics_;
+  bool random_ = false;  // whether steps differ by random numbers
 
   std::vector<std::int32_t> labels_;
   std::vector<double> losses_, norms_, penalties_, row_norms_;

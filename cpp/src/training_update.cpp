@@ -95,7 +95,8 @@ void Trainer<T>::Run::fold_adjusted() {
   for (const double x : penalties_) penalty += x;
   for (const double x : norms_) square += x;
   // The penalty belongs to the loss of every row. sums_: loss, weight.
-  if (penalty > 0 && scale_ > 0) trainer_.sums_[0] += penalty / scale_;
+  if (penalty > 0 && scale_ > 0 && !searching()) trainer_.sums_[0] += penalty / scale_;
+  penalty_ = penalty;
   factor_ = 1;
   if (!trainer_.clip_norm_) return;
   const double norm = std::sqrt(square);

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _check
 from ._data import Data, split
+from ._families import Optimizer
 from ._native import core
 from ._types import ArrayLike
 from .callbacks import Callback
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 _OPERATION = "Sequential.fit"
+_NOT_LOGGED = ("steps", "seconds", "stopped", "stop_reason")
 
 
 class Plan(NamedTuple):
@@ -41,7 +43,7 @@ def plan(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    batch_size: int | None,
+    batch_size: int | str | None,
     epochs: int,
     validation_data: Any,
     validation_split: float,
@@ -54,11 +56,7 @@ def plan(
 ) -> Plan:
     """Check everything, before anything changes."""
     compiled = model._require_compiled(_OPERATION)
-    size = (
-        None
-        if batch_size is None
-        else _check.whole(batch_size, _OPERATION, "batch_size", 1, "None for all rows")
-    )
+    size = _batch_size(batch_size, compiled.optimizer)
     first, last = _epochs(model.epoch, epochs, initial_epoch)
     fraction = _check.real(validation_split, _OPERATION, "validation_split", 0, 1)
     shuffle = _check.flag(shuffle, _OPERATION, "shuffle")
@@ -107,12 +105,13 @@ def run(model: "Sequential", plan: Plan) -> History:
             for callback in plan.callbacks:
                 callback.on_epoch_begin(epoch, {})
             model._announce_rates(trainer, plan.steps)
-            logs = _epoch(trainer, plan, epoch, by_batch)
+            logs, reason = _epoch(trainer, plan, epoch, by_batch)
             model.epoch = epoch + 1
             model.history.append(epoch, logs)
             for callback in plan.callbacks:
                 callback.on_epoch_end(epoch, logs)
-            if model.stop_training:
+            model.history.stop_reason = reason
+            if reason or model.stop_training:
                 break
         for callback in plan.callbacks:
             callback.on_train_end(logs)
@@ -126,16 +125,19 @@ def run(model: "Sequential", plan: Plan) -> History:
     return model.history
 
 
-def _epoch(trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]) -> dict[str, float]:
+def _epoch(
+    trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]
+) -> tuple[dict[str, float], str]:
+    """Figures of an epoch, and why the rule ended training in it."""
     started = perf_counter()
     result = _by_batch(trainer, plan, epoch, by_batch) if by_batch else trainer.run_epoch(epoch)
     rate = result["learning_rate"]
-    logs = {k: v for k, v in result.items() if k not in ("learning_rate", "steps", "seconds", "stopped")}
+    logs = {k: v for k, v in result.items() if k not in ("learning_rate", *_NOT_LOGGED)}
     if plan.validation is not None:
         X, y, weight = plan.validation
         checked = trainer.evaluate(X, y, weight, 0)
         logs |= {"val_" + name: value for name, value in checked.items()}
-    return {**logs, "learning_rate": rate, "time": perf_counter() - started}
+    return {**logs, "learning_rate": rate, "time": perf_counter() - started}, result["stop_reason"]
 
 
 def _by_batch(trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]) -> dict[str, Any]:
@@ -145,9 +147,11 @@ def _by_batch(trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[
         for callback in by_batch:
             callback.on_batch_begin(start, {})
         result = trainer.run_epoch(epoch, period, start)
-        logs = {k: v for k, v in result.items() if k not in ("steps", "seconds", "stopped")}
+        logs = {k: v for k, v in result.items() if k not in _NOT_LOGGED}
         for callback in by_batch:
             callback.on_batch_end(min(start + period, plan.steps) - 1, logs)
+        if result["stop_reason"]:
+            break
     return result
 
 
@@ -156,6 +160,14 @@ def _wants_batches(callback: Callback) -> bool:
         getattr(type(callback), name) is not getattr(Callback, name) or name in vars(callback)
         for name in ("on_batch_begin", "on_batch_end")
     )
+
+
+def _batch_size(given: Any, optimizer: Optimizer) -> int | None:
+    if isinstance(given, str) and given == "auto":
+        return None if optimizer.entry["reach"] == "network" else 32
+    if given is None:
+        return None
+    return _check.whole(given, _OPERATION, "batch_size", 1, 'None for all rows, or "auto"')
 
 
 def _epochs(done: int, epochs: int, initial: int | None) -> tuple[int, int]:

@@ -22,11 +22,15 @@ class History:
         epoch.
     epoch : list of int
         Number of each epoch, counted from 0 over the whole life of the network.
+    stop_reason : str
+        Why the update rule ended training before the last epoch, as `LBFGS` does where it has converged;
+        empty where it did not.
     """
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self.stop_reason = ""
 
     def append(self, epoch: int, logs: dict[str, float]) -> None:
         """Add the figures of one epoch."""
@@ -113,7 +117,8 @@ class History:
         if not self.epoch:
             return "History(no epochs)"
         last = ", ".join(f"{name} {column[-1]:.4g}" for name, column in self.history.items())
-        return f"History({len(self)} epoch{'s' * (len(self) > 1)}; last: {last})"
+        reason = f"; {self.stop_reason}" * bool(self.stop_reason)
+        return f"History({len(self)} epoch{'s' * (len(self) > 1)}; last: {last}{reason})"
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("epoch", *self.history))

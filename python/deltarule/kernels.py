@@ -31,6 +31,8 @@ def _makers() -> dict[str, Callable[[], Any]]:
     for index, entry in enumerate(CATALOG["loss"]):
         add(entry, "", _kernels.loss, index)
     for index, entry in enumerate(CATALOG["optimizer"]):
+        if entry["reach"] != "element":
+            continue  # such a rule needs a network
         add(entry, "_update", _kernels.update, index)
     return makers
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from ._families import Optimizer, Schedule
 
 __all__ = [
+    "LBFGS",
     "NAG",
     "SGD",
     "AMSGrad",
@@ -25,6 +26,28 @@ __all__ = [
     "Rprop",
     "ScheduleFreeAdamW",
 ]
+
+class LBFGS(Optimizer):
+    learning_rate: Final[float]
+    history_size: Final[int]
+    gradient_tolerance: Final[float]
+    loss_tolerance: Final[float]
+    max_evaluations: Final[int]
+    sufficient_decrease: Final[float]
+    curvature: Final[float]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        *,
+        history_size: int = 10,
+        gradient_tolerance: float = 1e-07,
+        loss_tolerance: float = 1e-12,
+        max_evaluations: int = 25,
+        sufficient_decrease: float = 0.0001,
+        curvature: float = 0.9,
+        schedule: Schedule | str | dict[str, Any] | Callable[[int], float] | None = None,
+    ) -> None: ...
 
 class NAG(Optimizer):
     learning_rate: Final[float]

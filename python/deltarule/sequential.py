@@ -152,7 +152,7 @@ class Sequential(Stack):
         X: ArrayLike,
         y: ArrayLike,
         *,
-        batch_size: int | None = 32,
+        batch_size: int | str | None = "auto",
         epochs: int = 1,
         validation_data: tuple[ArrayLike, ...] | None = None,
         validation_split: float = 0.0,
@@ -171,8 +171,8 @@ class Sequential(Stack):
             Inputs. C-contiguous arrays of the network's dtype are used without a copy.
         y : array (N, outputs), or (N,)
             Targets; integer classes for a loss that takes labels.
-        batch_size : int or None, default 32
-            Rows per step; None takes all rows at once.
+        batch_size : int, None or "auto", default "auto"
+            Rows per step; None takes all rows at once. "auto" is 32, or all rows for `LBFGS`.
         epochs : int, default 1
             Passes over the data; with `initial_epoch`, the number of the last one.
         validation_data : (X, y) or (X, y, sample_weight), optional

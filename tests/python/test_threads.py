@@ -195,7 +195,7 @@ import deltarule as dr
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(20000, 100)).astype(np.float32), rng.integers(0, 3, 20000)
 net = dr.Sequential([dr.Dense(256, "relu"), dr.Dense(256, "relu"), dr.Dense(3)])
-net.compile("adam", loss="sparse_softmax_cross_entropy")
+net.compile("OPTIMIZER", loss="sparse_softmax_cross_entropy")
 net.fit(X[:64], y[:64])
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a runner in the background may ignore it
 sent = []
@@ -221,8 +221,9 @@ posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 
 
 @posix
-@pytest.mark.parametrize("batch", ["32", "20000"])
-def test_interruption_leaves_a_usable_network(new_process, batch):
-    late, *checks = new_process(INTERRUPTED.replace("BATCH", batch)).split()
+@pytest.mark.parametrize(("optimizer", "batch"), [("adam", "32"), ("adam", "20000"), ("lbfgs", "20000")])
+def test_interruption_leaves_a_usable_network(new_process, optimizer, batch):
+    script = INTERRUPTED.replace("BATCH", batch).replace("OPTIMIZER", optimizer)
+    late, *checks = new_process(script).split()
     assert checks == ["True", "True", "True"]
     assert float(late) < 10

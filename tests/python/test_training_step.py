@@ -9,7 +9,7 @@ from deltarule._native import core
 from reference.checking import assert_near, cases
 from reference.networks import Reference
 
-OPTIMIZERS = cases(core.catalog()["optimizer"], most=2)
+OPTIMIZERS = cases([e for e in core.catalog()["optimizer"] if e["reach"] == "element"], most=2)
 TYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 

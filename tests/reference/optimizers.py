@@ -1,12 +1,15 @@
 """Oracles of the update rules, from the published formulas: name -> f(w, g, state, step, **parameters) -> w.
 
-`state` is a dict that the rule fills itself, by the entry's names of the state arrays.
+`state` is a dict that the rule fills itself, by the entry's names of the state arrays. Rules that look at
+more than one weight and its gradient are in `second_order`, with arguments of their own.
 """
 
 import math
 
 import mpmath
 import numpy as np
+
+from .second_order import lbfgs
 
 
 def decayed(w, g, learning_rate, weight_decay, decoupled):
@@ -283,5 +286,6 @@ ORACLES = {
         rprop,
         lion,
         schedule_free_adamw,
+        lbfgs,
     )
 }

@@ -43,6 +43,9 @@ enum class Reads { nothing, input, output, both };
 // What a loss compares the prediction with.
 enum class Target { values, label, label_or_distribution };
 
+// What the step of one weight looks at beside the weight and its gradient.
+enum class Reach { element, tensor, layer, network };
+
 enum class Family { activation, row_op, loss, optimizer, initializer, schedule, metric, layer };
 
 // A choice from another family that belongs to an entry, as the activation of a dense layer.
@@ -73,6 +76,7 @@ struct Entry {
   std::span<const Part> parts{};               // layers
   Inner inner{};                               // layers
   std::span<const std::string_view> states{};  // optimizers: arrays kept beside the parameters
+  Reach reach = Reach::element;                // optimizers
   Reads reads = Reads::both;                   // activations: what backward needs
   Target target = Target::values;              // losses
   std::span<const double> kinks{};             // where the derivative jumps (default parameters)

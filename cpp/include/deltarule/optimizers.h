@@ -6,11 +6,15 @@
 // arrays this choice of parameters keeps. The engine owns the step count (1 for the first) and the arrays,
 // which are zero before the first step. A rule that trains at other weights than it gives names a state array
 // `exchanged`: outside training the engine has it change places with the weights.
+//
+// A rule of Reach::network looks at all gradients together and at several of them in a step. It has no
+// prepare and update; the engine runs it (src/second_order), and it takes all rows as one batch by default.
 #pragma once
 
 #include <deltarule/optimizers/adam.h>
 #include <deltarule/optimizers/adam_variants.h>
 #include <deltarule/optimizers/adaptive.h>
+#include <deltarule/optimizers/lbfgs.h>
 #include <deltarule/optimizers/schedule_free.h>
 #include <deltarule/optimizers/sgd.h>
 #include <deltarule/optimizers/sign.h>
@@ -18,6 +22,6 @@
 namespace deltarule {
 
 using Optimizers = List<Sgd, Momentum, Nag, DeltaRule, AdaGrad, RmsProp, Adadelta, Adam, AmsGrad, AdamW,
-                        Nadam, NadamW, Adamax, RAdam, Rprop, Lion, ScheduleFreeAdamW>;
+                        Nadam, NadamW, Adamax, RAdam, Rprop, Lion, ScheduleFreeAdamW, Lbfgs>;
 
 }  // namespace deltarule

@@ -37,9 +37,12 @@ struct Figures {
   std::vector<double> metrics = {};
 };
 
+// 32 rows, or all of them for a rule that looks at the whole network at once (Reach::network).
+inline constexpr std::ptrdiff_t automatic_batch = -1;
+
 struct EpochOptions {
-  std::int64_t epoch = 0;          // decides the order of the rows
-  std::ptrdiff_t batch_size = 32;  // 0: all rows
+  std::int64_t epoch = 0;                       // decides the order of the rows
+  std::ptrdiff_t batch_size = automatic_batch;  // 0: all rows
   bool shuffle = true;
   std::ptrdiff_t first_step = 0;    // continue in the middle of the epoch; figures go on too
   std::ptrdiff_t max_steps = 0;     // 0: to the end
@@ -52,6 +55,7 @@ struct EpochResult {
   double learning_rate = 0;  // of the last step
   double seconds = 0;
   bool stopped = false;
+  std::string stop_reason = {};  // why the rule ended training by itself; empty where it did not
 };
 
 // The loss or a weight is no longer finite. The network and the trainer are as after the last good step.
@@ -92,9 +96,7 @@ class Trainer {
   // Arrays the rule keeps beside the parameters, laid out as those are; the average of the weights is the
   // last.
   int state_count() const { return static_cast<int>(states_.size()); }
-  std::string_view state_name(int i) const {
-    return i < rule_states_ ? optimizer_.entry->states[static_cast<std::size_t>(i)] : "average";
-  }
+  std::string state_name(int i) const;
   std::span<T> state(int i) { return states_[static_cast<std::size_t>(i)].span(); }
   std::span<const T> state(int i) const { return states_[static_cast<std::size_t>(i)].span(); }
   std::string explain_plan(std::ptrdiff_t batch_size);

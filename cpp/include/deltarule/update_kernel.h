@@ -23,7 +23,7 @@ template <class T>
 struct UpdateKernel {
   int (*states_used)(const Values& values);
   Values (*prepare)(const Values& values, double learning_rate, double step);
-  // False when a new weight is not finite.
+  // False when a new weight is not finite. Null for a rule of the whole network.
   bool (*update)(const Values& constants, int states, const UpdateBlock<T>& block);
   // The state that changes places with the weights outside training (from the first step on); -1: none.
   int exchanged;

@@ -43,6 +43,7 @@ class DropoutOp final : public Op<T>, public Tangent<T> {
         rule_(std::move(rule)),
         width_(in.columns),
         blocks_((in.columns + block - 1) / block) {}
+  bool draws() const override { return true; }
   std::string describe() const override {
     return rule_.name + " " + std::to_string(width_) + ", rate " + std::to_string(rule_.rate).substr(0, 5);
   }

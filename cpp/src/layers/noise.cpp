@@ -46,6 +46,7 @@ class GaussianNoiseOp final : public Op<T> {
         deviation_(deviation),
         width_(in.columns),
         blocks_((in.columns + block - 1) / block) {}
+  bool draws() const override { return true; }
   std::string describe() const override {
     return "gaussian_noise " + std::to_string(width_) + ", deviation " + std::to_string(deviation_);
   }

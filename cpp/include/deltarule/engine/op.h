@@ -126,6 +126,9 @@ class Op {
   virtual int backward_tasks(std::ptrdiff_t /*rows*/) const { return 0; }
   virtual void backward_task(const Context<T>&, int) {}
 
+  // Whether forward() draws random numbers in training.
+  virtual bool draws() const { return false; }
+
   // Gradients of the parameters over the whole batch, and their update.
   virtual int weight_tasks() const { return 0; }
   virtual void weight_task(const Context<T>&, int) {}
