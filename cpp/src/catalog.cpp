@@ -141,6 +141,12 @@ int find(Family family, std::string_view name) {
     known.push_back(entry->name);
     for (const auto alias : split(entry->aliases)) known.push_back(alias);
   }
+  if (family == Family::activation)
+    for (const Entry* layer : Layers::entries)
+      if (layer->name == name)
+        throw std::invalid_argument("'" + std::string(name) +
+                                    "' is not an activation but a layer of its own; allowed: " +
+                                    std::string(layer->class_name) + "() in the list of layers");
   const std::string guess = suggestion(name, known);
   throw std::invalid_argument("unknown " + std::string(family_name(family)) + " '" + std::string(name) + "'" +
                               (guess.empty() ? "; known: " + quoted_list(known) : guess));
@@ -178,6 +184,10 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
     if (at == entry.parameters.end()) {
       std::vector<std::string_view> known;
       for (const Param& p : entry.parameters) known.push_back(p.name);
+      if (s.name == "learnable" && entry.name == "swish")
+        throw std::invalid_argument(
+            "swish: learnable is not allowed: an activation has nothing that trains; allowed: the layer "
+            "LearnedSwish()");
       const std::string guess = suggestion(s.name, known);
       throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + s.name + "'" +
                                   (!guess.empty()  ? guess

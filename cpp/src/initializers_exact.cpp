@@ -135,9 +135,18 @@ void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32
   });
 }
 
+void column_lengths(const std::vector<double>& matrix, std::span<double> lengths) {
+  std::fill(lengths.begin(), lengths.end(), 0.0);
+  for (std::size_t i = 0; i < matrix.size(); ++i) lengths[i % lengths.size()] += matrix[i] * matrix[i];
+  for (double& x : lengths) x = std::sqrt(x);
+}
+
+double logit(double p) { return natural_log(p) - natural_log(1 - p); }
+
 std::string_view automatic_initializer(std::string_view activation) {
-  for (std::string_view rectifier : {"relu", "leaky_relu", "relu6", "threshold", "squared_relu", "elu",
-                                     "celu", "gelu", "swish", "hard_swish", "mish", "softplus"})
+  for (std::string_view rectifier :
+       {"relu", "leaky_relu", "relu6", "threshold", "squared_relu", "elu", "celu", "gelu", "swish",
+        "hard_swish", "mish", "softplus", "prelu", "adaptive_relu", "learned_swish"})
     if (activation == rectifier) return "he_normal";
   if (activation == "selu") return "lecun_normal";
   return "glorot_uniform";

@@ -120,16 +120,17 @@ void name_layers(std::span<const Chain> chains) {
     }
 }
 
-// Only what passes values on unchanged in kind may stand between a layer and "its" activation.
+// Only what passes values on unchanged in kind may stand between a layer and "its" activation, which is a
+// layer of its own.
 void link_activations(const Chain& chain, const std::string& after) {
   for (std::size_t i = 0; i < chain.size(); ++i) {
     chain[i]->next_activation = after;
     for (std::size_t j = i + 1; j < chain.size(); ++j) {
-      const bool found = chain[j]->entry().name == Activation::entry.name;
-      const bool other =
-          chain[j]->entry().name == Dense::entry.name || chain[j]->entry().name == Conv2D::entry.name;
-      if (!found && !other && chain[j]->inside().empty()) continue;
-      chain[i]->next_activation = found ? chain[j]->activation() : std::string_view{};
+      const std::string_view type = chain[j]->entry().name;
+      const bool shaping =
+          type == Dense::entry.name || type == Conv2D::entry.name || !chain[j]->inside().empty();
+      if (!shaping && chain[j]->activation().empty()) continue;
+      chain[i]->next_activation = shaping ? std::string_view{} : chain[j]->activation();
       break;
     }
   }
@@ -152,6 +153,7 @@ std::vector<Tensor> tensors_of(const Chain& chain) {
     for (Tensor t : layer->tensors()) {
       t.layer = layer->name() + (t.layer.empty() ? "" : ".") + t.layer;
       t.name = layer->name() + "." + t.name;
+      if (!t.lengths_of.empty()) t.lengths_of = layer->name() + "." + t.lengths_of;
       list.push_back(std::move(t));
     }
   return list;

@@ -87,6 +87,12 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
     if (!draw) break;
     std::vector<double> draws(static_cast<std::size_t>(t.size()));
     initialize(t.initializer, t.fans, seed_, number++, draws);
+    if (!t.lengths_of.empty()) {
+      const Tensor& of =
+          *std::find_if(list.begin(), list.end(), [&](const auto& o) { return o.name == t.lengths_of; });
+      const T* from = parameters_.data() + of.offset;
+      column_lengths({from, from + of.size()}, draws);
+    }
     T* target = (t.trained() ? parameters_ : statistics_).data() + t.offset;
     std::transform(draws.begin(), draws.end(), target, [](double x) { return static_cast<T>(x); });
   }

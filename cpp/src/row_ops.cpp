@@ -13,8 +13,9 @@ constexpr std::size_t inputs_per_output = [] {
 
 template <class T>
 constexpr auto table = []<class... Ops>(List<Ops...>) {
-  return std::array{
-      RowOpKernel<T>{&Ops::template forward<T>, &Ops::template backward<T>, inputs_per_output<Ops>}...};
+  return std::array{RowOpKernel<T>{&Ops::template forward<T>, &Ops::template backward<T>,
+                                   &Ops::template tangent<T>, &Ops::template tangent_backward<T>,
+                                   inputs_per_output<Ops>}...};
 }(RowOps{});
 
 }  // namespace

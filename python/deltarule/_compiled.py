@@ -112,6 +112,7 @@ def squashed(layers: Sequence[Layer], loss: Loss) -> str | None:
     for layer in reversed(layers):
         if layer.entry["name"] == "dropout":
             continue
+        layer = layer.inside[0][0] if layer.entry["inner"]["kind"] == "layer" else layer  # noqa: PLW2901
         last = getattr(layer, "activation", None)
         if last is not None and last.entry["name"] in ("softmax", "log_softmax", "sigmoid"):
             return str(last.entry["name"])

@@ -8,22 +8,23 @@ from ._families import ActivationFunction, Initializer, Layer
 __all__ = [
     "RBF",
     "Activation",
+    "AdaptiveReLU",
     "AlphaDropout",
     "BatchNorm",
     "Branches",
-    "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "GaussianNoise",
     "Layer",
     "LayerNorm",
-    "MaxPool2D",
+    "LearnedSwish",
+    "PReLU",
     "PeriodicEmbedding",
     "RMSNorm",
-    "Reshape",
     "Residual",
     "Standardize",
+    "WeightNorm",
 ]
 
 class RBF(Layer):
@@ -50,6 +51,11 @@ class Activation(Layer):
     def __init__(
         self, activation: ActivationFunction | str | dict[str, Any] = "relu", *, name: str | None = None
     ) -> None: ...
+
+class AdaptiveReLU(Layer):
+    alpha: Final[float]
+    name: Final[str | None]
+    def __init__(self, alpha: float = 0.25, *, name: str | None = None) -> None: ...
 
 class AlphaDropout(Layer):
     rate: Final[float]
@@ -82,30 +88,6 @@ class Branches(Layer):
         name: str | None = None,
     ) -> None: ...
 
-class Conv2D(Layer):
-    filters: Final[int]
-    kernel_size: Final[int | Sequence[int]]
-    activation: Final[ActivationFunction | None]
-    strides: Final[int | Sequence[int]]
-    padding: Final[Literal["valid", "same"]]
-    use_bias: Final[bool]
-    initializer: Final[Initializer | str]
-    bias_initializer: Final[Initializer]
-    name: Final[str | None]
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: int | Sequence[int] = (3,),
-        activation: ActivationFunction | str | dict[str, Any] | None = None,
-        *,
-        strides: int | Sequence[int] = (1,),
-        padding: Literal["valid", "same"] = "valid",
-        use_bias: bool = True,
-        initializer: Initializer | str | dict[str, Any] = "auto",
-        bias_initializer: Initializer | str | dict[str, Any] = "zeros",
-        name: str | None = None,
-    ) -> None: ...
-
 class Dense(Layer):
     units: Final[int]
     activation: Final[ActivationFunction | None]
@@ -130,15 +112,15 @@ class Dropout(Layer):
     def __init__(self, rate: float = 0.5, *, name: str | None = None) -> None: ...
 
 class Embedding(Layer):
-    columns: Final[int | Sequence[int]]
-    cardinalities: Final[int | Sequence[int]]
+    columns: Final[tuple[int, ...]]
+    cardinalities: Final[tuple[int, ...]]
     dimension: Final[int]
     initializer: Final[Initializer]
     name: Final[str | None]
     def __init__(
         self,
-        columns: int | Sequence[int],
-        cardinalities: int | Sequence[int],
+        columns: Sequence[int],
+        cardinalities: Sequence[int],
         *,
         dimension: int = 8,
         initializer: Initializer | str | dict[str, Any] = "lecun_normal",
@@ -155,31 +137,29 @@ class LayerNorm(Layer):
     name: Final[str | None]
     def __init__(self, epsilon: float = 1e-05, *, name: str | None = None) -> None: ...
 
-class MaxPool2D(Layer):
-    pool_size: Final[int | Sequence[int]]
-    strides: Final[int | Sequence[int]]
-    padding: Final[Literal["valid", "same"]]
+class LearnedSwish(Layer):
+    beta: Final[float]
+    shared: Final[bool]
     name: Final[str | None]
-    def __init__(
-        self,
-        pool_size: int | Sequence[int] = (2,),
-        strides: int | Sequence[int] = (),
-        *,
-        padding: Literal["valid", "same"] = "valid",
-        name: str | None = None,
-    ) -> None: ...
+    def __init__(self, beta: float = 1.0, shared: bool = False, *, name: str | None = None) -> None: ...
+
+class PReLU(Layer):
+    alpha: Final[float]
+    shared: Final[bool]
+    name: Final[str | None]
+    def __init__(self, alpha: float = 0.25, shared: bool = False, *, name: str | None = None) -> None: ...
 
 class PeriodicEmbedding(Layer):
     frequencies: Final[int]
     deviation: Final[float]
-    columns: Final[int | Sequence[int]]
+    columns: Final[tuple[int, ...]]
     name: Final[str | None]
     def __init__(
         self,
         frequencies: int = 16,
         deviation: float = 0.1,
         *,
-        columns: int | Sequence[int] = (),
+        columns: Sequence[int] = (),
         name: str | None = None,
     ) -> None: ...
 
@@ -187,11 +167,6 @@ class RMSNorm(Layer):
     epsilon: Final[float]
     name: Final[str | None]
     def __init__(self, epsilon: float = 1e-06, *, name: str | None = None) -> None: ...
-
-class Reshape(Layer):
-    shape: Final[int | Sequence[int]]
-    name: Final[str | None]
-    def __init__(self, shape: int | Sequence[int], *, name: str | None = None) -> None: ...
 
 class Residual(Layer):
     block: Final[tuple[Layer, ...]]
@@ -201,3 +176,8 @@ class Residual(Layer):
 class Standardize(Layer):
     name: Final[str | None]
     def __init__(self, *, name: str | None = None) -> None: ...
+
+class WeightNorm(Layer):
+    layer: Final[Layer]
+    name: Final[str | None]
+    def __init__(self, layer: Layer, *, name: str | None = None) -> None: ...

@@ -1,7 +1,9 @@
 // Layers inside layers: shapes, training, inference, descriptions, files.
 #include <deltarule/layers/composite.h>
+#include <deltarule/layers/weight_norm.h>
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdio>
 
 #include "support.h"
@@ -79,6 +81,23 @@ TEST_CASE("a residual block adds its input") {
   CHECK(y[1] == -7);
 }
 
+TEST_CASE("weights by length and direction") {
+  Network<double> network({0, {weight_norm(dense(2))}, 2});
+  const double v[] = {3, 0, 4, 2}, g[] = {10, -1};  // columns (3, 4) and (0, 2)
+  std::copy_n(v, 4, network.tensor("weight_norm_1.dense_1.weight").begin());
+  std::copy_n(g, 2, network.tensor("weight_norm_1.gain").begin());
+  network.tensor("weight_norm_1.dense_1.bias")[1] = 5;
+  const double x[] = {1, -2};
+  double y[2];
+  Session<double> session(network, 1);
+  session.run(x, y, 1);
+  CHECK(std::abs(y[0] - 10 * (3 - 8) / 5.0) < 1e-14);
+  CHECK(std::abs(y[1] - (2 + 5)) < 1e-14);
+  network.tensor("weight_norm_1.gain")[0] = 0;  // parameters may change between runs
+  session.run(x, y, 1);
+  CHECK(y[0] == 0);
+}
+
 TEST_CASE("copies and descriptions keep what is inside") {
   Network<float> network(nested(5, 3));
   Network<float> copy(network);
@@ -96,6 +115,7 @@ TEST_CASE("bad composites name what is wrong") {
   CHECK(error(residual({dense(4)})).find("makes 4 outputs of 3 inputs") != std::string::npos);
   CHECK(error(branches({{dense(4)}, {}})).find("have 4 and 3 outputs") != std::string::npos);
   CHECK(error(branches({{}}, "add")).find("merge = 'add' is not allowed") != std::string::npos);
+  CHECK(error(weight_norm(layer("dropout"))) == "weight_norm: layer is a 'dropout'; allowed: a dense layer");
   LayerSpec filled = dense(3);
   filled.inside = {{dense(2)}};
   CHECK(error(filled).find("dense: takes no layers inside") != std::string::npos);

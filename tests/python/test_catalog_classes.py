@@ -30,6 +30,7 @@ NEEDED = {
     "conv_2d": {"filters": 7},
     "embedding": {"columns": (0,), "cardinalities": (2,)},
     "residual": {"block": (dr.Dense(3, "tanh", name="inner"), dr.Residual([dr.Dropout()]))},
+    "weight_norm": {"layer": dr.Dense(3, "tanh", name="inner")},
     "branches": {"branches": ((dr.Dense(3),), ())},
 }
 

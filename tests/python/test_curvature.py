@@ -9,6 +9,7 @@ from deltarule.diagnostics._twin import twin
 
 ACTIVATIONS = [
     *("identity", "sigmoid", "tanh", "softplus", "swish", "elu", "relu", "leaky_relu", "softmax"),
+    "log_softmax",
     *({"name": "gelu", "approximate": a} for a in ("none", "tanh", "sigmoid")),
     {"name": "sigmoid", "slope": 2.5},
     {"name": "softplus", "k": 3.0},
@@ -73,6 +74,15 @@ def test_activations(rng, activation, as_layer):
     check(moved(network([*hidden, dr.Dense(3)]), X, rng), X, y, rng)
 
 
+@pytest.mark.parametrize("activation", ["glu", "swiglu", "geglu", "reglu"])
+@pytest.mark.parametrize("first", [True, False])
+def test_gated_units(rng, activation, first):
+    """A gate that reads the network's input has no gradient to hand on."""
+    X, y = rng.normal(size=(70, 6)), rng.integers(0, 3, 70)
+    before = [] if first else [dr.Dense(10, "tanh"), dr.Dense(8)]
+    check(moved(network([*before, dr.Activation(activation), dr.Dense(3)]), X, rng), X, y, rng)
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_losses(rng, loss):
     X, y = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
@@ -88,8 +98,22 @@ def test_losses(rng, loss):
 
 @pytest.mark.parametrize(
     "layer",
-    [dr.BatchNorm(), dr.LayerNorm(), dr.Standardize(), dr.Dropout(0.5)],
-    ids=lambda la: la.entry["name"],
+    [
+        *(dr.BatchNorm(), dr.LayerNorm(), dr.RMSNorm(), dr.Standardize(), dr.Dropout(0.5)),
+        *(dr.AlphaDropout(0.5), dr.GaussianNoise(0.5)),
+        *(
+            dr.PReLU(),
+            dr.PReLU(shared=True),
+            dr.AdaptiveReLU(),
+            dr.LearnedSwish(),
+            dr.LearnedSwish(shared=True),
+        ),
+        *(dr.PeriodicEmbedding(3), dr.PeriodicEmbedding(2, columns=(2, 0))),
+        *(dr.RBF(5), dr.RBF(5, width=2.0, use_bias=False)),
+        dr.WeightNorm(dr.Dense(5, "tanh")),
+        dr.WeightNorm(dr.Dense(5, "relu", use_bias=False)),
+    ],
+    ids=repr,
 )
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_layers(rng, layer, place):
@@ -97,7 +121,11 @@ def test_layers(rng, layer, place):
     X, y = rng.normal(size=(70, 4)) * 2 + 1, rng.integers(0, 3, 70)
     layers = [dr.Dense(7, "tanh"), dr.Dense(3, use_bias=False)]
     layers.insert(place, layer)
-    net = moved(network(layers), X, rng)
+    outputs = dr.Sequential(layers).build(4).predict(X[:1]).shape[1]
+    loss = "sparse_softmax_cross_entropy"
+    if place == 2:
+        loss, y = "mse", rng.normal(size=(70, outputs))
+    net = moved(network(layers, loss), X, rng)
     for name, array in net.states().items():
         array[...] = rng.normal(size=array.shape) if "mean" in name else rng.uniform(0.5, 2, array.shape)
     net._adapted = True  # Standardize has its numbers, and could not learn them everywhere
@@ -124,7 +152,10 @@ COMPOSITES = {
         dr.Dense(5, "swish"),
         dr.Branches(
             [
-                [dr.LayerNorm(), dr.Residual([dr.Dense(7, "tanh"), dr.BatchNorm(), dr.Dense(5)])],
+                [
+                    dr.RMSNorm(),
+                    dr.Residual([dr.WeightNorm(dr.Dense(7)), dr.PReLU(), dr.BatchNorm(), dr.Dense(5)]),
+                ],
                 [
                     dr.Dense(4),
                     dr.Branches(
@@ -163,6 +194,19 @@ def test_layers_on_images(rng, activation, padding):
         dr.Dense(3),
     ]
     check(moved(network(layers), X, rng), X, y, rng)
+
+
+@pytest.mark.parametrize("behind", [[], [dr.Dense(6, "tanh")]])
+def test_tables(rng, behind):
+    """Rows of the tables that no row of the batch asks for have no curvature."""
+    X, y = rng.normal(size=(70, 4)), rng.integers(0, 3, 70)
+    X[:, 1], X[:, 3] = rng.integers(0, 4, 70), rng.integers(0, 2, 70)
+    net = moved(network([dr.Embedding([3, 1], [2, 5], dimension=3), *behind, dr.Dense(3)]), X, rng)
+    check(net, X, y, rng)
+    v = np.ones(sum(a.size for a in net.parameters().values()))
+    table = diagnostics.hessian_vector_product(net, X, y, v)["embedding_1.table_1"]
+    assert table[:4].any(axis=1).all()
+    assert not table[4].any()
 
 
 def test_float32_and_large_weights(rng):
@@ -263,10 +307,3 @@ def test_bad_vectors(rng, vector, text):
             network([dr.Dense(1)], "mse").build(3), rng.normal(size=(5, 3)), rng.normal(size=5), vector
         )
     assert text in str(caught.value)
-
-
-def test_what_has_no_r_operator_says_so(rng):
-    X, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
-    net = network([dr.Dense(2), dr.RMSNorm()], "mse").build(3)
-    with pytest.raises(ValueError, match=r"layer 'rms_norm_1' .* has no R-operator yet"):
-        diagnostics.hessian_spectrum(net, X, y)

@@ -9,9 +9,8 @@ import pytest
 
 import deltarule as dr
 from deltarule._native import core
-from reference.activations import places
 from reference.checking import assert_near, settings
-from reference.networks import Reference
+from reference.networks import Reference, kinks
 
 CATALOG = core.catalog()
 STEP = 1e-4
@@ -79,16 +78,12 @@ def difference(net, reference, x, dy, name, at):
         array = inputs if name == "x" else moved.parameters()[name]
         array[at] += step
         values.append((moved.forward(inputs, True) * dy).sum())
-        if reference.pools or any(places(a["name"], a) for a in activations_in(reference)):
+        if reference.pools or any(map(kinks, reference.layers())):
             reference.forward(inputs, arrays_of(moved))
             patterns.append(b"".join(p.tobytes() for p in reference.kinked))
     if len(set(patterns)) > 1:
         return None
     return (8 * (values[0] - values[1]) - (values[2] - values[3])) / (12 * STEP)
-
-
-def activations_in(reference):
-    return [layer["activation"] for layer in reference.layers() if layer.get("activation")]
 
 
 def activation_cases():
@@ -124,6 +119,7 @@ def one_layer(entry, chosen):
         inside = {
             "block": [dr.LayerNorm(), dr.Dense(width, "tanh")],
             "branches": [[dr.Dense(width, "tanh")], [], [dr.Activation("softplus")]],
+            "layer": dr.Dense(4, "gelu"),
         }
         inner = {k: v for k, v in inside.items() if k == entry["inner"]["name"]}
         return getattr(dr, entry["class_name"])(**chosen, **inner)
@@ -267,6 +263,37 @@ NETWORKS = {
         ),
         dr.Residual([dr.Dropout(0.2), dr.Residual([dr.Residual([dr.Dense(14, "gelu")])])]),
         dr.Dense(3, "softmax"),
+    ],
+    "learned activations": lambda: [
+        dr.Dense(9),
+        dr.PReLU(),
+        dr.Dense(17),
+        dr.AdaptiveReLU(0.4),
+        dr.LearnedSwish(shared=True),
+        dr.Dense(3),
+        dr.PReLU(shared=True),
+    ],
+    "lengths and directions": lambda: [
+        dr.WeightNorm(dr.Dense(21, "relu")),
+        dr.WeightNorm(dr.Dense(5, "swish", use_bias=False)),
+        dr.WeightNorm(dr.Dense(2)),
+    ],
+    "learned layers three deep": lambda: [
+        dr.WeightNorm(dr.Dense(6, "tanh")),
+        dr.Residual(
+            [
+                dr.PReLU(),
+                dr.Branches(
+                    [
+                        [dr.WeightNorm(dr.Dense(4)), dr.AdaptiveReLU()],
+                        [dr.Residual([dr.LearnedSwish(2.0), dr.WeightNorm(dr.Dense(6, "elu"))])],
+                    ],
+                    "concat",
+                ),
+                dr.Dense(6),
+            ]
+        ),
+        dr.PReLU(),
     ],
     "softmax inside": lambda: [dr.Dense(6, "softmax"), dr.Dense(4, "leaky_relu"), dr.Dense(2, "softplus")],
     "everything": lambda: [

@@ -21,7 +21,8 @@ def network():
     net = dr.Sequential([
         dr.Standardize(), dr.Dense(24, "gelu"), dr.BatchNorm(), dr.Dropout(0.3),
         dr.Dense(12, "elu"), dr.LayerNorm(), dr.GaussianNoise(), dr.RMSNorm(), dr.AlphaDropout(),
-        dr.Residual([dr.BatchNorm(), dr.Branches([[dr.Dense(12), dr.Dropout(0.1)], []])]), dr.Dense(3),
+        dr.Residual([dr.BatchNorm(), dr.Branches([[dr.Dense(12), dr.Dropout(0.1), dr.PReLU()], []])]),
+        dr.WeightNorm(dr.Dense(9)), dr.AdaptiveReLU(), dr.LearnedSwish(shared=True), dr.Dense(3),
     ], seed=11)
     schedule = dr.Warmup(5, then=dr.Cosine(60, final_learning_rate=1e-4))
     net.compile(dr.AdamW(0.01, weight_decay=0.05, amsgrad=True, schedule=schedule),

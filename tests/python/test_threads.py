@@ -28,17 +28,27 @@ def everything(dtype, loss, batch):
             dr.Dense(96, "relu"),
             dr.BatchNorm(),
             dr.Dropout(0.3),
-            dr.Dense(64, "gelu"),
+            dr.Dense(64),
+            dr.LearnedSwish(),
             dr.Residual(
                 [
                     dr.LayerNorm(),
-                    dr.Branches([[dr.Dense(40, "tanh"), dr.BatchNorm()], [], [dr.Dropout(0.2)]], "concat"),
+                    dr.Branches(
+                        [
+                            [dr.Dense(40, "tanh"), dr.BatchNorm()],
+                            [dr.Residual([dr.WeightNorm(dr.Dense(64, "tanh")), dr.PReLU(shared=True)])],
+                            [],
+                            [dr.Dropout(0.2)],
+                        ],
+                        "concat",
+                    ),
                     dr.Dense(64),
                 ]
             ),
             dr.LayerNorm(),
             dr.GaussianNoise(0.2),
-            dr.Dense(33, "tanh"),
+            dr.WeightNorm(dr.Dense(33)),
+            dr.AdaptiveReLU(),
             dr.RMSNorm(),
             dr.AlphaDropout(0.2),
             dr.Dense(5),

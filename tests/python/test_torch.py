@@ -131,6 +131,36 @@ def test_loss(name, chosen, kind, theirs, rng):
     assert_near(gradient, peer.grad.numpy(), 1e-12, name, 1)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_prelu(shared, rng):
+    x, dy = rng.normal(size=(2, 20, 7))
+    net = dr.Sequential([dr.PReLU(shared=shared)], dtype="float64").build(7)
+    ours = net.parameters()["prelu_1.alpha"]
+    ours[...] = rng.normal(size=ours.shape)
+    peers = [torch.tensor(a, requires_grad=True) for a in (x, ours)]
+    result = F.prelu(*peers)
+    result.backward(torch.tensor(dy))
+    assert_near(net.forward(x, True), result.detach().numpy(), 1e-15, "prelu")
+    assert_near(net.backward(dy), peers[0].grad.numpy(), 1e-15, "prelu, dx")
+    assert_near(net.gradients()["prelu_1.alpha"], peers[1].grad.numpy(), 1e-13, "prelu, alpha", 1)
+
+
+def test_weight_norm(rng):
+    x, dy = rng.normal(size=(20, 7)), rng.normal(size=(20, 5))
+    net = dr.Sequential([dr.WeightNorm(dr.Dense(5, name="d"), name="w")], dtype="float64").build(7)
+    for array in net.parameters().values():
+        array[...] = rng.normal(size=array.shape)
+    names = ("w.d.weight", "w.gain", "w.d.bias")
+    v, gain, bias = (torch.tensor(net.parameters()[n], requires_grad=True) for n in names)
+    peer = torch.tensor(x, requires_grad=True)
+    result = peer @ torch._weight_norm(v, gain[None], 1) + bias
+    result.backward(torch.tensor(dy))
+    assert_near(net.forward(x, True), result.detach().numpy(), 1e-13, "weight_norm", 1)
+    assert_near(net.backward(dy), peer.grad.numpy(), 1e-13, "dx", 1)
+    for name, theirs in zip(names, (v, gain, bias), strict=True):
+        assert_near(net.gradients()[name], theirs.grad.numpy(), 1e-13, name, 10)
+
+
 @pytest.mark.parametrize("layer", ["batch_norm", "layer_norm"])
 def test_normalisation(layer, rng):
     x, dy = rng.normal(size=(2, 20, 7))

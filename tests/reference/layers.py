@@ -9,7 +9,7 @@ import numpy as np
 from .activations import ORACLES as ACTIVATIONS
 from .images import ORACLES as IMAGES
 from .row_ops import ORACLES as ROW_OPS
-from .wide import PI, WIDE, wide
+from .wide import PI, WIDE, logistic, wide
 
 
 def apply(activation, x):
@@ -61,6 +61,55 @@ def activation(x, arrays, activation):
 
 def activation_backward(slope, dy):
     return slope(dy), {}
+
+
+def prelu(x, arrays, alpha=0.25, shared=False):
+    slope = np.where(x > 0, WIDE(1), arrays["alpha"])
+    return slope * x, (slope, {"alpha": np.where(x > 0, WIDE(0), x)}, shared)
+
+
+def learned_swish(x, arrays, beta=1.0, shared=False):
+    z = arrays["beta"] * x
+    s, t = logistic(z), logistic(z) * logistic(-z)
+    return x * s, (s + z * t, {"beta": x * x * t}, shared)
+
+
+def adaptive_relu(x, arrays, alpha=0.25):
+    """The greater of alpha(x) x and x, by cases of that."""
+    a, c = arrays["steepness"], arrays["offset"]
+    slope = logistic(a * x + c)
+    t = slope * logistic(-a * x - c)
+    bent = slope * x > x
+    derivatives = {"steepness": np.where(bent, x * x * t, WIDE(0)), "offset": np.where(bent, x * t, WIDE(0))}
+    return np.maximum(slope * x, x), (np.where(bent, slope + x * t * a, WIDE(1)), derivatives, False)
+
+
+def learned_backward(memory, dy):
+    slope, derivatives, shared = memory
+    sums = {name: (dy * d).sum(axis=0) for name, d in derivatives.items()}
+    return dy * slope, {name: g.sum(keepdims=True) if shared else g for name, g in sums.items()}
+
+
+def weight_norm(x, arrays, layer):
+    """Of a described dense layer: its weight is V."""
+    name, settings = layer["name"], {k: layer[k] for k in ("units", "use_bias") if k in layer}
+    v = arrays[f"{name}.weight"]
+    length = np.sqrt((v * v).sum(axis=0))
+    effective = {"weight": arrays["gain"] * v / length}
+    if settings["use_bias"]:
+        effective["bias"] = arrays[f"{name}.bias"]
+    y, memory = dense(x, effective, activation=layer.get("activation"), **settings)
+    return y, (memory, name, v, length, arrays["gain"])
+
+
+def weight_norm_backward(memory, dy):
+    """By the product and quotient rules, without the unit vector of the library's form."""
+    inner, name, v, length, gain = memory
+    dx, gradients = dense_backward(inner, dy)
+    dw = gradients.pop("weight")
+    along = (dw * v).sum(axis=0)
+    result = {f"{name}.weight": gain * dw / length - gain * along * v / length**3}
+    return dx, result | {f"{name}.{k}": g for k, g in gradients.items()} | {"gain": along / length}
 
 
 def dropout(x, arrays, rate):
@@ -207,6 +256,10 @@ ORACLES = (
     | {
         "dense": (dense, dense_backward),
         "activation": (activation, activation_backward),
+        "prelu": (prelu, learned_backward),
+        "adaptive_relu": (adaptive_relu, learned_backward),
+        "learned_swish": (learned_swish, learned_backward),
+        "weight_norm": (weight_norm, weight_norm_backward),
         "dropout": (dropout, dropout_backward),
         "alpha_dropout": (alpha_dropout, dropout_backward),
         "gaussian_noise": (gaussian_noise, dropout_backward),

@@ -9,7 +9,7 @@ import numpy as np
 from . import images
 from .activations import places
 from .initializers import philox_4x32, philox_key
-from .layers import COMPOSITES, ORACLES
+from .layers import COMPOSITES, ORACLES, weight_norm
 from .wide import PI, WIDE, wide
 
 DROPOUT, NOISE = 3, 4  # deltarule::engine::Stream
@@ -56,7 +56,17 @@ INSIDE = ("block", "branches")  # arguments that take layers
 
 def chains(layer):
     """The chains of layers inside a described layer."""
+    if "layer" in layer:
+        return [[layer["layer"]]]
     return [layer["block"]] if "block" in layer else layer.get("branches", [])
+
+
+def kinks(layer):
+    """Where what a layer computes from its product, or from its input, is not smooth."""
+    if layer["type"] in ("prelu", "adaptive_relu"):
+        return [0.0]
+    chosen = layer.get("activation")
+    return places(chosen["name"], chosen) if chosen else []
 
 
 def unfolded(layers):
@@ -120,14 +130,14 @@ class Reference:
         return x, memories
 
     def _note_kinks(self, layer, x, own):
-        chosen = layer.get("activation")
-        for kink in places(chosen["name"], chosen) if chosen else ():
-            if layer["type"] == "activation":
-                z = x
+        for kink in kinks(layer.get("layer", layer)):
+            z = x
+            if layer["type"] == "weight_norm":
+                z = weight_norm(x, own, layer["layer"] | {"activation": None})[0]
             elif layer["type"] == "conv_2d":
                 given = ("image", "filters", "kernel_size", "strides", "padding", "use_bias")
                 z = images.before_activation(x, own, **{k: layer[k] for k in given})[0]
-            else:
+            elif layer["type"] == "dense":
                 z = x @ own["weight"] + own.get("bias", 0)
             self.kinked.append(z > kink)
 

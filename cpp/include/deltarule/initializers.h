@@ -240,6 +240,12 @@ using Initializers =
 void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor,
                 std::span<double> w);
 
+// Lengths of the columns of a matrix with as many columns as there is room in `lengths`.
+void column_lengths(const std::vector<double>& matrix, std::span<double> lengths);
+
+// ln(p / (1 - p)) for 0 < p < 1
+double logit(double p);
+
 // What "auto" means before this activation ("" for none).
 std::string_view automatic_initializer(std::string_view activation);
 

@@ -35,6 +35,7 @@ struct Tensor {
   Role role = Role::weight;
   Choice initializer{};
   Fans fans{1, 1};
+  std::string lengths_of = {};  // array of the same layer: begins as the lengths of its columns
   std::string layer = {};
   std::ptrdiff_t offset = 0;  // in the flat buffer of parameters, or of statistics
   std::ptrdiff_t size() const { return rows * columns; }

@@ -7,13 +7,15 @@
 #include <deltarule/layers/dense.h>
 #include <deltarule/layers/dropout.h>
 #include <deltarule/layers/embedding.h>
+#include <deltarule/layers/learned.h>
 #include <deltarule/layers/normalization.h>
 #include <deltarule/layers/rbf.h>
+#include <deltarule/layers/weight_norm.h>
 
 namespace deltarule {
 
-using Layers =
-    List<Dense, Activation, Dropout, AlphaDropout, GaussianNoise, BatchNorm, LayerNorm, RMSNorm, Standardize,
-         Embedding, PeriodicEmbedding, RBF, Residual, Branches, Reshape, Conv2D, MaxPool2D>;
+using Layers = List<Dense, Activation, PReLU, AdaptiveReLU, LearnedSwish, Dropout, AlphaDropout,
+                    GaussianNoise, BatchNorm, LayerNorm, RMSNorm, Standardize, Embedding, PeriodicEmbedding,
+                    RBF, Residual, Branches, WeightNorm, Reshape, Conv2D, MaxPool2D>;
 
 }  // namespace deltarule

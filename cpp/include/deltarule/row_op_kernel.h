@@ -12,6 +12,11 @@ template <class T>
 struct RowOpKernel {
   void (*forward)(const Values& values, std::size_t n, const T* x, T* y);
   void (*backward)(const Values& values, std::size_t n, const T* x, const T* y, const T* dy, T* dx);
+  // The R-operator. From the tangent of x to that of y: ry may be rx where the widths are the same.
+  void (*tangent)(std::size_t n, const T* x, const T* y, const T* rx, T* ry);
+  // From the tangent of dy to that of dx: rdx may be rdy where the widths are the same.
+  void (*tangent_backward)(std::size_t n, const T* x, const T* rx, const T* y, const T* ry, const T* dy,
+                           const T* rdy, T* rdx);
   std::size_t inputs_per_output;
 };
 

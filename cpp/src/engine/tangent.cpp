@@ -1,16 +1,20 @@
 #include <deltarule/elementwise.h>
 #include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
+#include <deltarule/row_op_kernel.h>
 
 namespace deltarule::engine {
 
 template <class T>
 void activation_tangent(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x,
                         View<T> y, View<T> tangent) {
-  if (activation.family == Family::row_op && activation.entry->name != "softmax")
-    throw std::invalid_argument("activation '" + std::string(activation.entry->name) +
-                                "' has no R-operator yet: no exact Hessian-vector products");
-  // An elementwise derivative, or the softmax's symmetric Jacobian: backward is forward.
+  if (activation.family == Family::row_op) {
+    const auto& kernel = row_op_kernel<T>(activation.index);
+    for (std::ptrdiff_t i = 0; i < rows; ++i)
+      kernel.tangent(static_cast<std::size_t>(columns), x.at(i), y.at(i), tangent.at(i), tangent.at(i));
+    return;
+  }
+  // The derivative of every element: backward is forward.
   AppliedActivation<T>(activation).backward(rows, columns, x, y, tangent);
 }
 
@@ -29,16 +33,10 @@ void activation_tangent_backward(const Choice& activation, std::ptrdiff_t rows, 
                               static_cast<T>(second(activation.values, static_cast<double>(x.at(i)[j])));
     return;
   }
-  // dx = y (dy - <dy, y>)
-  for (std::ptrdiff_t i = 0; i < rows; ++i) {
-    T inner = 0, change = 0;
-    for (std::ptrdiff_t j = 0; j < columns; ++j) {
-      inner += dy.at(i)[j] * y.at(i)[j];
-      change += tangent.at(i)[j] * y.at(i)[j] + dy.at(i)[j] * ry.at(i)[j];
-    }
-    for (std::ptrdiff_t j = 0; j < columns; ++j)
-      tangent.at(i)[j] = ry.at(i)[j] * (dy.at(i)[j] - inner) + y.at(i)[j] * (tangent.at(i)[j] - change);
-  }
+  const auto& kernel = row_op_kernel<T>(activation.index);
+  for (std::ptrdiff_t i = 0; i < rows; ++i)
+    kernel.tangent_backward(static_cast<std::size_t>(columns), x.at(i), rx.at(i), y.at(i), ry.at(i), dy.at(i),
+                            tangent.at(i), tangent.at(i));
 }
 
 template void activation_tangent(const Choice&, std::ptrdiff_t, std::ptrdiff_t, View<float>, View<float>,

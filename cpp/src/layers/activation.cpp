@@ -92,7 +92,7 @@ class ActivationOp final : public Op<T>, public Tangent<T> {
 
 // A row operation whose output is narrower than its input: y and the gradient of x have buffers of their own.
 template <class T>
-class NarrowingOp final : public Op<T> {
+class NarrowingOp final : public Op<T>, public Tangent<T> {
  public:
   NarrowingOp(const Choice& choice, Slot in, Slot out) : choice_(choice), in_(in), out_(out) {}
   std::string describe() const override {
@@ -116,6 +116,25 @@ class NarrowingOp final : public Op<T> {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       kernel.backward(choice_.values, static_cast<std::size_t>(in_.columns), x.at(i), y.at(i), dy.at(i),
                       dx.at(i));
+  }
+
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    const auto x = c.values[static_cast<std::size_t>(in_.value)],
+               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto& kernel = row_op_kernel<T>(choice_.index);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+      kernel.tangent(static_cast<std::size_t>(in_.columns), x.at(i), y.at(i), t.value(in_).at(i),
+                     t.value(out_).at(i));
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    if (!in_.has_gradient()) return;
+    const auto x = c.values[static_cast<std::size_t>(in_.value)],
+               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto dy = c.gradients[static_cast<std::size_t>(out_.gradient)];
+    const auto& kernel = row_op_kernel<T>(choice_.index);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+      kernel.tangent_backward(static_cast<std::size_t>(in_.columns), x.at(i), t.value(in_).at(i), y.at(i),
+                              t.value(out_).at(i), dy.at(i), t.gradient(out_).at(i), t.gradient(in_).at(i));
   }
 
  private:

@@ -1,325 +1,13 @@
-#include <deltarule/layers/activation.h>
 #include <deltarule/layers/dense.h>
 
-#include <deltarule/engine/gemm.h>
-#include <deltarule/engine/reduce.h>
-#include <deltarule/engine/squares.h>
-#include <deltarule/engine/tangent.h>
+#include "dense_op.h"
 
 namespace deltarule {
 namespace engine {
-namespace {
 
-// Weights beyond this are read from memory once per row tile: then whole-batch tasks are better.
-constexpr std::ptrdiff_t large_weights = std::ptrdiff_t{2} << 20;  // bytes
-constexpr std::ptrdiff_t task_rows = 256, task_columns = 256;
+template class DenseOp<float>;
+template class DenseOp<double>;
 
-std::ptrdiff_t pieces(std::ptrdiff_t n, std::ptrdiff_t size) { return (n + size - 1) / size; }
-
-template <class T>
-class DenseOp final : public Op<T>, public Tangent<T> {
- public:
-  DenseOp(Slot in, Slot pre, Slot out, const Choice& activation, Parameter<T> w, Parameter<T> b,
-          bool training)
-      : in_(in),
-        pre_(pre),
-        out_(out),
-        choice_(activation),
-        activation_(activation),
-        w_(w),
-        b_(b),
-        inputs_(in.columns),
-        outputs_(out.columns),
-        by_tasks_(inputs_ * outputs_ * static_cast<std::ptrdiff_t>(sizeof(T)) > large_weights) {
-    // A piece of about 32 KB: its gradient stays in the first two caches until the update is done.
-    piece_columns_ = std::min<std::ptrdiff_t>(outputs_, 512);
-    const std::ptrdiff_t rows = static_cast<std::ptrdiff_t>(32768 / sizeof(T)) / piece_columns_;
-    piece_rows_ = std::min(inputs_, std::max<std::ptrdiff_t>(16, rows / 16 * 16));
-    if (training && in_.has_gradient() && !by_tasks_)
-      transposed_ = Buffer<T>(static_cast<std::size_t>(outputs_ * padded<T>(inputs_)));
-  }
-
-  std::string describe() const override {
-    std::string text = "dense " + std::to_string(inputs_) + " -> " + std::to_string(outputs_);
-    if (b_.data) text += " + bias";
-    if (!activation_.none()) text += " + " + activation_.name();
-    return text;
-  }
-
-  void forward(const Context<T>& c, Tile tile) override {
-    product_forward(c, tile.begin, tile.rows(), 0, outputs_);
-    apply_activation(c, tile);
-  }
-
-  void backward(const Context<T>& c, Tile tile) override {
-    undo_activation(c, tile);
-    if (!in_.has_gradient()) return;
-    const auto g = gradient(c, out_), d = gradient(c, in_);
-    multiply<T>({.m = tile.rows(),
-                 .n = inputs_,
-                 .k = outputs_,
-                 .a = g.at(tile.begin),
-                 .a_row = g.row,
-                 .b = transposed_.data(),
-                 .b_step = padded<T>(inputs_),
-                 .c = d.at(tile.begin),
-                 .c_row = d.row},
-                c.scratch);
-  }
-
-  bool by_tasks() const override { return by_tasks_; }
-  void finish_forward(const Context<T>& c, Tile tile) override { apply_activation(c, tile); }
-  void start_backward(const Context<T>& c, Tile tile) override { undo_activation(c, tile); }
-  int forward_tasks(std::ptrdiff_t rows) const override {
-    return static_cast<int>(pieces(rows, task_rows) * pieces(outputs_, task_columns));
-  }
-  void forward_task(const Context<T>& c, int task) override {
-    const auto [i, rows, j, columns] = area(task, c.rows, outputs_);
-    product_forward(c, i, rows, j, columns);
-  }
-  int backward_tasks(std::ptrdiff_t rows) const override {
-    return in_.has_gradient() ? static_cast<int>(pieces(rows, task_rows) * pieces(inputs_, task_columns)) : 0;
-  }
-  void backward_task(const Context<T>& c, int task) override {
-    const auto [i, rows, j, columns] = area(task, c.rows, inputs_);
-    const auto g = gradient(c, out_), d = gradient(c, in_);
-    multiply<T>({.m = rows,
-                 .n = columns,
-                 .k = outputs_,
-                 .a = g.at(i),
-                 .a_row = g.row,
-                 .b = w_.data + j * outputs_,
-                 .b_step = 1,
-                 .b_column = outputs_,
-                 .c = d.at(i) + j,
-                 .c_row = d.row},
-                c.scratch);
-  }
-
-  // R(xW + b) = R(x) W + x V + c for the direction (V, c), then through the activation.
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
-    const Linear l = linear(c, t);
-    const View<T> ry = t.value(out_);
-    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(l.rz.view.at(i), outputs_, ry.at(i));
-    if (!activation_.none()) activation_tangent(choice_, c.rows, outputs_, l.z.view, value(c, out_), ry);
-  }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
-    const Linear l = linear(c, t);
-    const View<T> x = value(c, in_), y = value(c, out_), g = gradient(c, out_), rx = t.value(in_);
-    Matrix dz(c.rows, outputs_), rdz(c.rows, outputs_);
-    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
-      std::copy_n(g.at(i), outputs_, dz.view.at(i));
-      std::copy_n(t.gradient(out_).at(i), outputs_, rdz.view.at(i));
-    }
-    activation_tangent_backward(choice_, c.rows, outputs_, l.z.view, l.rz.view, y, t.value(out_), g,
-                                rdz.view);
-    activation_.backward(c.rows, outputs_, l.z.view, y, dz.view);
-    T* product = t.product + w_.offset;  // R(x)^T dz + x^T R(dz)
-    for (const bool first : {true, false}) {
-      const View<T> a = first ? rx : x, b = first ? dz.view : rdz.view;
-      simple({.m = inputs_,
-              .n = outputs_,
-              .k = c.rows,
-              .a = a.data,
-              .a_row = 1,
-              .a_step = a.row,
-              .b = b.data,
-              .b_step = b.row,
-              .c = product,
-              .c_row = outputs_,
-              .start = first ? Start::zero : Start::accumulate});
-    }
-    if (b_.data)
-      for (std::ptrdiff_t i = 0; i < c.rows; ++i)
-        for (std::ptrdiff_t j = 0; j < outputs_; ++j) t.product[b_.offset + j] += rdz.view.at(i)[j];
-    if (!in_.has_gradient()) return;
-    const View<T> target = t.gradient(in_);  // R(dz) W^T + dz V^T
-    for (const bool first : {true, false})
-      simple({.m = c.rows,
-              .n = inputs_,
-              .k = outputs_,
-              .a = first ? rdz.view.data : dz.view.data,
-              .a_row = dz.view.row,
-              .b = first ? w_.data : t.direction + w_.offset,
-              .b_step = 1,
-              .b_column = outputs_,
-              .c = target.data,
-              .c_row = target.row,
-              .start = first ? Start::zero : Start::accumulate});
-  }
-
-  int weight_tasks() const override { return static_cast<int>(row_pieces() * column_pieces()); }
-  void weight_task(const Context<T>& c, int task) override {
-    const std::ptrdiff_t i = task / column_pieces() * piece_rows_,
-                         j = task % column_pieces() * piece_columns_;
-    const std::ptrdiff_t rows = std::min(piece_rows_, inputs_ - i),
-                         columns = std::min(piece_columns_, outputs_ - j);
-    const auto x = value(c, in_), g = gradient(c, out_);
-    const Update<T>& update = *c.update;
-    T* target = update.fused ? c.scratch : update.gradients + w_.offset + i * outputs_ + j;
-    const std::ptrdiff_t target_row = update.fused ? columns : outputs_;
-    T* workspace = c.scratch + (update.fused ? piece_size() : 0);
-    multiply<T>({.m = rows,
-                 .n = columns,
-                 .k = c.rows,
-                 .a = x.data + i,
-                 .a_row = 1,
-                 .a_step = x.row,
-                 .b = g.data + j,
-                 .b_step = g.row,
-                 .c = target,
-                 .c_row = target_row},
-                workspace);
-    if (update.fused) {
-      if (!update.apply(w_.offset + i * outputs_ + j, rows, columns, outputs_, target, target_row))
-        update.fail(this->number);
-      transpose_piece(i, rows, j, columns);
-    }
-    if (i == 0 && b_.data) {
-      T* sums = update.fused ? c.scratch : update.gradients + b_.offset + j;
-      column_sums<T>(c.rows, columns, sums,
-                     [&](std::ptrdiff_t r, auto span) { return span.load(g.at(r) + j); });
-      if (update.fused && !update.apply(b_.offset + j, 1, columns, columns, sums, columns))
-        update.fail(this->number);
-    }
-  }
-
-  // dW of row i is the outer product of x_i and g_i, so its norm is the product of theirs.
-  bool has_row_norms() const override { return true; }
-  void add_row_norms(const Context<T>& c, Tile tile, double* squared) override {
-    const auto x = value(c, in_), g = gradient(c, out_);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
-      squared[i] += (squared_norm(x.at(i), inputs_) + (b_.data ? 1 : 0)) * squared_norm(g.at(i), outputs_);
-  }
-  void scale_rows(const Context<T>& c, Tile tile, const double* factors) override {
-    const auto g = gradient(c, out_);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
-      for (std::ptrdiff_t j = 0; j < outputs_; ++j)
-        g.at(i)[j] = static_cast<T>(static_cast<double>(g.at(i)[j]) * factors[i]);
-  }
-
-  int refresh_tasks() const override { return transposed_.size() > 0 ? static_cast<int>(row_pieces()) : 0; }
-  void refresh_task(int task) override {
-    const std::ptrdiff_t i = task * piece_rows_;
-    transpose_piece(i, std::min(piece_rows_, inputs_ - i), 0, outputs_);
-  }
-
-  std::size_t scratch_size(std::ptrdiff_t rows) const override {
-    return piece_size() + std::max({workspace_size<T>(rows, outputs_, inputs_, true),
-                                    workspace_size<T>(rows, inputs_, outputs_, !by_tasks_),
-                                    workspace_size<T>(piece_rows_, piece_columns_, rows, true)});
-  }
-  double flops_per_row() const override {
-    return static_cast<double>(inputs_) * static_cast<double>(outputs_) * (in_.has_gradient() ? 6 : 4);
-  }
-
- private:
-  struct Matrix {
-    Matrix(std::ptrdiff_t rows, std::ptrdiff_t columns)
-        : memory(static_cast<std::size_t>(rows * padded<T>(columns))),
-          view{memory.data(), padded<T>(columns)} {}
-    Buffer<T> memory;
-    View<T> view;
-  };
-  // What the activation sees, and its tangent. Training keeps neither where the activation does not need it.
-  struct Linear {
-    Matrix z, rz;
-  };
-  static void simple(const Product<T>& product) {
-    Buffer<T> workspace(workspace_size<T>(product.m, product.n, product.k, product.b_column == 1));
-    multiply(product, workspace.data());
-  }
-  Linear linear(const Context<T>& c, const Tangents<T>& t) const {
-    Linear l{Matrix(c.rows, outputs_), Matrix(c.rows, outputs_)};
-    const auto add = [&](View<T> a, const T* b, View<T> to, Start start) {
-      simple({.m = c.rows,
-              .n = outputs_,
-              .k = inputs_,
-              .a = a.data,
-              .a_row = a.row,
-              .b = b,
-              .b_step = outputs_,
-              .c = to.data,
-              .c_row = to.row,
-              .start = start,
-              .bias = b_.data});
-    };
-    const View<T> x = value(c, in_), rx = t.value(in_);
-    add(x, w_.data, l.z.view, b_.data ? Start::bias : Start::zero);
-    add(rx, w_.data, l.rz.view, Start::zero);
-    add(x, t.direction + w_.offset, l.rz.view, Start::accumulate);
-    if (b_.data)
-      for (std::ptrdiff_t i = 0; i < c.rows; ++i)
-        for (std::ptrdiff_t j = 0; j < outputs_; ++j) l.rz.view.at(i)[j] += t.direction[b_.offset + j];
-    return l;
-  }
-  struct Area {
-    std::ptrdiff_t i, rows, j, columns;
-  };
-  static Area area(int task, std::ptrdiff_t rows, std::ptrdiff_t columns) {
-    const std::ptrdiff_t down = pieces(rows, task_rows);  // neighbours in number share columns, hence weights
-    const std::ptrdiff_t i = task % down * task_rows, j = task / down * task_columns;
-    return {i, std::min(task_rows, rows - i), j, std::min(task_columns, columns - j)};
-  }
-  static View<T> value(const Context<T>& c, const Slot& s) {
-    return c.values[static_cast<std::size_t>(s.value)];
-  }
-  static View<T> gradient(const Context<T>& c, const Slot& s) {
-    return c.gradients[static_cast<std::size_t>(s.gradient)];
-  }
-  std::ptrdiff_t row_pieces() const { return pieces(inputs_, piece_rows_); }
-  std::ptrdiff_t column_pieces() const { return pieces(outputs_, piece_columns_); }
-  std::size_t piece_size() const {
-    return static_cast<std::size_t>(piece_rows_ * piece_columns_ +
-                                    static_cast<std::ptrdiff_t>(alignment / sizeof(T))) /
-               16 * 16 +
-           16;
-  }
-
-  void product_forward(const Context<T>& c, std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j,
-                       std::ptrdiff_t columns) const {
-    const auto x = value(c, in_), z = value(c, pre_);
-    multiply<T>({.m = rows,
-                 .n = columns,
-                 .k = inputs_,
-                 .a = x.at(i),
-                 .a_row = x.row,
-                 .b = w_.data + j,
-                 .b_step = outputs_,
-                 .c = z.at(i) + j,
-                 .c_row = z.row,
-                 .start = b_.data ? Start::bias : Start::zero,
-                 .bias = b_.data ? b_.data + j : nullptr,
-                 .relu = activation_.is_relu()},
-                c.scratch);
-  }
-  void apply_activation(const Context<T>& c, Tile tile) const {
-    if (activation_.none() || activation_.is_relu()) return;
-    const auto z = value(c, pre_), y = value(c, out_);
-    activation_.forward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row});
-  }
-  void undo_activation(const Context<T>& c, Tile tile) const {
-    if (activation_.none()) return;
-    const auto z = value(c, pre_), y = value(c, out_), g = gradient(c, out_);
-    activation_.backward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row},
-                         {g.at(tile.begin), g.row});
-  }
-  void transpose_piece(std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j, std::ptrdiff_t columns) {
-    if (transposed_.size() == 0) return;
-    transpose<T>(rows, columns, w_.data + i * outputs_ + j, outputs_,
-                 transposed_.data() + j * padded<T>(inputs_) + i, padded<T>(inputs_));
-  }
-  Slot in_, pre_, out_;
-  Choice choice_;
-  AppliedActivation<T> activation_;
-  Parameter<T> w_, b_;
-  std::ptrdiff_t inputs_, outputs_;
-  bool by_tasks_;
-  std::ptrdiff_t piece_rows_ = 0, piece_columns_ = 0;
-  Buffer<T> transposed_;  // W^T, for the gradient of the input; kept with the weights
-};
-
-}  // namespace
 }  // namespace engine
 
 std::ptrdiff_t Dense::build(std::ptrdiff_t) { return static_cast<std::ptrdiff_t>(value("units")); }
@@ -348,18 +36,29 @@ std::vector<Tensor> Dense::tensors() const {
 }
 
 template <class T>
-void Dense::lower_to(engine::Lowering<T>& lowering) const {
-  const engine::Slot in = lowering.input;
-  const auto weight = lowering.parameter("weight");
-  const auto bias = value("use_bias") != 0 ? lowering.parameter("bias") : engine::Parameter<T>{};
+engine::DenseParts<T> Dense::prepare(engine::Lowering<T>& lowering, const std::string& prefix) const {
+  engine::DenseParts<T> made{.in = lowering.input,
+                             .pre = {},
+                             .out = {},
+                             .activation = part("activation"),
+                             .weight = lowering.parameter(prefix + "weight"),
+                             .bias = {},
+                             .training = lowering.training};
+  if (value("use_bias") != 0) made.bias = lowering.parameter(prefix + "bias");
   lowering.now_trainable();
-  const engine::Slot out = lowering.new_slot(output_width());
-  const engine::AppliedActivation<T> activation(part("activation"));
-  engine::Slot pre = out;
-  if (lowering.training && activation.backward_reads_input()) pre = lowering.new_value(out);
-  lowering.add(std::make_unique<engine::DenseOp<T>>(in, pre, out, part("activation"), weight, bias,
-                                                    lowering.training));
-  lowering.input = out;
+  made.pre = made.out = lowering.new_slot(output_width());
+  if (made.training && engine::AppliedActivation<T>(made.activation).backward_reads_input())
+    made.pre = lowering.new_value(made.out);
+  return made;
+}
+template engine::DenseParts<float> Dense::prepare(engine::Lowering<float>&, const std::string&) const;
+template engine::DenseParts<double> Dense::prepare(engine::Lowering<double>&, const std::string&) const;
+
+template <class T>
+void Dense::lower_to(engine::Lowering<T>& lowering) const {
+  const engine::DenseParts<T> made = prepare(lowering);
+  lowering.add(std::make_unique<engine::DenseOp<T>>(made));
+  lowering.input = made.out;
 }
 template void Dense::lower_to(engine::Lowering<float>&) const;
 template void Dense::lower_to(engine::Lowering<double>&) const;

@@ -1,3 +1,4 @@
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/embedding.h>
 #include <algorithm>
 #include <cmath>
@@ -18,7 +19,7 @@ struct Table {
 };
 
 template <class T>
-class EmbeddingOp final : public Op<T> {
+class EmbeddingOp final : public Op<T>, public Tangent<T> {
  public:
   EmbeddingOp(Slot in, Slot out, std::vector<std::ptrdiff_t> others, std::vector<Table<T>> tables,
               std::ptrdiff_t dimension)
@@ -35,26 +36,29 @@ class EmbeddingOp final : public Op<T> {
   }
 
   void forward(const Context<T>& c, Tile tile) override {
-    const View<T> x = value_of(c, in_), y = value_of(c, out_);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
-      T* out = y.at(i);
-      for (const std::ptrdiff_t j : others_) *out++ = x.at(i)[j];
-      for (const Table<T>& table : tables_) {
-        const std::ptrdiff_t index = index_at(x.at(i)[table.column], table.rows);
-        if (index < 0)
-          std::fill_n(out, dimension_, std::numeric_limits<T>::quiet_NaN());
-        else
-          std::copy_n(table.weight.data + index * dimension_, dimension_, out);
-        out += dimension_;
-      }
-    }
+    const View<T> x = value_of(c, in_);
+    look_up(tile, x, x, value_of(c, out_), [](const Table<T>& table) { return table.weight.data; });
   }
   void backward(const Context<T>& c, Tile tile) override {
-    if (!in_.has_gradient()) return;
-    const View<T> dy = gradient_of(c, out_), dx = gradient_of(c, in_);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
-      std::fill_n(dx.at(i), in_.columns, T(0));  // an index has no derivative
-      for (std::size_t k = 0; k < others_.size(); ++k) dx.at(i)[others_[k]] = dy.at(i)[k];
+    if (in_.has_gradient()) pass(tile, gradient_of(c, out_), gradient_of(c, in_));
+  }
+
+  // It is linear in its tables: tangents take the same way.
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    look_up({0, c.rows, 0}, value_of(c, in_), t.value(in_), t.value(out_),
+            [&](const Table<T>& table) { return t.direction + table.weight.offset; });
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    if (in_.has_gradient()) pass({0, c.rows, 0}, t.gradient(out_), t.gradient(in_));
+    const View<T> x = value_of(c, in_), rdy = t.gradient(out_);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+      const T* g = rdy.at(i) + others_.size();
+      for (const Table<T>& table : tables_) {
+        const std::ptrdiff_t index = index_at(x.at(i)[table.column], table.rows);
+        for (std::ptrdiff_t k = 0; index >= 0 && k < dimension_; ++k)
+          t.product[table.weight.offset + index * dimension_ + k] += g[k];
+        g += dimension_;
+      }
     }
   }
 
@@ -89,6 +93,28 @@ class EmbeddingOp final : public Op<T> {
   }
 
  private:
+  // `others`: what passes through; table_of: the numbers of a table
+  template <class F>
+  void look_up(Tile tile, View<T> x, View<T> others, View<T> y, F table_of) const {
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
+      T* out = y.at(i);
+      for (const std::ptrdiff_t j : others_) *out++ = others.at(i)[j];
+      for (const Table<T>& table : tables_) {
+        const std::ptrdiff_t index = index_at(x.at(i)[table.column], table.rows);
+        if (index < 0)
+          std::fill_n(out, dimension_, std::numeric_limits<T>::quiet_NaN());
+        else
+          std::copy_n(table_of(table) + index * dimension_, dimension_, out);
+        out += dimension_;
+      }
+    }
+  }
+  void pass(Tile tile, View<T> dy, View<T> dx) const {
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
+      std::fill_n(dx.at(i), in_.columns, T(0));  // an index has no derivative
+      for (std::size_t k = 0; k < others_.size(); ++k) dx.at(i)[others_[k]] = dy.at(i)[k];
+    }
+  }
   // -1 for what is no index of this table.
   static std::ptrdiff_t index_at(T x, std::ptrdiff_t rows) {
     if (!(x >= T(0) && x < static_cast<T>(rows)) || x != std::floor(x)) return -1;

@@ -8,15 +8,16 @@
 
 namespace deltarule::engine {
 
-// h = (x - mean) s with s = 1 / sqrt(variance + epsilon), and its tangent, in double.
+// h = (x - mean) s with s = 1 / sqrt(variance + epsilon), and its tangent, in double. Not `centred`: the same
+// with a mean of 0.
 class NormalizedLine {
  public:
   template <class T>
   NormalizedLine(std::ptrdiff_t n, const T* x, std::ptrdiff_t step, const T* rx, std::ptrdiff_t rstep,
-                 double epsilon)
-      : h(static_cast<std::size_t>(n)), rh(h.size()), count_(static_cast<double>(n)) {
+                 double epsilon, bool centred)
+      : h(static_cast<std::size_t>(n)), rh(h.size()), count_(static_cast<double>(n)), centred_(centred) {
     double mean = 0, rmean = 0, variance = 0, rvariance = 0;
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
+    for (std::ptrdiff_t i = 0; centred && i < n; ++i) {
       mean += static_cast<double>(x[i * step]) / count_;
       rmean += static_cast<double>(rx[i * rstep]) / count_;
     }
@@ -39,8 +40,10 @@ class NormalizedLine {
   void backward(const std::vector<double>& g, std::vector<double>& rg) const {
     double a = 0, ra = 0, b = 0, rb = 0;
     for (std::size_t i = 0; i < h.size(); ++i) {
-      a += g[i] / count_;
-      ra += rg[i] / count_;
+      if (centred_) {
+        a += g[i] / count_;
+        ra += rg[i] / count_;
+      }
       b += g[i] * h[i] / count_;
       rb += (rg[i] * h[i] + g[i] * rh[i]) / count_;
     }
@@ -52,9 +55,11 @@ class NormalizedLine {
 
  private:
   double count_, s_ = 0, rs_ = 0;
+  bool centred_;
 };
 
-// Both norms, with gain and shift: lines are columns (stride of the rows) or rows (stride 1).
+// All norms, with gain and shift, or without shift and mean: lines are columns (stride of the rows) or rows
+// (stride 1).
 template <class T>
 struct NormTangent {
   std::ptrdiff_t rows, columns;
@@ -62,6 +67,7 @@ struct NormTangent {
   double epsilon;
   const T* gain;
   std::ptrdiff_t gain_offset, shift_offset;
+  bool centred = true;  // with mean and shift
 
   std::ptrdiff_t lines() const { return by_column ? columns : rows; }
   std::ptrdiff_t length() const { return by_column ? rows : columns; }
@@ -71,7 +77,7 @@ struct NormTangent {
   std::ptrdiff_t column(std::ptrdiff_t line, std::ptrdiff_t i) const { return by_column ? line : i; }
   NormalizedLine line(View<T> x, View<T> rx, std::ptrdiff_t k) const {
     return NormalizedLine(length(), &at(x, k, 0), by_column ? x.row : 1, &at(rx, k, 0),
-                          by_column ? rx.row : 1, epsilon);
+                          by_column ? rx.row : 1, epsilon, centred);
   }
 
   void forward(View<T> x, View<T> rx, View<T> ry, const T* direction) const {
@@ -80,9 +86,9 @@ struct NormTangent {
       for (std::ptrdiff_t i = 0; i < length(); ++i) {
         const auto p = static_cast<std::size_t>(i);
         const std::ptrdiff_t j = column(k, i);
+        const double shift = centred ? static_cast<double>(direction[shift_offset + j]) : 0;
         at(ry, k, i) = static_cast<T>(static_cast<double>(direction[gain_offset + j]) * l.h[p] +
-                                      static_cast<double>(gain[j]) * l.rh[p] +
-                                      static_cast<double>(direction[shift_offset + j]));
+                                      static_cast<double>(gain[j]) * l.rh[p] + shift);
       }
     }
   }
@@ -98,7 +104,7 @@ struct NormTangent {
         const double d = static_cast<double>(at(dy, k, i)), rd = static_cast<double>(at(rdy, k, i)),
                      scale = static_cast<double>(gain[j]);
         product[gain_offset + j] += static_cast<T>(rd * l.h[p] + d * l.rh[p]);
-        product[shift_offset + j] += static_cast<T>(rd);
+        if (centred) product[shift_offset + j] += static_cast<T>(rd);
         g[p] = scale * d;
         rg[p] = static_cast<double>(direction[gain_offset + j]) * d + scale * rd;
       }

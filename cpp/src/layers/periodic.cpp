@@ -1,3 +1,4 @@
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/embedding.h>
 #include <deltarule/simd/span.h>
 #include <deltarule/simd/trigonometric.h>
@@ -11,7 +12,7 @@ namespace engine {
 namespace {
 
 template <class T>
-class PeriodicEmbeddingOp final : public Op<T> {
+class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
   using P = simd::Pack<T>;
 
  public:
@@ -73,7 +74,63 @@ class PeriodicEmbeddingOp final : public Op<T> {
     return 60 * static_cast<double>(chosen_.size()) * static_cast<double>(count_);
   }
 
+  // Rv = 2 pi (Rc x + c Rx)
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    const View<T> y = value_of(c, out_), rx = t.value(in_), ry = t.value(out_);
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+      for (std::size_t k = 0; k < others_.size(); ++k) ry.at(i)[k] = rx.at(i)[others_[k]];
+      each_angle(c, t, i, [&](std::size_t, std::ptrdiff_t, std::ptrdiff_t sine, double, double rv) {
+        const std::ptrdiff_t cosine = sine + count_;
+        ry.at(i)[sine] = static_cast<T>(static_cast<double>(y.at(i)[cosine]) * rv);
+        ry.at(i)[cosine] = static_cast<T>(-static_cast<double>(y.at(i)[sine]) * rv);
+      });
+    }
+  }
+  // dv = ds cos v - dc sin v; 2 pi x dv for the frequency, 2 pi c dv for the input
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    const View<T> x = value_of(c, in_), y = value_of(c, out_), dy = gradient_of(c, out_), rx = t.value(in_),
+                  rdy = t.gradient(out_);
+    std::vector<double> products(chosen_.size() * length());
+    std::vector<double> inputs(chosen_.size());
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+      std::fill(inputs.begin(), inputs.end(), 0.0);
+      each_angle(c, t, i, [&](std::size_t k, std::ptrdiff_t m, std::ptrdiff_t at, double rc, double rv) {
+        const auto of = [&](View<T> v, std::ptrdiff_t place) { return static_cast<double>(v.at(i)[place]); };
+        const double sine = of(y, at), cosine = of(y, at + count_), ds = of(dy, at), dc = of(dy, at + count_);
+        const double dv = ds * cosine - dc * sine;
+        const double rdv =
+            of(rdy, at) * cosine - of(rdy, at + count_) * sine - (ds * sine + dc * cosine) * rv;
+        products[k * length() + static_cast<std::size_t>(m)] +=
+            of(rx, chosen_[k]) * dv + of(x, chosen_[k]) * rdv;
+        inputs[k] += rc * dv + static_cast<double>(frequencies(k)[m]) * rdv;
+      });
+      if (!in_.has_gradient()) continue;
+      T* const target = t.gradient(in_).at(i);
+      for (std::size_t k = 0; k < others_.size(); ++k) target[others_[k]] = rdy.at(i)[k];
+      for (std::size_t k = 0; k < chosen_.size(); ++k)
+        target[chosen_[k]] = static_cast<T>(static_cast<double>(two_pi) * inputs[k]);
+    }
+    for (std::size_t p = 0; p < products.size(); ++p)
+      t.product[frequency_.offset + static_cast<std::ptrdiff_t>(p)] =
+          static_cast<T>(static_cast<double>(two_pi) * products[p]);
+  }
+
  private:
+  // f(chosen column, frequency, place of the sine in a row, Rc, Rv) of all angles of row i
+  template <class F>
+  void each_angle(const Context<T>& c, const Tangents<T>& t, std::ptrdiff_t i, F f) const {
+    for (std::size_t k = 0; k < chosen_.size(); ++k) {
+      const double x = static_cast<double>(value_of(c, in_).at(i)[chosen_[k]]),
+                   rx = static_cast<double>(t.value(in_).at(i)[chosen_[k]]);
+      const T* direction = t.direction + frequency_.offset + static_cast<std::ptrdiff_t>(k) * count_;
+      for (std::ptrdiff_t m = 0; m < count_; ++m) {
+        const double rc = static_cast<double>(direction[m]);
+        const double rv =
+            static_cast<double>(two_pi) * (rc * x + static_cast<double>(frequencies(k)[m]) * rx);
+        f(k, m, place(k) + m, rc, rv);
+      }
+    }
+  }
   static constexpr T two_pi = static_cast<T>(6.28318530717958647693);
   // 2 pi c x; whole turns are taken off before the factor 2 pi, which would round them.
   static P turns(T x, P frequency) {

@@ -1,3 +1,4 @@
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/rbf.h>
 #include <deltarule/simd/exp.h>
 #include <deltarule/simd/span.h>
@@ -13,7 +14,7 @@ namespace {
 constexpr std::ptrdiff_t task_units = 32;
 
 template <class T>
-class RBFOp final : public Op<T> {
+class RBFOp final : public Op<T>, public Tangent<T> {
   using P = simd::Pack<T>;
 
  public:
@@ -94,7 +95,55 @@ class RBFOp final : public Op<T> {
     return 60 * static_cast<double>(inputs_) * static_cast<double>(units_);
   }
 
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i)
+      for (std::ptrdiff_t unit = 0; unit < units_; ++unit) {
+        double sum = bias_.data ? static_cast<double>(t.direction[bias_.offset + unit]) : 0;
+        for (std::ptrdiff_t j = 0; j < inputs_; ++j) {
+          const Point p = point(c, t, i, j, unit);
+          sum -= p.k * p.u * p.ru;
+        }
+        t.value(out_).at(i)[unit] = static_cast<T>(sum);
+      }
+  }
+  // Tangents of the slope dy k u / sigma, which goes to the centre and, negative, to the input, and of
+  // dy k u^2, which goes to the width.
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
+      if (in_.has_gradient()) std::fill_n(t.gradient(in_).at(i), inputs_, T(0));
+      for (std::ptrdiff_t unit = 0; unit < units_; ++unit) {
+        const double d = static_cast<double>(gradient_of(c, out_).at(i)[unit]),
+                     rd = static_cast<double>(t.gradient(out_).at(i)[unit]);
+        if (bias_.data) t.product[bias_.offset + unit] += static_cast<T>(rd);
+        for (std::ptrdiff_t j = 0; j < inputs_; ++j) {
+          const Point p = point(c, t, i, j, unit);
+          const double ku = p.k * p.u;
+          const T slope =
+              static_cast<T>((rd * ku + d * p.k * p.ru * (1 - p.u * p.u) - d * ku * p.rs) / p.sigma);
+          t.product[centres_.offset + j * units_ + unit] += slope;
+          if (in_.has_gradient()) t.gradient(in_).at(i)[j] -= slope;
+          t.product[log_width_.offset + unit] +=
+              static_cast<T>(rd * ku * p.u + d * ku * p.ru * (2 - p.u * p.u));
+        }
+      }
+    }
+  }
+
  private:
+  // What one unit makes of one input, in double: u, its kernel, the width, and tangents of u and log width.
+  struct Point {
+    double u, k, sigma, ru, rs;
+  };
+  Point point(const Context<T>& c, const Tangents<T>& t, std::ptrdiff_t i, std::ptrdiff_t j,
+              std::ptrdiff_t unit) const {
+    const auto wide = [](T v) { return static_cast<double>(v); };
+    const double sigma = width_ * std::exp(wide(log_width_.data[unit])),
+                 rs = wide(t.direction[log_width_.offset + unit]);
+    const double x = wide(value_of(c, in_).at(i)[j]), rx = wide(t.value(in_).at(i)[j]);
+    const double u = std::clamp((x - wide(centre(j)[unit])) / sigma, -1e4, 1e4);
+    const double ru = (rx - wide(t.direction[centres_.offset + j * units_ + unit])) / sigma - u * rs;
+    return {u, std::exp(-0.5 * u * u), sigma, ru, rs};
+  }
   static std::size_t count(std::ptrdiff_t n) { return static_cast<std::size_t>(n); }
   const T* centre(std::ptrdiff_t input) const { return centres_.data + input * units_; }
   T* inverse_widths(T* out, std::ptrdiff_t first, std::ptrdiff_t units) const {

@@ -1,9 +1,11 @@
 #include <deltarule/engine/reduce.h>
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/normalization.h>
 #include <deltarule/simd/span.h>
 #include <cmath>
 
 #include "common.h"
+#include "normalization_tangent.h"
 
 namespace deltarule {
 namespace engine {
@@ -29,7 +31,7 @@ T inverse_rms(std::size_t n, const T* x, double epsilon) {
 }
 
 template <class T>
-class RMSNormOp final : public Op<T> {
+class RMSNormOp final : public Op<T>, public Tangent<T> {
  public:
   RMSNormOp(Slot in, Slot out, Parameter<T> gain, double epsilon)
       : in_(in), out_(out), gain_(gain), epsilon_(epsilon), width_(in.columns) {}
@@ -81,7 +83,19 @@ class RMSNormOp final : public Op<T> {
   }
   std::size_t scratch_size(std::ptrdiff_t) const override { return static_cast<std::size_t>(width_); }
 
+  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    norm(c).forward(value_of(c, in_), t.value(in_), t.value(out_), t.direction);
+  }
+  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+    norm(c).backward(value_of(c, in_), t.value(in_), gradient_of(c, out_), t.gradient(out_),
+                     in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
+  }
+
  private:
+  NormTangent<T> norm(const Context<T>& c) const {
+    return {c.rows, width_, false, epsilon_, gain_.data, gain_.offset, 0, false};
+  }
+
   Slot in_, out_;
   Parameter<T> gain_;
   double epsilon_;

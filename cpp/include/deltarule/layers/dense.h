@@ -5,6 +5,11 @@
 
 namespace deltarule {
 
+namespace engine {
+template <class T>
+struct DenseParts;
+}
+
 class Dense : public LayerOf<Dense> {
  public:
   static constexpr Param parameters[] = {
@@ -33,6 +38,9 @@ class Dense : public LayerOf<Dense> {
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   std::vector<Tensor> tensors() const override;
   std::string_view activation() const override;
+  // Makes the buffers of its operation and finds its arrays, whose names begin with `prefix`.
+  template <class T>
+  engine::DenseParts<T> prepare(engine::Lowering<T>& lowering, const std::string& prefix = {}) const;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };

@@ -33,8 +33,47 @@ struct Gated {
       span.store(dx + half, g * (a * Activation::backward(p, b, value, P(1))));
     });
   }
+  template <class T>
+  static void tangent(std::size_t n, const T* x, const T*, const T* rx, T* ry) {
+    using P = simd::Pack<T>;
+    const std::size_t half = n / 2;
+    simd::each<T>(half, [&](auto span) {
+      const Gate<P> gate(span.load(x + half));
+      span.store(ry, span.load(rx) * gate.value + span.load(x) * gate.slope * span.load(rx + half));
+    });
+  }
+  // da = dy f(b), db = dy a f'(b)
+  template <class T>
+  static void tangent_backward(std::size_t n, const T* x, const T* rx, const T*, const T*, const T* dy,
+                               const T* rdy, T* rdx) {
+    using P = simd::Pack<T>;
+    const std::size_t half = n / 2;
+    simd::each<T>(half, [&](auto span) {
+      const P b = span.load(x + half), a = span.load(x), rb = span.load(rx + half), ra = span.load(rx);
+      const P g = span.load(dy), rg = span.load(rdy);
+      const Gate<P> gate(b);
+      T bends[P::width];
+      b.store(bends);
+      for (T& at : bends) at = static_cast<T>(Activation::second(defaults, static_cast<double>(at)));
+      span.store(rdx, rg * gate.value + g * gate.slope * rb);
+      span.store(rdx + half, (rg * a + g * ra) * gate.slope + g * a * P::load(bends) * rb);
+    });
+  }
 
  private:
+  template <class P>
+  struct Gate {
+    P value, slope;
+    explicit Gate(P b)
+        : value(Activation::forward(parameters<P>(), b)),
+          slope(Activation::backward(parameters<P>(), b, value, P(1))) {}
+  };
+  static constexpr Values defaults = [] {
+    Values values{};
+    for (std::size_t i = 0; i < Activation::entry.parameters.size(); ++i)
+      values[i] = Activation::entry.parameters[i].value;
+    return values;
+  }();
   // All at their defaults: 1 where the activation has factors, else 0.
   template <class P>
   static auto parameters() {

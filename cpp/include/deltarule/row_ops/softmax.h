@@ -4,6 +4,7 @@
 #include <deltarule/catalog.h>
 #include <deltarule/simd/math.h>
 #include <deltarule/simd/span.h>
+#include <cmath>
 
 namespace deltarule {
 
@@ -32,6 +33,21 @@ struct Softmax {
     using P = simd::Pack<T>;
     const T dot = simd::sum<T>(n, [&](auto span) { return span.load(y) * span.load(dy); });
     simd::each<T>(n, [&](auto span) { span.store(dx, span.load(y) * (span.load(dy) - P(dot))); });
+  }
+  // The Jacobian is symmetric.
+  template <class T>
+  static void tangent(std::size_t n, const T* x, const T* y, const T* rx, T* ry) {
+    backward<T>({}, n, x, y, rx, ry);
+  }
+  template <class T>
+  static void tangent_backward(std::size_t n, const T*, const T*, const T* y, const T* ry, const T* dy,
+                               const T* rdy, T* rdx) {
+    T dot = 0, change = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      dot += dy[j] * y[j];
+      change += rdy[j] * y[j] + dy[j] * ry[j];
+    }
+    for (std::size_t j = 0; j < n; ++j) rdx[j] = ry[j] * (dy[j] - dot) + y[j] * (rdy[j] - change);
   }
 };
 
@@ -63,6 +79,22 @@ struct LogSoftmax {
     using P = simd::Pack<T>;
     const T total = simd::sum<T>(n, [&](auto span) { return span.load(dy); });
     simd::each<T>(n, [&](auto span) { span.store(dx, span.load(dy) - simd::exp(span.load(y)) * P(total)); });
+  }
+  template <class T>
+  static void tangent(std::size_t n, const T*, const T* y, const T* rx, T* ry) {
+    T mean = 0;
+    for (std::size_t j = 0; j < n; ++j) mean += std::exp(y[j]) * rx[j];
+    for (std::size_t j = 0; j < n; ++j) ry[j] = rx[j] - mean;
+  }
+  template <class T>
+  static void tangent_backward(std::size_t n, const T*, const T*, const T* y, const T* ry, const T* dy,
+                               const T* rdy, T* rdx) {
+    T total = 0, change = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      total += dy[j];
+      change += rdy[j];
+    }
+    for (std::size_t j = 0; j < n; ++j) rdx[j] = rdy[j] - std::exp(y[j]) * (ry[j] * total + change);
   }
 };
 
