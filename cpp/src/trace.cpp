@@ -12,6 +12,62 @@ bool belongs(std::string_view op_layer, std::string_view layer) {
   return op_layer.starts_with(layer) && (op_layer.size() == layer.size() || op_layer[layer.size()] == '.');
 }
 
+template <class T>
+void name_outputs(const Chain& chain, const std::string& outer, std::ptrdiff_t rows,
+                  std::vector<LayerOutput<T>>& outputs) {
+  for (const auto& layer : chain) {
+    const std::string name = outer + layer->name();
+    outputs.push_back({name, layer->output_width(),
+                       std::vector<T>(static_cast<std::size_t>(rows * layer->output_width()))});
+    for (const Chain& inner : layer->inside()) name_outputs(inner, name + ".", rows, outputs);
+  }
+}
+
+// Runs the operations of a batch, layer by layer. Inference writes over values: what a layer makes is copied
+// before the next one runs.
+template <class T>
+class Walk {
+ public:
+  Walk(const engine::Plan<T>& plan, const engine::Context<T>& context, std::ptrdiff_t begin,
+       std::vector<LayerOutput<T>>& outputs)
+      : context_(context),
+        begin_(begin),
+        op_(plan.ops().begin()),
+        end_(plan.ops().end()),
+        output_(outputs.begin()) {}
+
+  // `current`: what the chain reads; returns what it makes.
+  engine::View<T> run(const Chain& chain, engine::View<T> current) {
+    for (const auto& layer : chain) {
+      LayerOutput<T>& own = *output_++;
+      // A wrapped layer has no operations of its own.
+      const bool wraps = layer->entry().inner.kind == Inside::layer;
+      const auto wrapped = output_;
+      if (wraps) output_ += static_cast<std::ptrdiff_t>(layer->inside()[0].size());
+      for (const Chain& inner : layer->inside())
+        if (!wraps) run(inner, current);
+      for (; op_ != end_ && belongs((*op_)->layer, own.layer); ++op_) {
+        (*op_)->forward(context_, {0, context_.rows, 0});
+        current = context_.values[static_cast<std::size_t>((*op_)->output)];
+      }
+      copy(current, own);
+      if (wraps) copy(current, *wrapped);
+    }
+    return current;
+  }
+
+ private:
+  void copy(engine::View<T> from, LayerOutput<T>& to) const {
+    for (std::ptrdiff_t i = 0; i < context_.rows; ++i)
+      std::copy_n(from.at(i), to.columns, to.values.data() + (begin_ + i) * to.columns);
+  }
+
+  const engine::Context<T>& context_;
+  std::ptrdiff_t begin_;
+  typename std::vector<std::unique_ptr<engine::Op<T>>>::const_iterator op_, end_;
+  typename std::vector<LayerOutput<T>>::iterator output_;
+};
+
 }  // namespace
 
 template <class T>
@@ -27,27 +83,16 @@ std::vector<LayerOutput<T>> trace(const Network<T>& network, std::ptrdiff_t rows
   }
   engine::Buffer<T> scratch(plan.scratch_size());
   std::vector<LayerOutput<T>> outputs;
-  for (const auto& layer : network.layers())
-    outputs.push_back({layer->name(), layer->output_width(),
-                       std::vector<T>(static_cast<std::size_t>(rows * layer->output_width()))});
+  name_outputs(network.layers(), {}, rows, outputs);
   engine::Context<T> context;
   context.values = values;
   context.scratch = scratch.data();
   for (std::ptrdiff_t begin = 0; begin < rows; begin += batch) {
-    const std::ptrdiff_t count = std::min(batch, rows - begin);
-    context.rows = context.tile_rows = count;
-    engine::View<T> current = values[static_cast<std::size_t>(plan.input_slot().value)];
-    for (std::ptrdiff_t i = 0; i < count; ++i) std::copy_n(x + (begin + i) * width, width, current.at(i));
-    auto op = plan.ops().begin();
-    for (LayerOutput<T>& output : outputs) {
-      // Inference writes over values: they have to be copied before the next layer runs.
-      for (; op != plan.ops().end() && belongs((*op)->layer, output.layer); ++op) {
-        (*op)->forward(context, {0, count, 0});
-        current = values[static_cast<std::size_t>((*op)->output)];
-      }
-      for (std::ptrdiff_t i = 0; i < count; ++i)
-        std::copy_n(current.at(i), output.columns, output.values.data() + (begin + i) * output.columns);
-    }
+    context.rows = context.tile_rows = std::min(batch, rows - begin);
+    const engine::View<T> input = values[static_cast<std::size_t>(plan.input_slot().value)];
+    for (std::ptrdiff_t i = 0; i < context.rows; ++i)
+      std::copy_n(x + (begin + i) * width, width, input.at(i));
+    Walk<T>(plan, context, begin, outputs).run(network.layers(), input);
   }
   return outputs;
 }

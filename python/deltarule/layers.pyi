@@ -12,6 +12,7 @@ __all__ = [
     "AlphaDropout",
     "BatchNorm",
     "Branches",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
@@ -19,9 +20,11 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LearnedSwish",
+    "MaxPool2D",
     "PReLU",
     "PeriodicEmbedding",
     "RMSNorm",
+    "Reshape",
     "Residual",
     "Standardize",
     "WeightNorm",
@@ -88,6 +91,30 @@ class Branches(Layer):
         name: str | None = None,
     ) -> None: ...
 
+class Conv2D(Layer):
+    filters: Final[int]
+    kernel_size: Final[int | Sequence[int]]
+    activation: Final[ActivationFunction | None]
+    strides: Final[int | Sequence[int]]
+    padding: Final[Literal["valid", "same"]]
+    use_bias: Final[bool]
+    initializer: Final[Initializer | str]
+    bias_initializer: Final[Initializer]
+    name: Final[str | None]
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int] = (3,),
+        activation: ActivationFunction | str | dict[str, Any] | None = None,
+        *,
+        strides: int | Sequence[int] = (1,),
+        padding: Literal["valid", "same"] = "valid",
+        use_bias: bool = True,
+        initializer: Initializer | str | dict[str, Any] = "auto",
+        bias_initializer: Initializer | str | dict[str, Any] = "zeros",
+        name: str | None = None,
+    ) -> None: ...
+
 class Dense(Layer):
     units: Final[int]
     activation: Final[ActivationFunction | None]
@@ -112,15 +139,15 @@ class Dropout(Layer):
     def __init__(self, rate: float = 0.5, *, name: str | None = None) -> None: ...
 
 class Embedding(Layer):
-    columns: Final[tuple[int, ...]]
-    cardinalities: Final[tuple[int, ...]]
+    columns: Final[int | Sequence[int]]
+    cardinalities: Final[int | Sequence[int]]
     dimension: Final[int]
     initializer: Final[Initializer]
     name: Final[str | None]
     def __init__(
         self,
-        columns: Sequence[int],
-        cardinalities: Sequence[int],
+        columns: int | Sequence[int],
+        cardinalities: int | Sequence[int],
         *,
         dimension: int = 8,
         initializer: Initializer | str | dict[str, Any] = "lecun_normal",
@@ -143,6 +170,20 @@ class LearnedSwish(Layer):
     name: Final[str | None]
     def __init__(self, beta: float = 1.0, shared: bool = False, *, name: str | None = None) -> None: ...
 
+class MaxPool2D(Layer):
+    pool_size: Final[int | Sequence[int]]
+    strides: Final[int | Sequence[int]]
+    padding: Final[Literal["valid", "same"]]
+    name: Final[str | None]
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = (2,),
+        strides: int | Sequence[int] = (),
+        *,
+        padding: Literal["valid", "same"] = "valid",
+        name: str | None = None,
+    ) -> None: ...
+
 class PReLU(Layer):
     alpha: Final[float]
     shared: Final[bool]
@@ -152,14 +193,14 @@ class PReLU(Layer):
 class PeriodicEmbedding(Layer):
     frequencies: Final[int]
     deviation: Final[float]
-    columns: Final[tuple[int, ...]]
+    columns: Final[int | Sequence[int]]
     name: Final[str | None]
     def __init__(
         self,
         frequencies: int = 16,
         deviation: float = 0.1,
         *,
-        columns: Sequence[int] = (),
+        columns: int | Sequence[int] = (),
         name: str | None = None,
     ) -> None: ...
 
@@ -167,6 +208,11 @@ class RMSNorm(Layer):
     epsilon: Final[float]
     name: Final[str | None]
     def __init__(self, epsilon: float = 1e-06, *, name: str | None = None) -> None: ...
+
+class Reshape(Layer):
+    shape: Final[int | Sequence[int]]
+    name: Final[str | None]
+    def __init__(self, shape: int | Sequence[int], *, name: str | None = None) -> None: ...
 
 class Residual(Layer):
     block: Final[tuple[Layer, ...]]

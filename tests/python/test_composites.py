@@ -221,6 +221,60 @@ def test_a_bad_number_inside_is_reported_there(rng):
         net.fit(rng.normal(size=(8, 4)), rng.normal(size=8))
 
 
+def test_outputs_of_layers_inside(rng):
+    """In place, side by side and passed by: each against the chain on its own."""
+    layers = [
+        dr.Branches(
+            [
+                [dr.Activation("tanh"), dr.Residual([dr.Activation("swish"), dr.Dropout(0.1)])],
+                [],
+                [dr.WeightNorm(dr.Dense(4, "relu")), dr.Activation("elu")],
+            ],
+            "mean",
+        ),
+        dr.Dense(3),
+    ]
+    net = dr.Sequential(layers, dtype="float64").build(4)
+    x = rng.normal(size=(300, 4))
+    found = dict(diagnostics._twin.outputs(net, x))
+    tanh = np.tanh(x)
+    swish = tanh / (1 + np.exp(-tanh))
+    fan = "branches_1"
+    product = dr.Sequential([layers[0].branches[2][0]], dtype="float64").build(4)
+    product.set_weights({n.partition(".")[2]: a for n, a in net.get_weights().items() if "norm" in n})
+    bent = product.predict(x)
+    expected = {
+        fan: (tanh + swish + x + dr.kernels.elu(bent)) / 3,
+        f"{fan}.activation_1": tanh,
+        f"{fan}.residual_1": tanh + swish,
+        f"{fan}.residual_1.activation_1": swish,
+        f"{fan}.residual_1.dropout_1": swish,
+        f"{fan}.weight_norm_1": bent,
+        f"{fan}.weight_norm_1.dense_1": bent,
+        f"{fan}.activation_2": dr.kernels.elu(bent),
+        "dense_1": net.predict(x),
+    }
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=0, atol=1e-14, err_msg=name)
+
+
+def test_dead_units_inside_are_found(rng):
+    layers = [dr.Residual([dr.WeightNorm(dr.Dense(4, "relu")), dr.Dense(4, "relu")]), dr.Dense(4, "relu")]
+    net = dr.Sequential(layers).build(4)
+    norm = "residual_1.weight_norm_1"
+    net.parameters()[f"{norm}.gain"][0] = 0
+    net.parameters()[f"{norm}.dense_1.bias"][...] = [-1, 9, 9, 9]
+    net.parameters()["residual_1.dense_1.bias"][...] = [50, -50, 50, -50]
+    net.parameters()["dense_1.bias"][...] = [-200, 200, 200, 200]
+    dead = diagnostics.dead_units(net, rng.uniform(-1, 1, (50, 4)))
+    assert {name: np.flatnonzero(flags).tolist() for name, flags in dead.units.items()} == {
+        f"{norm}.dense_1": [0],
+        "residual_1.dense_1": [1, 3],
+        "dense_1": [0],
+    }
+
+
 def test_diagnostics_look_at_all_of_it(rng):
     X, y = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
 
@@ -235,11 +289,13 @@ def test_diagnostics_look_at_all_of_it(rng):
     checked = diagnostics.gradient_check(net, X, y)
     assert checked.ok, checked
     flow = diagnostics.gradient_flow(net, X, y)
-    assert [row["layer"] for row in flow] == ["dense_1", "residual_1", "dense_2"]
+    inside = ["layer_norm_1", "dense_1", "dropout_1", "residual_1", "residual_1.dense_1"]
+    names = ["dense_1", "residual_1", *(f"residual_1.{name}" for name in inside), "dense_2"]
+    assert [row["layer"] for row in flow] == names
     gradients = [a for name, a in net.parameters().items() if name.startswith("residual_1.")]
     expected = np.sqrt(np.mean(np.concatenate([a.ravel() for a in gradients]) ** 2))
     assert list(flow)[1]["weights"] == pytest.approx(expected, rel=1e-12)
-    assert set(net.diagnose(X, y).dead.units) == {"dense_1"}
+    assert set(net.diagnose(X, y).dead.units) == {"dense_1", "residual_1.dense_1"}
     v = rng.normal(size=sum(a.size for a in net.parameters().values()))
     products = diagnostics.hessian_vector_product(net, X, y, v)
     quiet = diagnostics.hessian_vector_product(network(0.0), X, y, v)

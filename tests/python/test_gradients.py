@@ -267,7 +267,7 @@ NETWORKS = {
     "learned activations": lambda: [
         dr.Dense(9),
         dr.PReLU(),
-        dr.Dense(17),
+        dr.Dense(140),
         dr.AdaptiveReLU(0.4),
         dr.LearnedSwish(shared=True),
         dr.Dense(3),

@@ -7,12 +7,14 @@ namespace deltarule {
 
 template <class T>
 struct LayerOutput {
-  std::string layer;
+  std::string layer;  // "residual_1.dense_1"
   std::ptrdiff_t columns = 0;
   std::vector<T> values = {};  // rows x columns
 };
 
-// One entry per layer, in order. x: rows x input width, contiguous. The network must be built.
+// One entry per layer in the order in which they are written, those inside another after it; the names of
+// these are their paths. What WeightNorm wraps has the same output as that. x: rows x input width,
+// contiguous. The network must be built.
 template <class T>
 std::vector<LayerOutput<T>> trace(const Network<T>& network, std::ptrdiff_t rows, const T* x);
 

@@ -71,13 +71,13 @@ class ActivationOp final : public Op<T>, public Tangent<T> {
                          {g.at(tile.begin), g.row});
   }
 
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> rx = t.value(in_), ry = t.value(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(rx.at(i), in_.columns, ry.at(i));
     activation_tangent(choice_, c.rows, in_.columns, c.values[static_cast<std::size_t>(in_.value)],
                        c.values[static_cast<std::size_t>(out_.value)], ry);
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (!out_.has_gradient()) return;
     activation_tangent_backward(choice_, c.rows, in_.columns, c.values[static_cast<std::size_t>(in_.value)],
                                 t.value(in_), c.values[static_cast<std::size_t>(out_.value)], t.value(out_),
@@ -118,7 +118,7 @@ class NarrowingOp final : public Op<T>, public Tangent<T> {
                       dx.at(i));
   }
 
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const auto x = c.values[static_cast<std::size_t>(in_.value)],
                y = c.values[static_cast<std::size_t>(out_.value)];
     const auto& kernel = row_op_kernel<T>(choice_.index);
@@ -126,7 +126,7 @@ class NarrowingOp final : public Op<T>, public Tangent<T> {
       kernel.tangent(static_cast<std::size_t>(in_.columns), x.at(i), y.at(i), t.value(in_).at(i),
                      t.value(out_).at(i));
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (!in_.has_gradient()) return;
     const auto x = c.values[static_cast<std::size_t>(in_.value)],
                y = c.values[static_cast<std::size_t>(out_.value)];

@@ -24,8 +24,8 @@ class ForkOp final : public Op<T>, public Tangent<T> {
   void forward(const Context<T>&, Tile) override {}
   void backward(const Context<T>& c, Tile tile) override { add_up(c.gradients, tile); }
   // It is linear: tangents take the same way.
-  void tangent_forward(const Context<T>&, const Tangents<T>&) override {}
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>&, const Tangents<T>&) override {}
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     add_up(t.gradients, {0, c.rows, 0});
   }
 
@@ -58,10 +58,10 @@ class MergeOp final : public Op<T>, public Tangent<T> {
   void forward(const Context<T>& c, Tile tile) override { merge(c.values, tile); }
   void backward(const Context<T>& c, Tile tile) override { split(c.gradients, tile); }
   // It is linear: tangents take the same way.
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     merge(t.values, {0, c.rows, 0});
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     split(t.gradients, {0, c.rows, 0});
   }
 

@@ -95,14 +95,14 @@ class ConvOp final : public Op<T>, public Tangent<T> {
   void refresh_task(int) override { transpose_rows(0, inner_); }
 
   // R(x * W + b) = R(x) * W + x * V + c for the direction (V, c), then through the activation.
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const Linear l = linear(c, t);
     const View<T> ry = t.value(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(l.rz.view.at(i), out_.columns, ry.at(i));
     if (!activation_.none())
       activation_tangent(choice_, c.rows, out_.columns, l.z.view, value_of(c, out_), ry);
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     const Linear l = linear(c, t);
     const View<T> x = value_of(c, in_), y = value_of(c, out_), g = gradient_of(c, out_), rx = t.value(in_);
     Matrix dz(c.rows, out_.columns), rdz(c.rows, out_.columns);

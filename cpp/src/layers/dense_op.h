@@ -104,13 +104,13 @@ class DenseOp : public Op<T>, public Tangent<T> {
   }
 
   // R(xW + b) = R(x) W + x V + c for the direction (V, c), then through the activation.
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const Linear l = linear(c, t);
     const View<T> ry = t.value(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(l.rz.view.at(i), outputs_, ry.at(i));
     if (!activation_.none()) activation_tangent(choice_, c.rows, outputs_, l.z.view, value(c, out_), ry);
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     const Linear l = linear(c, t);
     const View<T> y = value(c, out_), g = gradient(c, out_);
     Matrix dz(c.rows, outputs_), rdz(c.rows, outputs_);
@@ -210,10 +210,11 @@ class DenseOp : public Op<T>, public Tangent<T> {
 
  protected:
   // The direction as seen by the product x W, and where what comes of it goes; `own` is memory for it.
-  virtual const T* weight_direction(const Tangents<T>& t, Buffer<T>& /*own*/) const {
+  [[gnu::cold]] virtual const T* weight_direction(const Tangents<T>& t, Buffer<T>& /*own*/) const {
     return t.direction + w_.offset;
   }
-  virtual void weight_product(const Context<T>& c, const Tangents<T>& t, View<T> dz, View<T> rdz) const {
+  [[gnu::cold]] virtual void weight_product(const Context<T>& c, const Tangents<T>& t, View<T> dz,
+                                            View<T> rdz) const {
     add_transposed_product(c.rows, t.value(in_), dz, Start::zero, t.product + w_.offset);
     add_transposed_product(c.rows, value(c, in_), rdz, Start::accumulate, t.product + w_.offset);
   }

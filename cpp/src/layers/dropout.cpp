@@ -86,12 +86,12 @@ class DropoutOp final : public Op<T>, public Tangent<T> {
   }
 
   // The same factors as in forward; a shift has no tangent.
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       for (std::ptrdiff_t j = 0; j < width_; ++j)
         t.value(out_).at(i)[j] = factors(i)[j] * t.value(in_).at(i)[j];
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (!out_.has_gradient()) return;
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       for (std::ptrdiff_t j = 0; j < width_; ++j) t.gradient(out_).at(i)[j] *= factors(i)[j];

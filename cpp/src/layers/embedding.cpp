@@ -44,11 +44,11 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
   }
 
   // It is linear in its tables: tangents take the same way.
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     look_up({0, c.rows, 0}, value_of(c, in_), t.value(in_), t.value(out_),
             [&](const Table<T>& table) { return t.direction + table.weight.offset; });
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (in_.has_gradient()) pass({0, c.rows, 0}, t.gradient(out_), t.gradient(in_));
     const View<T> x = value_of(c, in_), rdy = t.gradient(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) {

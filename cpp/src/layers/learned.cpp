@@ -13,6 +13,7 @@ namespace engine {
 namespace {
 
 constexpr std::size_t most_learned = 2;
+constexpr std::ptrdiff_t task_columns = 64;
 
 // First and second derivatives at one point: by x, and by the parameters.
 struct Bends {
@@ -120,13 +121,17 @@ class LearnedOp final : public Op<T>, public Tangent<T> {
         span.store(dx.at(i), Rule::backward(learned(span), span.load(x.at(i)), span.load(dy.at(i))));
       });
   }
-  int weight_tasks() const override { return 1; }
-  void weight_task(const Context<T>& c, int) override {
+  int weight_tasks() const override {
+    return shared_ ? 1 : static_cast<int>((width_ + task_columns - 1) / task_columns);
+  }
+  void weight_task(const Context<T>& c, int task) override {
     const View<T> x = value_of(c, in_), dy = gradient_of(c, out_);
+    const std::ptrdiff_t first = task * task_columns,
+                         columns = shared_ ? width_ : std::min(task_columns, width_ - first);
     const auto sums = [&](std::size_t k) { return c.scratch + static_cast<std::ptrdiff_t>(k) * row(); };
     for (std::size_t k = 0; k < Rule::count; ++k) {
-      column_sums<T>(c.rows, width_, sums(k), [&](std::ptrdiff_t i, auto span) {
-        return Rule::term(k, learned(span), span.load(x.at(i)), span.load(dy.at(i)));
+      column_sums<T>(c.rows, columns, sums(k), [&](std::ptrdiff_t i, auto span) {
+        return Rule::term(k, learned(span, first), span.load(x.at(i) + first), span.load(dy.at(i) + first));
       });
       if (shared_)
         *sums(k) = static_cast<T>(std::accumulate(sums(k), sums(k) + width_, 0.0, [](double sum, T term) {
@@ -134,7 +139,7 @@ class LearnedOp final : public Op<T>, public Tangent<T> {
         }));
     }
     for (std::size_t k = 0; k < Rule::count; ++k)  // not before all of them are known
-      finish_gradient(*this, *c.update, learned_[k].offset, shared_ ? 1 : width_, sums(k));
+      finish_gradient(*this, *c.update, learned_[k].offset + first, shared_ ? 1 : columns, sums(k));
   }
   std::size_t scratch_size(std::ptrdiff_t) const override {
     return Rule::count * static_cast<std::size_t>(row());
@@ -142,7 +147,7 @@ class LearnedOp final : public Op<T>, public Tangent<T> {
   double flops_per_row() const override { return 20 * static_cast<double>(width_); }
 
   // f'(x) Rx + sum of the derivatives by the parameters times their directions
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> x = value_of(c, in_), rx = t.value(in_), ry = t.value(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       for (std::ptrdiff_t j = 0; j < width_; ++j) {
@@ -152,7 +157,7 @@ class LearnedOp final : public Op<T>, public Tangent<T> {
         ry.at(i)[j] = static_cast<T>(r);
       }
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> x = value_of(c, in_), dy = gradient_of(c, out_), rx = t.value(in_), rdy = t.gradient(out_);
     const auto parameters = static_cast<std::size_t>(shared_ ? 1 : width_);
     std::vector<double> products(Rule::count * parameters);
@@ -178,13 +183,13 @@ class LearnedOp final : public Op<T>, public Tangent<T> {
 
  private:
   std::size_t columns() const { return static_cast<std::size_t>(width_); }
-  std::ptrdiff_t row() const { return padded<T>(width_); }
+  std::ptrdiff_t row() const { return padded<T>(shared_ ? width_ : std::min(task_columns, width_)); }
   std::ptrdiff_t place(std::ptrdiff_t column) const { return shared_ ? 0 : column; }
   template <class Span>
-  Learned learned(Span span) const {
+  Learned learned(Span span, std::ptrdiff_t first = 0) const {
     Learned p;
     for (std::size_t k = 0; k < Rule::count; ++k)
-      p[k] = shared_ ? P(*learned_[k].data) : span.load(learned_[k].data);
+      p[k] = shared_ ? P(*learned_[k].data) : span.load(learned_[k].data + first);
     return p;
   }
   double direction(const Tangents<T>& t, std::size_t k, std::ptrdiff_t column) const {

@@ -114,10 +114,10 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
   NormTangent<T> norm(const Context<T>& c) const {
     return {c.rows, width_, true, epsilon_, gain_.data, gain_.offset, shift_.offset};
   }
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     norm(c).forward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_), t.value(out_), t.direction);
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     norm(c).backward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_),
                      c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_),
                      in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
@@ -197,10 +197,10 @@ class LayerNormOp final : public Op<T>, public Tangent<T> {
   NormTangent<T> norm(const Context<T>& c) const {
     return {c.rows, width_, false, epsilon_, gain_.data, gain_.offset, shift_.offset};
   }
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     norm(c).forward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_), t.value(out_), t.direction);
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     norm(c).backward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_),
                      c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_),
                      in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
@@ -239,12 +239,12 @@ class StandardizeOp final : public Op<T>, public Tangent<T> {
                     [&](auto span) { span.store(g.at(i), span.load(g.at(i)) / span.load(deviation_)); });
   }
 
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       for (std::ptrdiff_t j = 0; j < width_; ++j)
         t.value(out_).at(i)[j] = t.value(in_).at(i)[j] / deviation_[j];
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (!out_.has_gradient()) return;
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       for (std::ptrdiff_t j = 0; j < width_; ++j) t.gradient(out_).at(i)[j] /= deviation_[j];

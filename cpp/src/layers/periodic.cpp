@@ -75,7 +75,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
   }
 
   // Rv = 2 pi (Rc x + c Rx)
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> y = value_of(c, out_), rx = t.value(in_), ry = t.value(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
       for (std::size_t k = 0; k < others_.size(); ++k) ry.at(i)[k] = rx.at(i)[others_[k]];
@@ -87,7 +87,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
     }
   }
   // dv = ds cos v - dc sin v; 2 pi x dv for the frequency, 2 pi c dv for the input
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_), dy = gradient_of(c, out_), rx = t.value(in_),
                   rdy = t.gradient(out_);
     std::vector<double> products(chosen_.size() * length());

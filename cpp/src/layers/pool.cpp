@@ -38,14 +38,14 @@ class MaxPoolOp final : public Op<T>, public Tangent<T> {
     give_back(c, gradient_of(c, out_), gradient_of(c, in_), tile.begin, tile.end);
   }
 
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> rx = t.value(in_), ry = t.value(out_);
     each_maximum(c, 0, c.rows, [&](auto span, auto row, auto to, auto pixel, auto found) {
       span.store(ry.at(row) + to,
                  simd::select(found, span.load(rx.at(row) + pixel), span.load(ry.at(row) + to)));
     });
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (in_.has_gradient()) give_back(c, t.gradient(out_), t.gradient(in_), 0, c.rows);
   }
   double flops_per_row() const override {

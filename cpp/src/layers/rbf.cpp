@@ -95,7 +95,7 @@ class RBFOp final : public Op<T>, public Tangent<T> {
     return 60 * static_cast<double>(inputs_) * static_cast<double>(units_);
   }
 
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       for (std::ptrdiff_t unit = 0; unit < units_; ++unit) {
         double sum = bias_.data ? static_cast<double>(t.direction[bias_.offset + unit]) : 0;
@@ -108,7 +108,7 @@ class RBFOp final : public Op<T>, public Tangent<T> {
   }
   // Tangents of the slope dy k u / sigma, which goes to the centre and, negative, to the input, and of
   // dy k u^2, which goes to the width.
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
       if (in_.has_gradient()) std::fill_n(t.gradient(in_).at(i), inputs_, T(0));
       for (std::ptrdiff_t unit = 0; unit < units_; ++unit) {

@@ -83,10 +83,10 @@ class RMSNormOp final : public Op<T>, public Tangent<T> {
   }
   std::size_t scratch_size(std::ptrdiff_t) const override { return static_cast<std::size_t>(width_); }
 
-  void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     norm(c).forward(value_of(c, in_), t.value(in_), t.value(out_), t.direction);
   }
-  void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     norm(c).backward(value_of(c, in_), t.value(in_), gradient_of(c, out_), t.gradient(out_),
                      in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
   }

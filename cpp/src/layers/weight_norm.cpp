@@ -148,7 +148,7 @@ class WeightNormOp final : public DenseOp<T> {
     for (std::size_t i = 0; i < c.u.size(); ++i) c.ru[i] = (c.ru[i] - c.u[i] * c.rlength) * c.inverse;
     return c;
   }
-  const T* weight_direction(const Tangents<T>& t, Buffer<T>& own) const override {
+  [[gnu::cold]] const T* weight_direction(const Tangents<T>& t, Buffer<T>& own) const override {
     own = Buffer<T>(static_cast<std::size_t>(inputs_ * outputs_));
     for (std::ptrdiff_t j = 0; j < outputs_; ++j) {
       const Column c = column(t, j);
@@ -159,7 +159,8 @@ class WeightNormOp final : public DenseOp<T> {
     return own.data();
   }
   // The tangents of dg = <dW, u> and dV = g / |V| (dW - u dg).
-  void weight_product(const Context<T>& c, const Tangents<T>& t, View<T> dz, View<T> rdz) const override {
+  [[gnu::cold]] void weight_product(const Context<T>& c, const Tangents<T>& t, View<T> dz,
+                                    View<T> rdz) const override {
     Buffer<T> dw(effective_.size()), rdw(effective_.size());
     const View<T> x = value_of(c, this->in_);
     this->add_transposed_product(c.rows, x, dz, Start::zero, dw.data());

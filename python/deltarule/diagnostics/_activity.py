@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from deltarule import _check
-from deltarule._families import ActivationFunction, RowOperation
+from deltarule._families import ActivationFunction, Layer, RowOperation
 from deltarule._types import Array, ArrayLike
 
 from ._table import Table
@@ -107,21 +107,43 @@ def _report(title: str, word: str, found: list[tuple[_Slopes, Array]]) -> UnitRe
 
 def _slopes(net: Sequential, X: Array) -> Iterator[_Slopes]:
     """Derivative of every elementwise activation at what it sees."""
-    before = X
-    parameters = net.parameters()
-    for layer, (name, after) in zip(net.layers, outputs(net, X), strict=True):
+    return _slopes_of(net.layers, X, net.parameters(), iter(outputs(net, X)))
+
+
+def _slopes_of(
+    layers: Iterable[Layer],
+    before: Array,
+    parameters: Mapping[str, Array],
+    found: Iterator[tuple[str, Array]],
+) -> Iterator[_Slopes]:
+    """Those of a chain that reads `before`; `found`: names and outputs of its layers and all after them."""
+    for layer in layers:
+        name, after = next(found)
         activation: Any = getattr(layer, "activation", None)
-        kind = layer.entry["name"]
-        if (
-            activation is not None
-            and kind in ("dense", "activation")
-            and not isinstance(activation, RowOperation)
-        ):
-            z = before
-            if kind == "dense":
-                z = before @ parameters[name + ".weight"] + parameters.get(name + ".bias", 0)
-            yield _Slopes(name, activation, _slope(activation, z))
+        known = layer.entry["name"] in ("dense", "activation")
+        if known and activation is not None and not isinstance(activation, RowOperation):
+            yield _Slopes(name, activation, _slope(activation, _product(layer, name, before, parameters)))
+        if layer.entry["name"] == "weight_norm":
+            parameters = {**parameters, **_effective(name, parameters)}
+        for chain in layer.inside:
+            yield from _slopes_of(chain, before, parameters, found)
         before = after
+
+
+def _product(layer: Layer, name: str, x: Array, parameters: Mapping[str, Array]) -> Array:
+    """What the activation of a layer sees."""
+    if layer.entry["name"] != "dense":
+        return x
+    z: Array = x @ parameters[name + ".weight"] + parameters.get(name + ".bias", 0)
+    return z
+
+
+def _effective(name: str, parameters: Mapping[str, Array]) -> dict[str, Array]:
+    """The weights that WeightNorm gives to its dense layer, by that one's name."""
+    (weight,) = (n for n in parameters if n.startswith(name + ".") and n.endswith(".weight"))
+    v = parameters[weight]
+    length = np.linalg.norm(v, axis=0)
+    return {weight: parameters[name + ".gain"] * np.divide(v, length, where=length > 0, out=np.zeros_like(v))}
 
 
 def _slope(activation: ActivationFunction, z: Array) -> Array:

@@ -132,7 +132,7 @@ def diagnose(
 
 def _inputs(net: Sequential, X: Array) -> list[Finding]:
     """Columns far from mean 0 and deviation 1, unless the first layer takes care of them."""
-    if net.layers[0].entry["name"] not in ("dense", "activation"):
+    if net.layers[0].entry["name"] not in ("dense", "weight_norm", "activation"):
         return []
     mean, deviation = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
     constant = deviation <= 1e-7 * np.abs(mean)

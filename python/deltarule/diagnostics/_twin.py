@@ -109,9 +109,9 @@ def _quiet_inside(value: Any) -> Any:
 
 
 def outputs(net: Sequential, X: Array) -> list[tuple[str, Array]]:
-    """Name and output of every layer of the stack, in inference mode; a layer with others inside is one."""
+    """Name and output of every layer, in inference mode; a layer is followed by those inside it."""
     network = net._require_built("diagnostics")
-    names = [layer["name"] for layer in network.layers() if "." not in layer["name"]]
+    names = [layer["name"] for layer in network.layers()]
     return list(zip(names, core.layer_outputs(network, X), strict=True))
 
 

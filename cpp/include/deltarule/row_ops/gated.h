@@ -34,7 +34,7 @@ struct Gated {
     });
   }
   template <class T>
-  static void tangent(std::size_t n, const T* x, const T*, const T* rx, T* ry) {
+  [[gnu::cold]] static void tangent(std::size_t n, const T* x, const T*, const T* rx, T* ry) {
     using P = simd::Pack<T>;
     const std::size_t half = n / 2;
     simd::each<T>(half, [&](auto span) {
@@ -44,8 +44,8 @@ struct Gated {
   }
   // da = dy f(b), db = dy a f'(b)
   template <class T>
-  static void tangent_backward(std::size_t n, const T* x, const T* rx, const T*, const T*, const T* dy,
-                               const T* rdy, T* rdx) {
+  [[gnu::cold]] static void tangent_backward(std::size_t n, const T* x, const T* rx, const T*, const T*,
+                                             const T* dy, const T* rdy, T* rdx) {
     using P = simd::Pack<T>;
     const std::size_t half = n / 2;
     simd::each<T>(half, [&](auto span) {

@@ -36,12 +36,12 @@ struct Softmax {
   }
   // The Jacobian is symmetric.
   template <class T>
-  static void tangent(std::size_t n, const T* x, const T* y, const T* rx, T* ry) {
+  [[gnu::cold]] static void tangent(std::size_t n, const T* x, const T* y, const T* rx, T* ry) {
     backward<T>({}, n, x, y, rx, ry);
   }
   template <class T>
-  static void tangent_backward(std::size_t n, const T*, const T*, const T* y, const T* ry, const T* dy,
-                               const T* rdy, T* rdx) {
+  [[gnu::cold]] static void tangent_backward(std::size_t n, const T*, const T*, const T* y, const T* ry,
+                                             const T* dy, const T* rdy, T* rdx) {
     T dot = 0, change = 0;
     for (std::size_t j = 0; j < n; ++j) {
       dot += dy[j] * y[j];
@@ -81,14 +81,14 @@ struct LogSoftmax {
     simd::each<T>(n, [&](auto span) { span.store(dx, span.load(dy) - simd::exp(span.load(y)) * P(total)); });
   }
   template <class T>
-  static void tangent(std::size_t n, const T*, const T* y, const T* rx, T* ry) {
+  [[gnu::cold]] static void tangent(std::size_t n, const T*, const T* y, const T* rx, T* ry) {
     T mean = 0;
     for (std::size_t j = 0; j < n; ++j) mean += std::exp(y[j]) * rx[j];
     for (std::size_t j = 0; j < n; ++j) ry[j] = rx[j] - mean;
   }
   template <class T>
-  static void tangent_backward(std::size_t n, const T*, const T*, const T* y, const T* ry, const T* dy,
-                               const T* rdy, T* rdx) {
+  [[gnu::cold]] static void tangent_backward(std::size_t n, const T*, const T*, const T* y, const T* ry,
+                                             const T* dy, const T* rdy, T* rdx) {
     T total = 0, change = 0;
     for (std::size_t j = 0; j < n; ++j) {
       total += dy[j];
