@@ -301,3 +301,25 @@ def test_diagnostics_look_at_all_of_it(rng):
     quiet = diagnostics.hessian_vector_product(network(0.0), X, y, v)
     for name, array in products.items():  # dropout inside is switched off as well
         np.testing.assert_array_equal(array, quiet[name])
+
+
+def test_gradients_of_single_rows_are_clipped_through_layers_inside(rng):
+    """dp_clip_norm takes the norm of a row's gradient of all layers together, wherever they stand."""
+    X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 3))
+    fan = dr.Branches([[dr.Dense(6)], [dr.Dense(6, "elu")], []], "mean")
+    layers = [dr.Dense(6, "tanh"), dr.Residual([dr.Dense(6, "tanh"), fan]), dr.Dense(3)]
+    net = dr.Sequential(layers, seed=2, dtype="float64").build(4)
+    net.compile(dr.SGD(1.0), "mse", dp_clip_norm=4.0)
+    wanted, clipped = net.get_weights(), 0
+    for i in range(len(X)):
+        prediction = net.forward(X[i : i + 1], training=True)
+        net.backward(dr.kernels.mse(prediction, y[i : i + 1])[1])
+        own = net.gradients()
+        norm = np.sqrt(sum((g**2).sum() for g in own.values()))
+        clipped += norm > 4
+        for name, gradient in own.items():
+            wanted[name] -= gradient * min(1, 4 / norm) / len(X)
+    assert 3 < clipped < 28, "some rows must be clipped and some not"
+    net.train_on_batch(X, y)
+    for name, array in net.parameters().items():
+        np.testing.assert_allclose(array, wanted[name], rtol=0, atol=1e-13, err_msg=name)

@@ -1,13 +1,39 @@
 #include <deltarule/layers/dense.h>
 
+#include <deltarule/engine/squares.h>
+
+#include "common.h"
 #include "dense_op.h"
 
 namespace deltarule {
 namespace engine {
 
-template class DenseOp<float>;
-template class DenseOp<double>;
+template class DenseBase<float>;
+template class DenseBase<double>;
 
+namespace {
+
+// Its gradient by one row is an outer product.
+template <class T>
+class DenseOp final : public DenseBase<T> {
+ public:
+  using DenseBase<T>::DenseBase;
+  bool has_row_norms() const override { return true; }
+  void add_row_norms(const Context<T>& c, Tile tile, double* squared) override {
+    const auto x = value_of(c, this->in_), g = gradient_of(c, this->out_);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
+      squared[i] += (squared_norm(x.at(i), this->inputs_) + (this->b_.data ? 1 : 0)) *
+                    squared_norm(g.at(i), this->outputs_);
+  }
+  void scale_rows(const Context<T>& c, Tile tile, const double* factors) override {
+    const auto g = gradient_of(c, this->out_);
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
+      for (std::ptrdiff_t j = 0; j < this->outputs_; ++j)
+        g.at(i)[j] = static_cast<T>(static_cast<double>(g.at(i)[j]) * factors[i]);
+  }
+};
+
+}  // namespace
 }  // namespace engine
 
 std::ptrdiff_t Dense::build(std::ptrdiff_t) { return static_cast<std::ptrdiff_t>(value("units")); }

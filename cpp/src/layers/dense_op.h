@@ -1,9 +1,8 @@
-// The operation of a dense layer: y = activation(x W + b).
+// What the operations of dense layers share: y = activation(x W + b).
 #pragma once
 
 #include <deltarule/engine/gemm.h>
 #include <deltarule/engine/reduce.h>
-#include <deltarule/engine/squares.h>
 #include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
 
@@ -25,9 +24,9 @@ struct DenseParts {
 };
 
 template <class T>
-class DenseOp : public Op<T>, public Tangent<T> {
+class DenseBase : public Op<T>, public Tangent<T> {
  public:
-  explicit DenseOp(const DenseParts<T>& parts)
+  explicit DenseBase(const DenseParts<T>& parts)
       : in_(parts.in),
         pre_(parts.pre),
         out_(parts.out),
@@ -180,19 +179,6 @@ class DenseOp : public Op<T>, public Tangent<T> {
   }
 
   // dW of row i is the outer product of x_i and g_i, so its norm is the product of theirs.
-  bool has_row_norms() const override { return true; }
-  void add_row_norms(const Context<T>& c, Tile tile, double* squared) override {
-    const auto x = value(c, in_), g = gradient(c, out_);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
-      squared[i] += (squared_norm(x.at(i), inputs_) + (b_.data ? 1 : 0)) * squared_norm(g.at(i), outputs_);
-  }
-  void scale_rows(const Context<T>& c, Tile tile, const double* factors) override {
-    const auto g = gradient(c, out_);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
-      for (std::ptrdiff_t j = 0; j < outputs_; ++j)
-        g.at(i)[j] = static_cast<T>(static_cast<double>(g.at(i)[j]) * factors[i]);
-  }
-
   int refresh_tasks() const override { return transposed_.size() > 0 ? static_cast<int>(row_pieces()) : 0; }
   void refresh_task(int task) override {
     const std::ptrdiff_t i = task * piece_rows_;
@@ -339,7 +325,7 @@ class DenseOp : public Op<T>, public Tangent<T> {
   Buffer<T> transposed_;  // W^T, for the gradient of the input; kept with the weights
 };
 
-extern template class DenseOp<float>;
-extern template class DenseOp<double>;
+extern template class DenseBase<float>;
+extern template class DenseBase<double>;
 
 }  // namespace deltarule::engine

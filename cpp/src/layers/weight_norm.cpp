@@ -17,9 +17,9 @@ constexpr std::ptrdiff_t rounded_up(std::ptrdiff_t n) { return (n + 15) / 16 * 1
 // A dense operation on W = V diag(g / |V|), which training keeps beside V. Inference needs no copy: it scales
 // x V instead.
 template <class T>
-class WeightNormOp final : public DenseOp<T> {
+class WeightNormOp final : public DenseBase<T> {
   using P = simd::Pack<T>;
-  using Base = DenseOp<T>;
+  using Base = DenseBase<T>;
   using Base::b_, Base::inputs_, Base::outputs_, Base::w_;
 
  public:
@@ -101,7 +101,6 @@ class WeightNormOp final : public DenseOp<T> {
     if (b_.data) finish_gradient(*this, update, b_.offset + j, columns, dbias);
     if (update.fused) refresh_task(task);
   }
-  bool has_row_norms() const override { return false; }
 
   int refresh_tasks() const override { return training() ? weight_tasks() : 0; }
   void refresh_task(int task) override {
