@@ -5,6 +5,7 @@ import pytest
 
 import deltarule as dr
 from deltarule import diagnostics
+from deltarule._native import core
 from deltarule.diagnostics._twin import twin
 
 ACTIVATIONS = [
@@ -130,6 +131,25 @@ def test_layers(rng, layer, place):
         array[...] = rng.normal(size=array.shape) if "mean" in name else rng.uniform(0.5, 2, array.shape)
     net._adapted = True  # Standardize has its numbers, and could not learn them everywhere
     check(net, X, y, rng)
+
+
+@pytest.mark.parametrize("layer", [dr.Dropout(0.4), dr.AlphaDropout(0.4), dr.GaussianNoise(0.5)], ids=repr)
+def test_random_layers_that_are_not_switched_off(rng, layer):
+    """The core keeps the numbers of its one pass: differences of the gradients of first passes agree."""
+    X, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 3))
+    layers = [dr.Dense(6, "tanh"), layer, dr.Dense(5, "tanh"), layer, dr.Dense(3)]
+    net = moved(network(layers, "quadratic"), X, rng)._network
+    v = rng.normal(size=net.parameter_count)
+    product = core.Curvature(net, "quadratic", {}, X, y, None).times(v)
+    gradients, step = [], 1e-5
+    for k in (1, -1, 2, -2):
+        other = net.copy()
+        other.flat_parameters()[...] += k * step * v
+        other.backward((other.forward(X, True) - y) / len(X))
+        gradients.append(other.flat_gradients().copy())
+    a, b, c, d = gradients
+    numeric = (8 * (a - b) - (c - d)) / (12 * step)
+    np.testing.assert_allclose(product, numeric, rtol=0, atol=2e-8 * np.abs(product).max())
 
 
 COMPOSITES = {

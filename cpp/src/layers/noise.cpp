@@ -1,3 +1,4 @@
+#include <deltarule/engine/tangent.h>
 #include <deltarule/layers/dropout.h>
 #include <deltarule/simd/log.h>
 #include <deltarule/simd/span.h>
@@ -38,7 +39,7 @@ void draw_normal(PhiloxKey key, std::uint64_t high, std::uint64_t first, T devia
 }
 
 template <class T>
-class GaussianNoiseOp final : public Op<T> {
+class GaussianNoiseOp final : public Op<T>, public Tangent<T> {
  public:
   GaussianNoiseOp(Slot in, Slot out, double deviation)
       : in_(in),
@@ -68,7 +69,12 @@ class GaussianNoiseOp final : public Op<T> {
       }
     }
   }
-  void backward(const Context<T>&, Tile) override {}  // the gradient passes through as it is
+  // The gradient passes through as it is, and so do tangents: noise has none.
+  void backward(const Context<T>&, Tile) override {}
+  [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
+    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(t.value(in_).at(i), width_, t.value(out_).at(i));
+  }
+  [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>&, const Tangents<T>&) override {}
 
  private:
   Slot in_, out_;
