@@ -1,6 +1,6 @@
 // Losses of a probability estimate against a one-hot or soft target: Janocha & Czarnecki 2017, table 1.
 //
-// gradient(estimate, t) puts the gradient with respect to the logits in estimate.g, on doubles or Duals.
+// gradient(estimate) puts the gradient with respect to the logits in estimate.g, on doubles or Duals.
 #pragma once
 
 #include <deltarule/catalog.h>
@@ -19,23 +19,33 @@ inline constexpr Param estimate_parameters[] = {
 template <class Loss>
 struct OnEstimate {
   static constexpr bool from_logits = true;
-  template <class S, class Load, class R>
-  static Estimate<S>& estimate(const Values& values, std::size_t n, Load&& load, const R* t) {
-    Estimate<S>& e = Estimate<S>::of_this_thread();
-    e.set(values[0] == 0, n, load);
-    Loss::gradient(e, t);
-    return e;
-  }
   template <class T>
   static double row(const Values& values, std::size_t n, const T* z, const T* t, double scale, T* gradient) {
-    const auto& e = estimate<double>(values, n, [&](std::size_t j) { return static_cast<double>(z[j]); }, t);
+    Estimate<double>& e = Estimate<double>::of_this_thread();
+    e.resize(n);
+    for (std::size_t j = 0; j < n; ++j) e.z[j] = static_cast<double>(z[j]);
+    for (std::size_t j = 0; j < n; ++j) e.t[j] = static_cast<double>(t[j]);
+    const double value = work(values, e);
     for (std::size_t j = 0; j < n; ++j) gradient[j] = static_cast<T>(scale * e.g[j]);
-    return Loss::value(e, t);
+    return value;
   }
   static void hessian_times(const Values& values, std::size_t n, const double* z, const double* t,
                             const double* v, double* out) {
-    const auto& e = estimate<Dual>(values, n, [&](std::size_t j) { return Dual(z[j], v[j]); }, t);
+    Estimate<Dual>& e = Estimate<Dual>::of_this_thread();
+    e.resize(n);
+    for (std::size_t j = 0; j < n; ++j) e.z[j] = Dual(z[j], v[j]);
+    std::copy_n(t, n, e.t.begin());
+    e.set(values[0] == 0);
+    Loss::gradient(e);
     for (std::size_t j = 0; j < n; ++j) out[j] = e.g[j].slope;
+  }
+
+ private:
+  [[gnu::noinline]] static double work(const Values& values, Estimate<double>& e) {
+    e.set(values[0] == 0);
+    const double value = Loss::value(e);
+    Loss::gradient(e);
+    return value;
   }
 };
 
@@ -54,19 +64,16 @@ struct Expectation : OnEstimate<Expectation> {
       .target_high = 1,
       .source = "Janocha & Czarnecki 2017, table 1",
   };
-  template <class S, class R>
-  static void gradient(Estimate<S>& e, const R* t) {
-    for (std::size_t j = 0; j < e.n; ++j) {
-      const double r = scalar::value(e.excess(j, static_cast<double>(t[j])));
-      e.g[j] = r > 0 ? 1.0 : r < 0 ? -1.0 : r;
-    }
+  template <class S>
+  static void gradient(Estimate<S>& e) {
+    e.each([&](auto span) {
+      const auto slope = lanes::sign(lanes::value(e.excess(span)));
+      span.store(e.g.data(), decltype(e.excess(span))(slope));
+    });
     e.back();
   }
-  template <class R>
-  static double value(const Estimate<double>& e, const R* t) {
-    double sum = 0;
-    for (std::size_t j = 0; j < e.n; ++j) sum += std::abs(e.excess(j, static_cast<double>(t[j])));
-    return sum;
+  static double value(const Estimate<double>& e) {
+    return e.sum([&](auto span) { return simd::abs(e.excess(span)); });
   }
 };
 
@@ -85,19 +92,19 @@ struct RegularizedExpectation : OnEstimate<RegularizedExpectation> {
       .target_high = 1,
       .source = "Janocha & Czarnecki 2017, table 1",
   };
-  template <class S, class R>
-  static void gradient(Estimate<S>& e, const R* t) {
-    for (std::size_t j = 0; j < e.n; ++j) e.g[j] = S(2) * e.excess(j, static_cast<double>(t[j]));
+  template <class S>
+  static void gradient(Estimate<S>& e) {
+    e.each([&](auto span) {
+      const auto r = e.excess(span);
+      span.store(e.g.data(), r + r);
+    });
     e.back();
   }
-  template <class R>
-  static double value(const Estimate<double>& e, const R* t) {
-    double sum = 0;
-    for (std::size_t j = 0; j < e.n; ++j) {
-      const double r = e.excess(j, static_cast<double>(t[j]));
-      sum += r * r;
-    }
-    return sum;
+  static double value(const Estimate<double>& e) {
+    return e.sum([&](auto span) {
+      const auto r = e.excess(span);
+      return r * r;
+    });
   }
 };
 
@@ -116,12 +123,13 @@ struct Chebyshev : OnEstimate<Chebyshev> {
       .target_high = 1,
       .source = "Janocha & Czarnecki 2017, table 1",
   };
-  template <class S, class R>
-  static std::size_t largest(const Estimate<S>& e, const R* t) {
+  template <class S>
+  static std::size_t largest(Estimate<S>& e) {
     std::size_t k = 0;
     double most = -1;
+    e.each([&](auto span) { span.store(e.g.data(), e.excess(span)); });
     for (std::size_t j = 0; j < e.n; ++j) {
-      const double r = std::abs(scalar::value(e.excess(j, static_cast<double>(t[j]))));
+      const double r = std::abs(scalar::value(e.g[j]));
       if (r > most || r != r) {
         most = r;
         k = j;
@@ -129,18 +137,15 @@ struct Chebyshev : OnEstimate<Chebyshev> {
     }
     return k;
   }
-  template <class S, class R>
-  static void gradient(Estimate<S>& e, const R* t) {
-    const std::size_t k = largest(e, t);
-    const double r = scalar::value(e.excess(k, static_cast<double>(t[k])));
-    for (std::size_t j = 0; j < e.n; ++j) e.g[j] = j != k ? 0.0 : r > 0 ? 1.0 : r < 0 ? -1.0 : r;
+  template <class S>
+  static void gradient(Estimate<S>& e) {
+    const std::size_t k = largest(e);
+    const double slope = lanes::sign(scalar::value(e.g[k]));
+    std::fill(e.g.begin(), e.g.end(), S(0));
+    e.g[k] = slope;
     e.back();
   }
-  template <class R>
-  static double value(const Estimate<double>& e, const R* t) {
-    const std::size_t k = largest(e, t);
-    return std::abs(e.excess(k, static_cast<double>(t[k])));
-  }
+  static double value(Estimate<double>& e) { return std::abs(e.g[largest(e)]); }
 };
 
 struct SquaredLog : OnEstimate<SquaredLog> {
@@ -159,22 +164,21 @@ struct SquaredLog : OnEstimate<SquaredLog> {
       .target_high = 1,
       .source = "Janocha & Czarnecki 2017, table 1",
   };
-  template <class S, class R>
-  static void gradient(Estimate<S>& e, const R* t) {
-    for (std::size_t j = 0; j < e.n; ++j) {
-      const double own = static_cast<double>(t[j]);
-      e.g[j] = S(2 * own * own) * e.log_p[j];
-    }
+  template <class S>
+  static void gradient(Estimate<S>& e) {
+    e.each([&](auto span) {
+      const auto t = e.load(span, e.t);
+      const auto log_p = e.load(span, e.log_p);
+      using V = std::remove_const_t<decltype(log_p)>;
+      span.store(e.g.data(), V(2 * t * t) * log_p);
+    });
     e.back_from_log();
   }
-  template <class R>
-  static double value(const Estimate<double>& e, const R* t) {
-    double sum = 0;
-    for (std::size_t j = 0; j < e.n; ++j) {
-      const double term = static_cast<double>(t[j]) * e.log_p[j];
-      sum += term * term;
-    }
-    return sum;
+  static double value(const Estimate<double>& e) {
+    return e.sum([&](auto span) {
+      const auto term = e.load(span, e.t) * e.load(span, e.log_p);
+      return term * term;
+    });
   }
 };
 
@@ -198,27 +202,31 @@ struct Tanimoto : OnEstimate<Tanimoto> {
   template <class S>
   struct Sums {
     S overlap = 0, squares = 0, union_ = 0;
-    template <class R>
-    Sums(const Estimate<S>& e, const R* t) {
-      for (std::size_t j = 0; j < e.n; ++j) {
-        const double own = static_cast<double>(t[j]);
-        overlap += e.p[j] * S(own);
-        squares += e.p[j] * e.p[j] + S(own * own);
-      }
+    explicit Sums(const Estimate<S>& e) {
+      overlap = e.sum([&](auto span) { return e.load(span, e.p) * e.load(span, e.t); });
+      squares = e.sum([&](auto span) {
+        const auto p = e.load(span, e.p);
+        const auto t = e.load(span, e.t);
+        return p * p + t * t;
+      });
       union_ = squares - overlap;
       if (scalar::value(union_) == 0) union_ = 1;  // p = t = 0: nothing to overlap
     }
   };
-  template <class S, class R>
-  static void gradient(Estimate<S>& e, const R* t) {
-    const Sums<S> s(e, t);
-    for (std::size_t j = 0; j < e.n; ++j)
-      e.g[j] = (S(2) * s.overlap * e.p[j] - S(static_cast<double>(t[j])) * s.squares) / (s.union_ * s.union_);
+  template <class S>
+  static void gradient(Estimate<S>& e) {
+    const Sums<S> s(e);
+    const S inverse = S(1) / (s.union_ * s.union_), of_p = S(2) * s.overlap * inverse,
+            of_t = s.squares * inverse;
+    e.each([&](auto span) {
+      const auto p = e.load(span, e.p);
+      using V = std::remove_const_t<decltype(p)>;
+      span.store(e.g.data(), V(of_p) * p - V(of_t) * e.load(span, e.t));
+    });
     e.back();
   }
-  template <class R>
-  static double value(const Estimate<double>& e, const R* t) {
-    const Sums<double> s(e, t);
+  static double value(const Estimate<double>& e) {
+    const Sums<double> s(e);
     return -s.overlap / s.union_;
   }
 };
@@ -241,26 +249,15 @@ struct CauchySchwarz {
   };
   // The two softmaxes and, of each, one minus it
   struct Shares {
-    std::vector<double> v, w;
-    double rest_v = 0, rest_w = 0, sum_v = 0, sum_w = 0, max_v = 0, max_w = 0, squares = 0;
+    std::vector<double> t, v, w;
+    double rest_v = 0, rest_w = 0, sum_v = 0, sum_w = 0, squares = 0;
     std::size_t first_v = 0, first_w = 0;
     template <class R>
-    void set(std::size_t n, const R* z, const R* t) {
-      v.resize(n);
-      w.resize(n);
-      constexpr double none = -std::numeric_limits<double>::infinity();
-      squares = 0;
-      max_v = max_w = none;
-      for (std::size_t j = 0; j < n; ++j) {
-        const double x = static_cast<double>(z[j]), own = static_cast<double>(t[j]);
-        squares += own * own;
-        v[j] = 2 * x;
-        w[j] = own > 0 ? x + std::log(own) : x == x ? none : x;
-        if (!(v[j] <= max_v)) max_v = v[first_v = j];
-        if (!(w[j] <= max_w)) max_w = w[first_w = j];
-      }
-      rest_v = normalise(v, max_v, first_v, sum_v);
-      rest_w = normalise(w, max_w, first_w, sum_w);
+    void set(std::size_t n, const R* z, const R* target) {
+      for (auto* x : {&t, &v, &w}) x->resize(n);
+      for (std::size_t j = 0; j < n; ++j) v[j] = static_cast<double>(z[j]);
+      for (std::size_t j = 0; j < n; ++j) t[j] = static_cast<double>(target[j]);
+      set();
     }
     double gradient(std::size_t j) const {
       if (j == first_v && j == first_w) return rest_w - rest_v;
@@ -268,14 +265,32 @@ struct CauchySchwarz {
     }
 
    private:
-    static double normalise(std::vector<double>& x, double maximum, std::size_t first, double& total) {
-      double rest = 0;
-      for (std::size_t j = 0; j < x.size(); ++j) {
-        x[j] = std::exp(x[j] - maximum);
-        if (j != first) rest += x[j];
-      }
-      total = rest + x[first];
-      for (double& share : x) share /= total;
+    [[gnu::noinline]] void set() {
+      using P = simd::Pack<double>;
+      const P none(-std::numeric_limits<double>::infinity());
+      squares = simd::sum<double>(t.size(), [&](auto span) {
+        const P x = span.load(v.data()), own = span.load(t.data());
+        const P without = simd::select(x == x, none, x);
+        span.store(w.data(), simd::select(own > P(0), x + simd::log(own), without));
+        span.store(v.data(), x + x);
+        return own * own;
+      });
+      rest_v = normalise(v, first_v, sum_v);
+      rest_w = normalise(w, first_w, sum_w);
+    }
+    static double normalise(std::vector<double>& x, std::size_t& first, double& total) {
+      using P = simd::Pack<double>;
+      first = first_maximum(x.size(), x.data());
+      const P maximum(x[first]);
+      simd::each<double>(x.size(),
+                         [&](auto span) { span.store(x.data(), simd::exp(span.load(x.data()) - maximum)); });
+      const double own = x[first];
+      x[first] = 0;
+      const double rest = simd::sum<double>(x.size(), [&](auto span) { return span.load(x.data()); });
+      x[first] = own;
+      total = rest + own;
+      const P inverse(1 / total);
+      simd::each<double>(x.size(), [&](auto span) { span.store(x.data(), span.load(x.data()) * inverse); });
       return rest / total;
     }
   };

@@ -5,6 +5,7 @@
 
 #include <deltarule/catalog.h>
 #include <deltarule/losses/estimate.h>
+#include <deltarule/losses/softmax.h>
 #include <cstdint>
 
 namespace deltarule {
@@ -12,27 +13,29 @@ namespace deltarule {
 template <class Loss>
 struct OnLabel {
   static constexpr bool from_logits = true;
-  template <class S, class Load>
-  static Estimate<S>& estimate(const Values& values, std::size_t n, Load&& load, std::size_t t) {
-    Estimate<S>& e = Estimate<S>::of_this_thread();
-    e.set(true, n, load);
-    const S slope = Loss::slope(values, -e.log_p[t], e.p[t], e.q[t]);
-    for (std::size_t c = 0; c < n; ++c) e.g[c] = slope * (c == t ? -e.q[c] : e.p[c]);
-    return e;
-  }
   template <class T>
   static double row(const Values& values, std::size_t n, const T* z, std::int32_t label, double scale,
                     T* gradient) {
+    using P = simd::Pack<T>;
     const auto t = static_cast<std::size_t>(label);
-    const auto& e = estimate<double>(values, n, [&](std::size_t c) { return static_cast<double>(z[c]); }, t);
-    for (std::size_t c = 0; c < n; ++c) gradient[c] = static_cast<T>(scale * e.g[c]);
-    return Loss::value(values, -e.log_p[t], e.q[t]);
+    const SoftmaxSums<T> s(n, z, gradient, t);
+    const double l = static_cast<double>(s.maximum) - static_cast<double>(z[t]) + s.log_total(),
+                 q = s.rest / s.total,
+                 slope = scale * Loss::slope(values, l, static_cast<double>(s.own) / s.total, q);
+    const P factor(static_cast<T>(slope / s.total));
+    simd::each<T>(n, [&](auto span) { span.store(gradient, factor * span.load(gradient)); });
+    gradient[t] = static_cast<T>(-slope * q);
+    return Loss::value(values, l, q);
   }
   static void hessian_times(const Values& values, std::size_t n, const double* z, std::int32_t label,
                             const double* v, double* out) {
-    const auto& e = estimate<Dual>(
-        values, n, [&](std::size_t c) { return Dual(z[c], v[c]); }, static_cast<std::size_t>(label));
-    for (std::size_t c = 0; c < n; ++c) out[c] = e.g[c].slope;
+    const auto t = static_cast<std::size_t>(label);
+    Estimate<Dual>& e = Estimate<Dual>::of_this_thread();
+    e.resize(n);
+    for (std::size_t c = 0; c < n; ++c) e.z[c] = Dual(z[c], v[c]);
+    e.set(true);
+    const Dual slope = Loss::slope(values, -e.log_p[t], e.p[t], e.q[t]);
+    for (std::size_t c = 0; c < n; ++c) out[c] = (slope * (c == t ? -e.q[c] : e.p[c])).slope;
   }
 };
 
