@@ -1,5 +1,6 @@
 """Conversion of kernel arguments: what fits is used as it is, anything else is copied once."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ def real(value: ArrayLike, operation: str, argument: str, dtype: Any = None) -> 
 
     float32 and float16 give float32, everything else that is a number float64.
     """
+    if (
+        type(value) is np.ndarray
+        and (value.dtype is dtype or (dtype is None and value.dtype in _REAL))
+        and value.flags.c_contiguous
+    ):
+        return value
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -79,7 +86,7 @@ def rows(array: Array) -> Array:
     """View with all axes but the last merged."""
     if array.ndim == 0:
         return array.reshape(1, 1)
-    return array.reshape(int(np.prod(array.shape[:-1])), array.shape[-1])
+    return array if array.ndim == 2 else array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def one_hot(labels: Array, classes: int, dtype: Any) -> Array:

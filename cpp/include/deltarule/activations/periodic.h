@@ -53,13 +53,13 @@ struct Sin {
     if (!simd::Factor<V>::holds(omega)) far = (x == x) | (x != x);
     if (!simd::any<V>(far)) [[likely]]
       return y;
-    T lane[V::width];
-    x.store(lane);
-    for (T& value : lane) value = static_cast<T>(one<quarter_turns>(omega, static_cast<double>(value)));
-    return simd::select(far, V::load(lane), y);
+    return simd::select(
+        far,
+        simd::sine_of_large<quarter_turns>(omega, x, [&](double v) { return one<quarter_turns>(omega, v); }),
+        y);
   }
   template <int quarter_turns>
-  static double one(double omega, double x) {
+  [[gnu::noinline]] static double one(double omega, double x) {
     using Wide = long double;
     const Wide product = static_cast<Wide>(omega) * x, rest = std::fma(Wide(omega), Wide(x), -product);
     if (!std::isfinite(product)) return std::numeric_limits<double>::quiet_NaN();

@@ -31,6 +31,7 @@ struct Sigmoid {
   // From x, not y: 1 - y has no correct digits left once y rounds to 1.
   template <class F, class V>
   static V backward(const Broadcast<F>& p, V x, V, V dy) {
+    if constexpr (std::is_same_v<F, simd::One>) return dy * simd::rounded_logistic_slope(x);
     return dy * (p[0] * simd::logistic_slope(p[0].argument(x))).rounded();
   }
   static double second(const Values& p, double x) {

@@ -145,6 +145,14 @@ inline auto logistic_slope(X x) {
   return Scaled<P>{d.value / square_of_sum(d.e), d.n};
 }
 
+// The same as a number of the type
+template <class X>
+inline auto rounded_logistic_slope(X x) {
+  using P = decltype(leading(x));
+  const P e = exp_minus_abs(x);
+  return e / square_of_sum(e);
+}
+
 // s + t s (1 - s), s = 1 / (1 + e^-z), for t of the sign of z: with t = z the derivative of z / (1 + e^-z).
 // It is e (1 + e - |t|) / (1 + e)^2 for z <= 0, and what is left of 1 otherwise.
 template <AnyPack P, class Z>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 
 #include "deltarule/simd/numeric.h"
 
@@ -48,30 +49,49 @@ inline P sine(Pair<P> x) {
   return sine<quarter_turns>(x.high, x.low);
 }
 
-// Lanes beyond the reach of the reduction, one by one.
-template <AnyPack P, class Function>
-inline P replace_large(P x, P y, Function function) {
+// Lanes where omega x is beyond the reach of the type, omega x not rounded: in double, whose pieces of pi / 2
+// reach further, and beyond that one by one.
+template <int quarter_turns, AnyPack P, class Function>
+[[gnu::noinline]] P sine_of_large(double omega, P x, Function one) {
+  using T = typename P::Scalar;
+  using D = Pack<double>;
+  constexpr double reach = std::is_same_v<T, double> ? 1e5 : exact_fma<D> ? 1e9 : 1e6;
+  T lane[P::width];
+  x.store(lane);
+  for (int first = 0; first < P::width; first += D::width) {
+    double wide[D::width], result[D::width];
+    for (int i = 0; i < D::width; ++i) wide[i] = static_cast<double>(lane[first + i]);
+    sine<quarter_turns>(exact_product(D(omega), D::load(wide))).store(result);
+    bool beyond = false;
+    for (const double v : wide) beyond |= !(std::abs(omega * v) < reach);
+    if (beyond) [[unlikely]]
+      for (int i = 0; i < D::width; ++i)
+        if (!(std::abs(omega * wide[i]) < reach)) result[i] = one(wide[i]);
+    for (int i = 0; i < D::width; ++i) lane[first + i] = static_cast<T>(result[i]);
+  }
+  return P::load(lane);
+}
+template <int quarter_turns, AnyPack P, class Function>
+inline P sine_of_any(P x, Function one) {
   constexpr typename P::Scalar reach = 1e5;
+  const P y = sine<quarter_turns>(x);
   const auto large = abs(x) > P(reach);
   if (!any<P>(large)) [[likely]]
     return y;
-  typename P::Scalar lane[P::width];
-  x.store(lane);
-  for (auto& value : lane) value = function(value);
-  return select(large, P::load(lane), y);
+  return select(large, sine_of_large<quarter_turns>(1, x, one), y);
 }
 
 // sin x  (ulp: 1.6, 1.8; float without fused multiply-add 2.6)
 template <AnyPack P>
 inline P sin(P x) {
-  const P y = replace_large(x, sine<0>(x), [](auto value) { return std::sin(value); });
+  const P y = sine_of_any<0>(x, [](double value) { return std::sin(value); });
   return select(x == P(0), x, y);
 }
 
 // cos x  (ulp: 1.6, 2.1; float without fused multiply-add 2.8)
 template <AnyPack P>
 inline P cos(P x) {
-  return replace_large(x, sine<1>(x), [](auto value) { return std::cos(value); });
+  return sine_of_any<1>(x, [](double value) { return std::cos(value); });
 }
 
 }  // namespace deltarule::simd
