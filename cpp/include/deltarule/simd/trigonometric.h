@@ -1,6 +1,7 @@
 // Sine and cosine. "ulp": the largest error met, float and double.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -54,7 +55,7 @@ inline P sine(Pair<P> x) {
 template <int quarter_turns, AnyPack P, class Function>
 [[gnu::noinline]] P sine_of_large(double omega, P x, Function one) {
   using T = typename P::Scalar;
-  using D = Pack<double>;
+  using D = Pack<double, std::min(P::width, native_width<double>)>;
   constexpr double reach = std::is_same_v<T, double> ? 1e5 : exact_fma<D> ? 1e9 : 1e6;
   T lane[P::width];
   x.store(lane);
