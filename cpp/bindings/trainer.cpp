@@ -83,6 +83,8 @@ py::dict evaluate(const PyTrainer& t, const py::array& x, const py::array& y, co
 py::dict states(const py::object& self) {
   py::dict out;
   with(py::cast<const PyTrainer&>(self), [&]<class T>(TrainerBox<T>& b) {
+    for (auto& state : b.trainer->layer_states())
+      out[py::str(state.name)] = py::array_t<T>(state.shape, state.data.data(), self);
     for (const Tensor& tensor : b.owner->network.tensors()) {
       if (!tensor.trained()) continue;
       for (int i = 0; i < b.trainer->state_count(); ++i) {
@@ -131,6 +133,8 @@ py::tuple load_as(const std::string& path) {
     moved->set_averaged(model.trainer->averaged());
     for (int i = 0; i < moved->state_count(); ++i)
       std::copy(model.trainer->state(i).begin(), model.trainer->state(i).end(), moved->state(i).begin());
+    for (std::size_t i = 0; i < moved->layer_states().size(); ++i)
+      moved->layer_states()[i].data = model.trainer->layer_states()[i].data;
     trainer = py::cast(PyTrainer{box_of<T>(owner, std::move(moved))});
   }
   return py::make_tuple(PyNetwork{owner}, trainer, model.extra);

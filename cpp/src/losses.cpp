@@ -64,6 +64,8 @@ constexpr bool signs = [] {
   return false;
 }();
 template <class Loss>
+constexpr bool elementwise = requires { Loss::averaged; };
+template <class Loss>
 constexpr int outputs_per_target = [] {
   if constexpr (requires { Loss::outputs_per_target; }) return Loss::outputs_per_target;
   return 1;
@@ -76,7 +78,7 @@ constexpr int ignore_parameter = [] {
 
 template <class T>
 constexpr auto table = []<class... Ls>(List<Ls...>) {
-  return std::array{LossKernel<T>{&run<Ls, T>, from_logits<Ls>, trainable<Ls>, signs<Ls>,
+  return std::array{LossKernel<T>{&run<Ls, T>, from_logits<Ls>, trainable<Ls>, signs<Ls>, elementwise<Ls>,
                                   outputs_per_target<Ls>, ignore_parameter<Ls>}...};
 }(Losses{});
 

@@ -101,9 +101,11 @@ std::vector<Item<T>> items(N& network, R* trainer) {
         {t.name, shape, (t.trained() ? network.parameters() : network.statistics()).subspan(offset, size)});
     if (trainer && t.trained())
       for (int i = 0; i < trainer->state_count(); ++i)
-        list.push_back({"optimizer." + t.name + "." + std::string(trainer->state_name(i)), shape,
+        list.push_back({"optimizer." + t.name + "." + trainer->state_name(i), shape,
                         trainer->state(i).subspan(offset, size)});
   }
+  if (trainer)
+    for (auto& s : trainer->layer_states()) list.push_back({"optimizer." + s.name, s.shape, s.data.span()});
   return list;
 }
 
@@ -191,7 +193,10 @@ Model<T> load_model(const std::string& path) {
         averaged = t["averaged"].get<std::int64_t>();
         t.erase("averaged");
       }
-      model.trainer = std::make_unique<Trainer<T>>(*model.network, trainer_spec_from(t));
+      const TrainerSpec trainer_spec = trainer_spec_from(t);
+      if (Trainer<T>::state_size(*model.network, trainer_spec.optimizer) > static_cast<double>(most))
+        throw FormatError(what + ": cut off: the optimizer's state is larger than the file");
+      model.trainer = std::make_unique<Trainer<T>>(*model.network, trainer_spec);
       model.trainer->set_steps_done(steps);
       model.trainer->set_averaged(averaged);
     }

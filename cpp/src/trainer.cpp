@@ -11,6 +11,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "second_order/natural_gradient.h"
+#include "second_order/output_root.h"
 #include "second_order/whole_steps.h"
 #include "training_run.h"
 
@@ -123,6 +125,10 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
                                     ") has no gradient norm per row; allowed: dense layers, and layers "
                                     "without parameters that treat every row by itself");
   }
+  layer_states_ = second_order::layer_states(network, optimizer_);
+  if (optimizer_.entry->reach == Reach::layer &&
+      static_cast<int>(optimizer_.values[3]) != second_order::NaturalGradient<T>::empirical)
+    second_order::OutputRoot::check(loss_, network.output_width());
   rule_states_ = update_kernel<T>(optimizer_.index).states_used(optimizer_.values);
   for (int i = 0; i < rule_states_ + (averages() ? 1 : 0); ++i)
     states_.emplace_back(network.parameters().size());
@@ -167,19 +173,10 @@ void Trainer<T>::set_learning_rate(double rate) {
   base_rate_ = catalog::resolve(*optimizer_.entry, std::span(&setting, 1))[0];
 }
 
-template <class T>
-std::string Trainer<T>::state_name(int i) const {
-  if (i >= rule_states_) return "average";
-  const auto& names = optimizer_.entry->states;
-  const auto at = static_cast<std::size_t>(i);
-  if (at < names.size() && optimizer_.entry->reach != Reach::network) return std::string(names[at]);
-  return std::string(names[at % names.size()]) + "_" + std::to_string(at / names.size() + 1);
-}
-
 // Whether gradients are written out before the rule sees them.
 template <class T>
 bool Trainer<T>::updates_separately() const {
-  return clip_norm_ || clip_value_ || control_.dp_clip_norm || optimizer_.entry->reach == Reach::network ||
+  return clip_norm_ || clip_value_ || control_.dp_clip_norm || optimizer_.entry->reach >= Reach::layer ||
          std::ranges::any_of(tensors_, [](const auto& t) { return t.penalized() || t.max_norm > 0; });
 }
 

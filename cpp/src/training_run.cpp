@@ -48,6 +48,7 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   update_.constants = constants_;
   if (kinds_.size() > 1) update_.tensors = tensor_constants_;
   cut();
+  if (trainer.optimizer_.entry->reach == Reach::layer) set_up_natural(threads);
   seen_statistics_.resize(trainer.network_.statistics().size());
   for (const auto& op : machine_.plan().ops()) random_ = random_ || op->draws();
   averages_apart_ = trainer.averages() && (!columns_.empty() || lbfgs_);
@@ -147,7 +148,15 @@ int Trainer<T>::Run::tasks_of_stage() const {
     case Stage::weights:
       return 1 + machine_.weight_tasks();
     case Stage::row_norms:
-      return static_cast<int>((rows_ + machine_.plan().tile_rows() - 1) / machine_.plan().tile_rows());
+      return tiles();
+    case Stage::fisher_loss:
+    case Stage::fisher_backward:
+    case Stage::fisher_rows:
+    case Stage::factors:
+    case Stage::inverses:
+    case Stage::solve_inputs:
+    case Stage::solve_outputs:
+      return natural_tasks();
     case Stage::adjust:
     case Stage::apply:
     case Stage::average:
@@ -193,12 +202,18 @@ void Trainer<T>::Run::run_task(int thread, int task) {
         count_in({prediction.data, prediction.row});
       break;
     }
-    case Stage::row_norms: {
-      const std::ptrdiff_t begin = task * machine_.plan().tile_rows();
-      clip_rows({begin, std::min(rows_, begin + machine_.plan().tile_rows()), task},
-                machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_));
+    case Stage::row_norms:
+      clip_rows(tile(task), machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_));
       break;
-    }
+    case Stage::fisher_loss:
+    case Stage::fisher_backward:
+    case Stage::fisher_rows:
+    case Stage::factors:
+    case Stage::inverses:
+    case Stage::solve_inputs:
+    case Stage::solve_outputs:
+      natural_task(thread, task);
+      break;
     case Stage::adjust:
       adjust(at);
       break;
@@ -254,7 +269,16 @@ void Trainer<T>::Run::complete() {
       return update_.fused ? end_step() : enter(Stage::adjust);
     case Stage::adjust:
       fold_adjusted();
+      if (natural_) return begin_natural();
       return lbfgs_ ? evaluated(objective()) : enter(Stage::apply);
+    case Stage::fisher_loss:
+    case Stage::fisher_backward:
+    case Stage::fisher_rows:
+    case Stage::factors:
+    case Stage::inverses:
+    case Stage::solve_inputs:
+    case Stage::solve_outputs:
+      return complete_natural();
     case Stage::apply:
       return enter(Stage::constrain);
     case Stage::constrain:
@@ -305,41 +329,6 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   engine::run_team(
       threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
   return end_;
-}
-
-template <class T>
-void Trainer<T>::Run::exchange() {
-  const int other = update_.kernel->exchanged;
-  if (other >= 0 && trainer_.step_ > 0)  // before the first step both are the same
-    std::ranges::swap_ranges(trainer_.network_.parameters(),
-                             trainer_.states_[static_cast<std::size_t>(other)].span());
-}
-
-template <class T>
-void Trainer<T>::Run::take_snapshot() {
-  const auto copy = [](std::span<const T> from, engine::Buffer<T>& to) {
-    if (to.size() != from.size()) to = engine::Buffer<T>(from.size());
-    std::copy(from.begin(), from.end(), to.data());
-  };
-  copy(trainer_.network_.parameters(), snapshot_.parameters);
-  copy(trainer_.network_.statistics(), snapshot_.statistics);
-  snapshot_.states.resize(trainer_.states_.size());
-  for (std::size_t i = 0; i < trainer_.states_.size(); ++i)
-    copy(trainer_.states_[i].span(), snapshot_.states[i]);
-  snapshot_.sums = trainer_.sums_;
-  snapshot_.step = trainer_.step_;
-  snapshot_.averaged = trainer_.averaged_;
-}
-
-template <class T>
-void Trainer<T>::Run::restore_snapshot() {
-  std::ranges::copy(snapshot_.parameters.span(), trainer_.network_.parameters().begin());
-  std::ranges::copy(snapshot_.statistics.span(), trainer_.network_.statistics().begin());
-  for (std::size_t i = 0; i < snapshot_.states.size(); ++i)
-    std::ranges::copy(snapshot_.states[i].span(), trainer_.states_[i].data());
-  trainer_.sums_ = snapshot_.sums;
-  trainer_.step_ = snapshot_.step;
-  trainer_.averaged_ = snapshot_.averaged;
 }
 
 template <class T>

@@ -6,6 +6,8 @@
 #include <chrono>
 
 #include "second_order/lbfgs.h"
+#include "second_order/natural_gradient.h"
+#include "second_order/output_root.h"
 
 namespace deltarule {
 
@@ -30,7 +32,24 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
  private:
   enum class End { finished, stopped, converged, bad_loss, bad_gradient, bad_weight };
   // What threads do at one time; they share the tasks of a stage.
-  enum class Stage { first_refresh, tiles, row_norms, weights, adjust, apply, constrain, average, refresh };
+  enum class Stage {
+    first_refresh,
+    tiles,
+    row_norms,
+    weights,
+    adjust,
+    fisher_loss,  // the Fisher matrices: gradients of the outputs, on their way back, and what they amount to
+    fisher_backward,
+    fisher_rows,
+    factors,
+    inverses,
+    solve_inputs,
+    solve_outputs,
+    apply,
+    constrain,
+    average,
+    refresh
+  };
   End run(std::ptrdiff_t first, std::ptrdiff_t last, bool polling);
   void prepare(std::ptrdiff_t step);
   void run_task(int thread, int task);
@@ -44,6 +63,20 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void evaluated(double loss);
   void judge(typename second_order::Lbfgs<T>::Next next);
   double objective() const;
+  // Steps along natural gradients: second_order/natural_steps.cpp.
+  void set_up_natural(int threads);
+  void begin_natural();
+  void complete_natural();
+  int natural_tasks() const;
+  void natural_task(int thread, int task);
+  void fisher_loss(int thread, engine::Tile tile);
+  engine::Tile tile(int task) const {
+    const std::ptrdiff_t rows = machine_.plan().tile_rows();
+    return {task * rows, std::min(rows_, (task + 1) * rows), task};
+  }
+  int tiles() const {
+    return static_cast<int>((rows_ + machine_.plan().tile_rows() - 1) / machine_.plan().tile_rows());
+  }
   std::string layer_of_bad_gradient() const;
   // The update apart from the gradient's computation: training_update.cpp.
   struct Piece {
@@ -73,7 +106,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
 
   struct Snapshot {
     engine::Buffer<T> parameters, statistics;
-    std::vector<engine::Buffer<T>> states;
+    std::vector<engine::Buffer<T>> states, layer_states;
     std::vector<double> sums;
     std::int64_t step = 0, averaged = 0;
   };
@@ -130,6 +163,9 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   bool polling_ = false;
   std::chrono::steady_clock::time_point next_poll_{};
 
+  std::optional<second_order::NaturalGradient<T>> natural_;
+  std::vector<second_order::OutputRoot> roots_;   // per thread
+  std::vector<std::vector<double>> root_memory_;  // per thread: prediction, target, gradient of a row
   std::optional<second_order::Lbfgs<T>> lbfgs_;
   std::uint64_t fingerprint_ = 0;  // of the data that lbfgs_ has seen
   std::vector<T> seen_statistics_;

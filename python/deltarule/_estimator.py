@@ -28,7 +28,8 @@ PARAMETERS = """
     activation : str or ActivationFunction, default "relu"
         Activation of the hidden layers, any of the catalogue.
     solver : str or Optimizer, default "adam"
-        "adam" or "sgd" with the parameters below, or any optimizer with its own ("lbfgs" does not exist).
+        "adam" or "sgd" with the parameters below, "lbfgs" (all rows are one batch), or any optimizer with
+        its own parameters.
     alpha : float, default 1e-4
         L2 penalty, divided by the sum of the weights of a batch.
     batch_size : int or "auto", default "auto"
@@ -47,7 +48,7 @@ PARAMETERS = """
         Seed of weights, shuffling and validation split.
     tol, n_iter_no_change : float, default 1e-4, and int, default 10
         Training ends after so many epochs in which the loss (or the validation score) improved by less
-        than `tol`.
+        than `tol`; with the solver "lbfgs" where no element of the gradient is larger than `tol`.
     verbose : bool, default False
         Print a line per epoch.
     warm_start : bool, default False
@@ -164,7 +165,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         self.network_ = Sequential([*layers, Dense(self._outputs(goal))], seed=seed, dtype=self.dtype)
         self.network_.build(X.shape[1])
         rows = _estimator_loop.batch(self, len(X)) * (1.0 if weight is None else float(np.mean(weight)))
-        self.network_.compile(_estimator_loop.optimizer(self, self.alpha / rows), self._loss)
+        decay = self.alpha / rows
+        rule, l2 = _estimator_loop.optimizer(self, decay), _estimator_loop.penalty(self, decay)
+        self.network_.compile(rule, self._loss, l2=l2)
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] | None = [] if self.early_stopping else None
         self.best_loss_: float | None = None if self.early_stopping else np.inf

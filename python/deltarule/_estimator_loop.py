@@ -10,7 +10,7 @@ from . import _check
 from ._families import Optimizer
 from ._types import Array
 from .callbacks import Callback, Logs
-from .optimizers import SGD, Adam
+from .optimizers import LBFGS, SGD, Adam
 
 if TYPE_CHECKING:
     from ._estimator import Estimator
@@ -29,10 +29,6 @@ def check(estimator: Estimator) -> None:
     if estimator.learning_rate not in ("constant", "invscaling", "adaptive"):
         allowed = "'constant', 'invscaling' or 'adaptive'"
         raise _check.not_allowed(name, "learning_rate", estimator.learning_rate, allowed)
-    if estimator.solver == "lbfgs":
-        raise ValueError(
-            f"{name}: solver = 'lbfgs' does not exist in deltarule; allowed: 'adam', 'sgd' or an Optimizer"
-        )
 
 
 def optimizer(estimator: Estimator, decay: float) -> Optimizer:
@@ -45,12 +41,21 @@ def optimizer(estimator: Estimator, decay: float) -> Optimizer:
     if e.solver == "sgd":
         nesterov = e.nesterovs_momentum and e.momentum > 0
         return SGD(e.learning_rate_init, momentum=e.momentum, nesterov=nesterov, weight_decay=decay)
+    if e.solver == "lbfgs":
+        return LBFGS(gradient_tolerance=e.tol)
     return Optimizer.make(e.solver, type(e).__name__, "solver")
+
+
+def penalty(estimator: Estimator, decay: float) -> float:
+    """The penalty as a part of the loss, for the solver that looks at the loss itself."""
+    return decay / 2 if estimator.solver == "lbfgs" else 0.0
 
 
 def batch(estimator: Estimator, rows: int) -> int:
     """Rows per step."""
-    return min(200, rows) if estimator.batch_size == "auto" else min(int(estimator.batch_size), rows)
+    if estimator.batch_size != "auto":
+        return min(int(estimator.batch_size), rows)
+    return rows if estimator.solver == "lbfgs" else min(200, rows)
 
 
 def fit(estimator: Estimator, X: Array, goal: Array, weight: Array | None) -> int:
@@ -123,7 +128,7 @@ class _Stop(Callback):
             if score > best:
                 e.best_validation_score_, self._weights = score, self.model.get_weights()
         self._waited = 0 if improved else self._waited + 1
-        if self._waited > e.n_iter_no_change:
+        if self._waited > e.n_iter_no_change and not (e.solver == "lbfgs" and self.validation is None):
             self._give_up()
         if e.solver == "sgd" and e.learning_rate == "invscaling":
             self.model.learning_rate = e.learning_rate_init / (self.model.step + 1) ** e.power_t

@@ -9,6 +9,7 @@ from sklearn.base import clone  # noqa: E402
 from sklearn.datasets import load_diabetes, load_iris  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
+from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
@@ -150,6 +151,24 @@ def test_sgd_rates(rate):
         assert final <= 0.1
 
 
+def test_lbfgs_finds_the_minimum_that_scikit_learn_finds():
+    """Without a hidden layer it is unique: ridge regression and penalised logistic regression."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 5))
+    y = X @ rng.normal(size=5) + rng.normal(size=120)
+    options = {"hidden_layer_sizes": (), "solver": "lbfgs", "alpha": 3.0, "tol": 1e-9, "max_iter": 500}
+    for ours, theirs, goal in (
+        (dr.MLPRegressor, MLPRegressor, y),
+        (dr.MLPClassifier, MLPClassifier, np.digitize(y, [-1, 1])),
+    ):
+        mine = ours(dtype="float64", **options).fit(X, goal)
+        peer = theirs(random_state=0, **options).fit(X, goal)
+        assert mine.n_iter_ < 500
+        np.testing.assert_allclose(mine.coefs_[0], peer.coefs_[0], atol=2e-4)
+        shift = 0 if len(mine.intercepts_[0]) == 1 else np.mean(mine.intercepts_[0] - peer.intercepts_[0])
+        np.testing.assert_allclose(mine.intercepts_[0] - shift, peer.intercepts_[0], atol=2e-4)
+
+
 def test_own_optimizer_grid_search_and_clone():
     X, y = load_iris(return_X_y=True)
     search = GridSearchCV(
@@ -164,7 +183,6 @@ def test_own_optimizer_grid_search_and_clone():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"solver": "lbfgs"}, "solver = 'lbfgs' does not exist in deltarule; allowed: 'adam', 'sgd'"),
         ({"solver": "adm"}, "solver: unknown optimizer 'adm', did you mean 'adam'?"),
         ({"max_iter": 0}, "MLPClassifier: max_iter = 0 is not allowed"),
         ({"hidden_layer_sizes": (3, 0)}, "MLPClassifier: hidden_layer_sizes = (3, 0) is not allowed"),

@@ -90,3 +90,15 @@ def test_main_writes_the_figure_and_prints_the_tables(example, monkeypatch, tmp_
     example("slow_learning").main()
     assert figure.read_text().rstrip().endswith("</svg>")
     assert "| cross-entropy | 0.98 | 17 |" in capsys.readouterr().out
+
+
+def test_curvature_helps_on_ill_conditioned_problems(example):
+    module = example("second_order")
+    for problem, epochs in zip(module.PROBLEMS, (60, 150), strict=True):
+        ends = {name: module.best(problem, name, epochs)[1][-1] for name in module.RULES}
+        first_order = min(ends["Adam"], ends["SGD, momentum 0.9"])
+        assert ends["NaturalGradient, unit-wise"] < 0.3 * first_order, ends
+    least_squares = next(iter(module.PROBLEMS))
+    assert (
+        module.best(least_squares, "LBFGS", 100)[1][-1] < 0.3 * module.best(least_squares, "Adam", 100)[1][-1]
+    )

@@ -9,6 +9,7 @@ import math
 import mpmath
 import numpy as np
 
+from .fisher import natural_gradient
 from .second_order import lbfgs
 
 
@@ -287,5 +288,6 @@ ORACLES = {
         lion,
         schedule_free_adamw,
         lbfgs,
+        natural_gradient,
     )
 }

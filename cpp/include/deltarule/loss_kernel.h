@@ -35,6 +35,7 @@ struct LossKernel {
   bool from_logits;
   bool trainable;          // false: the derivative is 0 everywhere
   bool signs;              // targets are -1 and 1
+  bool elementwise;        // a sum over the outputs: the Hessian is diagonal
   int outputs_per_target;  // 2: the network has two outputs for each target
   int ignore_parameter;    // which parameter is the label that is ignored; -1: none
   std::int32_t ignored(const Values& values) const {

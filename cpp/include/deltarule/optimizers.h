@@ -9,12 +9,14 @@
 //
 // A rule of Reach::network looks at all gradients together and at several of them in a step. It has no
 // prepare and update; the engine runs it (src/second_order), and it takes all rows as one batch by default.
+// A rule of Reach::layer gets a gradient that was changed layer by layer, there as well.
 #pragma once
 
 #include <deltarule/optimizers/adam.h>
 #include <deltarule/optimizers/adam_variants.h>
 #include <deltarule/optimizers/adaptive.h>
 #include <deltarule/optimizers/lbfgs.h>
+#include <deltarule/optimizers/natural_gradient.h>
 #include <deltarule/optimizers/schedule_free.h>
 #include <deltarule/optimizers/sgd.h>
 #include <deltarule/optimizers/sign.h>
@@ -22,6 +24,6 @@
 namespace deltarule {
 
 using Optimizers = List<Sgd, Momentum, Nag, DeltaRule, AdaGrad, RmsProp, Adadelta, Adam, AmsGrad, AdamW,
-                        Nadam, NadamW, Adamax, RAdam, Rprop, Lion, ScheduleFreeAdamW, Lbfgs>;
+                        Nadam, NadamW, Adamax, RAdam, Rprop, Lion, ScheduleFreeAdamW, Lbfgs, NaturalGradient>;
 
 }  // namespace deltarule

@@ -67,6 +67,14 @@ struct NonFiniteError : Error {
   std::string layer;
 };
 
+// An array that the rule keeps for a layer as a whole (Reach::layer).
+template <class T>
+struct LayerState {
+  std::string name;  // "dense_1.input_factor"
+  std::vector<std::ptrdiff_t> shape;
+  engine::Buffer<T> data;
+};
+
 template <class T>
 class Trainer {
  public:
@@ -99,6 +107,10 @@ class Trainer {
   std::string state_name(int i) const;
   std::span<T> state(int i) { return states_[static_cast<std::size_t>(i)].span(); }
   std::span<const T> state(int i) const { return states_[static_cast<std::size_t>(i)].span(); }
+  // Numbers that a rule would keep for this network.
+  static double state_size(const Network<T>& network, const Spec& rule);
+  std::span<LayerState<T>> layer_states() { return layer_states_; }
+  std::span<const LayerState<T>> layer_states() const { return layer_states_; }
   std::string explain_plan(std::ptrdiff_t batch_size);
 
  private:
@@ -128,6 +140,7 @@ class Trainer {
   std::vector<double> rates_;  // of the steps from rates_from_ on
   std::int64_t rates_from_ = 0;
   std::vector<engine::Buffer<T>> states_;
+  std::vector<LayerState<T>> layer_states_;
   std::unique_ptr<Run> run_;
   std::vector<std::uint32_t> order_;
   std::int64_t order_epoch_ = -1;

@@ -1,5 +1,6 @@
 #include <deltarule/layers/dense.h>
 
+#include <deltarule/engine/affine.h>
 #include <deltarule/engine/squares.h>
 
 #include "common.h"
@@ -15,9 +16,10 @@ namespace {
 
 // Its gradient by one row is an outer product.
 template <class T>
-class DenseOp final : public DenseBase<T> {
+class DenseOp final : public DenseBase<T>, public Affine<T> {
  public:
   using DenseBase<T>::DenseBase;
+  typename Affine<T>::Map map() const override { return {this->in_, this->out_, this->w_, this->b_}; }
   bool has_row_norms() const override { return true; }
   void add_row_norms(const Context<T>& c, Tile tile, double* squared) override {
     const auto x = value_of(c, this->in_), g = gradient_of(c, this->out_);

@@ -15,7 +15,8 @@ enum class Stream : std::uint32_t {
   noise = 4,
   split = 5,
   mixup = 16,
-  privacy = 17
+  privacy = 17,
+  fisher = 18
 };
 
 struct PhiloxKey {

@@ -1,0 +1,22 @@
+// Operations whose parameters make one affine map of every row, for rules that look at their parts.
+#pragma once
+
+#include <deltarule/engine/lowering.h>
+
+namespace deltarule::engine {
+
+template <class T>
+class Affine {
+ public:
+  // z = x W + b; without bias its data is null. After a backward pass the gradient of `out` is that of z.
+  struct Map {
+    Slot in, out;
+    Parameter<T> weight, bias;
+  };
+  virtual Map map() const = 0;
+
+ protected:
+  ~Affine() = default;
+};
+
+}  // namespace deltarule::engine
