@@ -59,6 +59,31 @@ py::dict describe(const Param& p) {
                   "range"_a = catalog::range_text(p));
 }
 
+py::dict config() {
+  using namespace py::literals;
+#if defined(__clang__)
+  const std::string compiler = "clang " __clang_version__;
+#else
+  const std::string compiler = "g++ " __VERSION__;
+#endif
+  const auto version = [](int a, int b, int c) {
+    return std::to_string(a) + "." + std::to_string(b) + "." + std::to_string(c);
+  };
+#if defined(EIGEN_MAJOR_VERSION)
+  const std::string eigen = version(EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, EIGEN_PATCH_VERSION);
+#else
+  const std::string eigen = version(EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION);
+#endif
+  std::ptrdiff_t l1 = 0, l2 = 0, l3 = 0;
+  Eigen::internal::manage_caching_sizes(Eigen::GetAction, &l1, &l2, &l3);
+  return py::dict("version"_a = DELTARULE_VERSION, "isa"_a = DELTARULE_ISA, "threads"_a = engine::threads(),
+                  "eigen"_a = eigen, "compiler"_a = compiler, "openmp"_a = engine::openmp_version(),
+                  "l1_cache"_a = l1, "l2_cache"_a = l2, "l3_cache"_a = l3,
+                  "float_lanes"_a = static_cast<int>(Eigen::internal::packet_traits<float>::size));
+}
+
+}  // namespace
+
 py::dict describe(Family family, int index, const Entry& e) {
   using namespace py::literals;
   constexpr const char* reads[] = {"nothing", "input", "output", "both"};
@@ -96,31 +121,6 @@ Family family_of(const std::string& name) {
   throw py::value_error("no family '" + name + "'");
 }
 
-py::dict config() {
-  using namespace py::literals;
-#if defined(__clang__)
-  const std::string compiler = "clang " __clang_version__;
-#else
-  const std::string compiler = "g++ " __VERSION__;
-#endif
-  const auto version = [](int a, int b, int c) {
-    return std::to_string(a) + "." + std::to_string(b) + "." + std::to_string(c);
-  };
-#if defined(EIGEN_MAJOR_VERSION)
-  const std::string eigen = version(EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, EIGEN_PATCH_VERSION);
-#else
-  const std::string eigen = version(EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION);
-#endif
-  std::ptrdiff_t l1 = 0, l2 = 0, l3 = 0;
-  Eigen::internal::manage_caching_sizes(Eigen::GetAction, &l1, &l2, &l3);
-  return py::dict("version"_a = DELTARULE_VERSION, "isa"_a = DELTARULE_ISA, "threads"_a = engine::threads(),
-                  "eigen"_a = eigen, "compiler"_a = compiler, "openmp"_a = engine::openmp_version(),
-                  "l1_cache"_a = l1, "l2_cache"_a = l2, "l3_cache"_a = l3,
-                  "float_lanes"_a = static_cast<int>(Eigen::internal::packet_traits<float>::size));
-}
-
-}  // namespace
-
 void bind_catalog(py::module_& m) {
   m.def("config", &config);
   m.def("catalog", [] {
@@ -133,6 +133,11 @@ void bind_catalog(py::module_& m) {
       all[py::str(std::string(catalog::family_name(f)))] = list;
     }
     return all;
+  });
+  m.def("entry", [](const std::string& family, const std::string& name) {
+    const Family f = family_of(family);
+    const int index = catalog::find(f, name);
+    return describe(f, index, catalog::entry(f, index));
   });
   m.def("find", [](const std::string& family, const std::string& name) {
     return catalog::find(family_of(family), name);

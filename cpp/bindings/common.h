@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deltarule/catalog.h>
+#include <deltarule/custom.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -18,6 +19,11 @@ void bind_products(py::module_& m);
 void bind_models(py::module_& m);
 void bind_historical(py::module_& m);
 void bind_diagnostics(py::module_& m);
+void bind_custom(py::module_& m);
+
+// The entry as a dict; `index` is its number in the family.
+py::dict describe(Family family, int index, const Entry& entry);
+Family family_of(const std::string& name);
 
 template <class T>
 bool holds(const py::array& a) {
@@ -108,11 +114,11 @@ inline std::vector<Setting> settings_from(const py::dict& given) {
 }
 
 inline Choice choice_at(Family family, int index, const py::dict& settings) {
-  const auto all = catalog::entries(family);
-  if (index < 0 || index >= static_cast<int>(all.size())) throw py::index_error("no such entry");
-  const Entry* entry = all[static_cast<std::size_t>(index)];
+  if (index < 0 || (!custom::is_custom(index) && index >= static_cast<int>(catalog::entries(family).size())))
+    throw py::index_error("no such entry");
+  const Entry& entry = catalog::entry(family, index);
   const auto given = settings_from(settings);
-  return {family, index, entry, catalog::resolve(*entry, given), catalog::resolve_lists(*entry, given)};
+  return {family, index, &entry, catalog::resolve(entry, given), catalog::resolve_lists(entry, given)};
 }
 
 }  // namespace deltarule::bindings

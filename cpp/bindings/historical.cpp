@@ -52,7 +52,7 @@ py::dict learn(const std::string& rule, const py::array& x, const py::array& tar
 }
 
 py::tuple mistake_bound(const py::array& x, const py::array& target, const py::array& weight,
-                std::optional<double> bias) {
+                        std::optional<double> bias) {
   const Patterns patterns = patterns_of(x, target);
   expect_shape(weight, {patterns.columns}, "weight");
   const MistakeBound b = mistake_bound(patterns, numbers<double>(weight, "weight"), bias ? &*bias : nullptr);

@@ -165,7 +165,8 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
     const double scale = reduction == "mean" ? (total > 0 ? 1 / total : 0) : 1;
     py::array_t<double> values(prediction.shape(0));
     double* v = values.mutable_data();
-    in_pieces(all.rows, std::max<std::size_t>(1, piece / std::max<std::size_t>(1, all.outputs)),
+    const std::size_t rows_of_piece = std::max<std::size_t>(1, piece / std::max<std::size_t>(1, all.outputs));
+    in_pieces(all.rows, kernel.custom ? std::max<std::size_t>(1, all.rows) : rows_of_piece,
               [&](std::size_t b, std::size_t e) {
                 LossRows<T> part = all;
                 const auto first = static_cast<std::ptrdiff_t>(b);

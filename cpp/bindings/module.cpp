@@ -30,4 +30,5 @@ PYBIND11_MODULE(DELTARULE_MODULE_NAME, m) {
   deltarule::bindings::bind_models(m);
   deltarule::bindings::bind_historical(m);
   deltarule::bindings::bind_diagnostics(m);
+  deltarule::bindings::bind_custom(m);
 }

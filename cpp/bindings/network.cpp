@@ -18,7 +18,7 @@ void require_built(const PyNetwork& n, const char* operation) {
   });
 }
 
-PyNetwork make(const std::string& description, const std::string& dtype) {
+PyNetwork make_network(const std::string& description, const std::string& dtype) {
   const NetworkSpec spec = network_spec_from_json(description);
   if (dtype == "float32") return {std::make_shared<NetworkBox<float>>(Network<float>(spec))};
   if (dtype == "float64") return {std::make_shared<NetworkBox<double>>(Network<double>(spec))};
@@ -124,7 +124,7 @@ py::list layers(const PyNetwork& n) {
 
 void bind_models(py::module_& m) {
   py::class_<PyNetwork>(m, "Network")
-      .def(py::init(&make), "description"_a, "dtype"_a = "float32")
+      .def(py::init(&make_network), "description"_a, "dtype"_a = "float32")
       .def("build",
            [](PyNetwork& n, std::ptrdiff_t width) { with(n, [&](auto& b) { b.network.build(width); }); })
       .def_property_readonly(

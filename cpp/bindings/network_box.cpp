@@ -28,7 +28,9 @@ void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
   if (count == 1) {
     auto session = sessions.take(network, 1);
     session->run(x, out, 1);
+    const std::exception_ptr error = session->error();
     sessions.give(std::move(session));
+    if (error) std::rethrow_exception(error);
     return;
   }
   if (flops_per_row == 0) flops_per_row = engine::Plan<T>(network, {.max_rows = 1}).flops_per_row();
@@ -43,6 +45,7 @@ void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
     const std::ptrdiff_t begin = b * predict_batch;
     lent[static_cast<std::size_t>(t)]->run(x + begin * in, out + begin * outputs,
                                            std::min(predict_batch, count - begin));
+    if (const auto& error = lent[static_cast<std::size_t>(t)]->error()) std::rethrow_exception(error);
   });
   for (auto& session : lent) sessions.give(std::move(session));
 }

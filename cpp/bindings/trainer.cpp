@@ -19,7 +19,7 @@ std::shared_ptr<TrainerBox<T>> box_of(const SharedBox<T>& owner, std::unique_ptr
   return box;
 }
 
-PyTrainer make(const PyNetwork& network, const std::string& settings) {
+PyTrainer make_trainer(const PyNetwork& network, const std::string& settings) {
   const TrainerSpec spec = trainer_spec_from_json(settings);
   return std::visit(
       [&]<class T>(const SharedBox<T>& owner) -> PyTrainer {
@@ -144,7 +144,7 @@ py::tuple load_as(const std::string& path) {
 
 void bind_trainer(py::module_& m) {
   py::class_<PyTrainer>(m, "Trainer")
-      .def(py::init(&make), "network"_a, "settings"_a)
+      .def(py::init(&make_trainer), "network"_a, "settings"_a)
       .def("set_data",
            [](const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
               std::ptrdiff_t batch_size, bool shuffle) {

@@ -1,4 +1,5 @@
 #include <deltarule/activations.h>
+#include <deltarule/custom.h>
 #include <deltarule/initializers.h>
 #include <deltarule/layers.h>
 #include <deltarule/losses.h>
@@ -117,6 +118,21 @@ std::span<const Entry* const> entries(Family family) {
   return {};
 }
 
+namespace {
+
+// -1 where the catalogue has no such name or alias.
+int own_index(Family family, std::string_view name) {
+  const auto all = entries(family);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i]->name == name) return static_cast<int>(i);
+    for (const auto alias : split(all[i]->aliases))
+      if (alias == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+}  // namespace
+
 std::string suggestion(std::string_view given, std::span<const std::string_view> known) {
   std::string_view best;
   std::size_t distance = std::max<std::size_t>(2, given.size() / 2);
@@ -129,15 +145,18 @@ std::string suggestion(std::string_view given, std::span<const std::string_view>
   return best.empty() ? "" : ", did you mean '" + std::string(best) + "'?";
 }
 
+const Entry& entry(Family family, int index) {
+  return custom::is_custom(index) ? custom::entry(family, index)
+                                  : *entries(family)[static_cast<std::size_t>(index)];
+}
+
+bool known(Family family, std::string_view name) { return own_index(family, name) >= 0; }
+
 int find(Family family, std::string_view name) {
-  const auto all = entries(family);
-  std::vector<std::string_view> known;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i]->name == name) return static_cast<int>(i);
-    for (const auto alias : split(all[i]->aliases))
-      if (alias == name) return static_cast<int>(i);
-  }
-  for (const auto* entry : all) {
+  if (const int own = own_index(family, name); own >= 0) return own;
+  if (const int registered = custom::find(family, name); registered >= 0) return registered;
+  std::vector<std::string_view> known = custom::names(family);
+  for (const auto* entry : entries(family)) {
     known.push_back(entry->name);
     for (const auto alias : split(entry->aliases)) known.push_back(alias);
   }
@@ -235,8 +254,8 @@ Lists resolve_lists(const Entry& entry, std::span<const Setting> settings) {
 
 Choice choose(Family family, const Spec& spec) {
   const int index = find(family, spec.name);
-  const Entry* entry = entries(family)[static_cast<std::size_t>(index)];
-  return {family, index, entry, resolve(*entry, spec.settings), resolve_lists(*entry, spec.settings)};
+  const Entry& found = entry(family, index);
+  return {family, index, &found, resolve(found, spec.settings), resolve_lists(found, spec.settings)};
 }
 
 Choice choose_activation(const Spec& spec) {

@@ -1,3 +1,4 @@
+#include <deltarule/custom.h>
 #include <deltarule/layers.h>
 #include <deltarule/row_op_kernel.h>
 #include <algorithm>
@@ -95,6 +96,7 @@ Choice Layer::initializer(std::string_view part_name) const {
 
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec) {
   const int index = catalog::find(Family::layer, spec.type);
+  if (custom::is_custom(index)) return custom::make_layer(index, spec);
   std::unique_ptr<Layer> layer;
   Layers::each([&]<class L>(std::size_t i) {
     if (static_cast<int>(i) == index) layer = std::make_unique<L>(spec);

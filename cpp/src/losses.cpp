@@ -1,3 +1,4 @@
+#include <deltarule/custom.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/losses.h>
 
@@ -114,17 +115,40 @@ constexpr auto products = []<class... Ls>(List<Ls...>) {
 
 }  // namespace
 
+template <class T>
+void LossKernel<T>::run_custom(const LossRows<T>& in, double scale, double* value, T* gradient,
+                               std::ptrdiff_t gradient_row) const {
+  thread_local std::vector<T> own;
+  own.resize(std::max(own.size(), in.rows * in.outputs));
+  (*custom)(in, value, own.data());
+  for (std::size_t i = 0; i < in.rows; ++i) {
+    const double weight = row_weight(in, i);
+    const T* from = own.data() + i * in.outputs;
+    T* to = gradient + static_cast<std::ptrdiff_t>(i) * gradient_row;
+    const T factor = static_cast<T>(scale * weight);
+    value[i] = weight == 0 ? 0 : weight * value[i];
+    for (std::size_t j = 0; j < in.outputs; ++j) to[j] = weight == 0 ? T(0) : factor * from[j];
+  }
+}
+template struct LossKernel<float>;
+template struct LossKernel<double>;
+
 template <>
 const LossKernel<float>& loss_kernel(int index) {
+  if (custom::is_custom(index)) return custom::loss<float>(index);
   return table<float>[static_cast<std::size_t>(index)];
 }
 template <>
 const LossKernel<double>& loss_kernel(int index) {
+  if (custom::is_custom(index)) return custom::loss<double>(index);
   return table<double>[static_cast<std::size_t>(index)];
 }
 
 void loss_hessian_times(int index, const Values& values, const LossRows<double>& rows, double scale,
                         const double* v, double* out) {
+  if (custom::is_custom(index))
+    throw std::invalid_argument("loss '" + std::string(custom::entry(Family::loss, index).name) +
+                                "' has no second derivatives: no exact Hessian-vector products");
   products[static_cast<std::size_t>(index)](values, rows, scale, v, out);
 }
 

@@ -1,3 +1,4 @@
+#include <deltarule/custom.h>
 #include <deltarule/optimizers.h>
 #include <deltarule/simd/span.h>
 #include <deltarule/update_kernel.h>
@@ -81,14 +82,21 @@ constexpr auto table = []<class... Rules>(List<Rules...>) {
                                     exchanged<Rules>()}...};
 }(Optimizers{});
 
+// A rule from outside the catalogue is run by the trainer; it has no states of ours.
+template <class T>
+constexpr UpdateKernel<T> outside{[](const Values&) { return 0; },
+                                  [](const Values& values, double, double) { return values; }, nullptr, -1};
+
 }  // namespace
 
 template <>
 const UpdateKernel<float>& update_kernel(int index) {
+  if (custom::is_custom(index)) return outside<float>;
   return table<float>[static_cast<std::size_t>(index)];
 }
 template <>
 const UpdateKernel<double>& update_kernel(int index) {
+  if (custom::is_custom(index)) return outside<double>;
   return table<double>[static_cast<std::size_t>(index)];
 }
 

@@ -31,6 +31,7 @@ void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
              last = static_cast<std::size_t>(plan_.output_slot().value);
   engine::Context<T> context;
   context.scratch = scratch_.data();
+  if (error_) error_ = nullptr;
   for (std::ptrdiff_t begin = 0; begin < rows; begin += max_batch_) {
     const std::ptrdiff_t count = std::min(max_batch_, rows - begin);
     // The first operation reads the caller's rows and the last writes them: nothing is copied.
@@ -42,7 +43,13 @@ void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
       values_[last] = {target, output_width_};
     context.values = values_;
     context.rows = context.tile_rows = count;
-    for (const auto& op : plan_.ops()) op->forward(context, {0, count, 0});
+    try {
+      for (const auto& op : plan_.ops()) op->forward(context, {0, count, 0});
+    } catch (...) {
+      error_ = std::current_exception();
+      std::fill_n(out, rows * output_width_, std::numeric_limits<T>::quiet_NaN());
+      return;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // Descriptions as JSON.
 #include "specs.h"
 
+#include <deltarule/custom.h>
 #include <deltarule/serialize.h>
 #include <algorithm>
 #include <set>
@@ -80,7 +81,8 @@ const Entry* entry_of(Family family, const std::string& name) {
   for (const Family f : {family, Family::row_op})
     for (const Entry* e : catalog::entries(f))
       if (e->name == name) return e;
-  return nullptr;
+  const int registered = custom::find(family, name);
+  return registered < 0 ? nullptr : &custom::entry(family, registered);
 }
 
 bool has_part(const Entry* entry, const std::string& name) {

@@ -1,3 +1,4 @@
+#include <deltarule/custom.h>
 #include <deltarule/elementwise.h>
 #include <deltarule/engine/philox.h>
 #include <deltarule/engine/squares.h>
@@ -113,6 +114,12 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
   base_rate_ = optimizer_.values[0];
   tensors_ = tensor_settings(network.tensors(), optimizer_, control_);
   second_order::check_control(optimizer_, control_, tensors_, clip_norm_ || clip_value_);
+  if (custom::is_custom(optimizer_.index))
+    for (const TensorSettings& t : tensors_)
+      if (t.learning_rate_factor != 1)
+        throw std::invalid_argument("optimizer '" + std::string(optimizer_.entry->name) +
+                                    "' sees all parameters at once: parameter groups with a "
+                                    "learning_rate_factor are not allowed");
   if (control_.mixup > 0 && loss_.entry->target == Target::label)
     throw std::invalid_argument("mixup: the loss '" + std::string(loss_.entry->name) +
                                 "' takes class labels, which cannot be mixed; allowed: a loss of values or "
@@ -176,7 +183,8 @@ void Trainer<T>::set_learning_rate(double rate) {
 // Whether gradients are written out before the rule sees them.
 template <class T>
 bool Trainer<T>::updates_separately() const {
-  return clip_norm_ || clip_value_ || control_.dp_clip_norm || optimizer_.entry->reach >= Reach::layer ||
+  return custom::is_custom(optimizer_.index) || clip_norm_ || clip_value_ || control_.dp_clip_norm ||
+         optimizer_.entry->reach >= Reach::layer ||
          std::ranges::any_of(tensors_, [](const auto& t) { return t.penalized() || t.max_norm > 0; });
 }
 
@@ -371,8 +379,15 @@ Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size,
     const std::ptrdiff_t begin = b * block, count = std::min(block, data.rows - begin);
     const auto ti = static_cast<std::size_t>(t);
     sessions[ti]->run(data.x + begin * network_.input_width(), predictions.data() + begin * outputs, count);
-    loss.run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(), outputs);
+    if (const auto& error = sessions[ti]->error()) std::rethrow_exception(error);
+    if (!loss.custom)
+      loss.run(loss_.values, rows_of(begin, count), 1.0, losses.data() + begin, gradients[ti].data(),
+               outputs);
   });
+  if (loss.custom && !stop.load()) {
+    engine::Buffer<T> gradient(static_cast<std::size_t>(data.rows * outputs));
+    loss.run(loss_.values, rows_of(0, data.rows), 1.0, losses.data(), gradient.data(), outputs);
+  }
   std::vector<double> sums(sum_count(), 0.0);
   add_up(rows_of(0, data.rows), losses.data(), sums);
   Figures figures = finish(sums);
@@ -386,7 +401,9 @@ std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
   if (batch_size < 1)
     throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) +
                                 " is not allowed; allowed: 1 or more");
-  const engine::Plan<T> plan(network_, {.max_rows = batch_size, .training = true});
+  const engine::Plan<T> plan(network_, {.max_rows = batch_size,
+                                        .training = true,
+                                        .whole_loss = loss_kernel<T>(loss_.index).custom != nullptr});
   const bool fused = !updates_separately();
   return plan.explain(plan.useful_threads(batch_size, engine::threads()), states_.size(),
                       optimizer_.entry->class_name, fused);

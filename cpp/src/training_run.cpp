@@ -14,7 +14,11 @@ constexpr int no_op = 1 << 30;
 template <class T>
 Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
     : trainer_(trainer),
-      machine_(trainer.network_, {.max_rows = batch, .training = true}, threads),
+      machine_(trainer.network_,
+               {.max_rows = batch,
+                .training = true,
+                .whole_loss = loss_kernel<T>(trainer.loss_.index).custom != nullptr},
+               threads),
       batch_(batch),
       width_(trainer.network_.input_width()),
       outputs_(trainer.network_.output_width()),
@@ -25,13 +29,14 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   labels_.resize(static_cast<std::size_t>(batch));
   weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
   update_.kernel = &update_kernel<T>(trainer.optimizer_.index);
-  if (!update_.kernel->update)
+  if (!update_.kernel->update && !custom::is_custom(trainer.optimizer_.index))
     lbfgs_.emplace(trainer.optimizer_.values,
                    std::span(trainer.states_).first(static_cast<std::size_t>(trainer.rule_states_)),
                    trainer.network_.parameters(), trainer.network_.gradients());
   update_.states = lbfgs_ ? 0 : trainer.rule_states_;
   update_.keep_statistics = !lbfgs_;
   update_.fused = !trainer.updates_separately();
+  if (custom::is_custom(trainer.optimizer_.index)) rule_ = &custom::rule<T>(trainer.optimizer_.index);
   update_.parameters = trainer.network_.parameters().data();
   if (!update_.fused) update_.gradients = trainer.network_.gradients().data();
   for (std::size_t i = 0; i < static_cast<std::size_t>(update_.states); ++i)
@@ -157,8 +162,10 @@ int Trainer<T>::Run::tasks_of_stage() const {
     case Stage::solve_inputs:
     case Stage::solve_outputs:
       return natural_tasks();
-    case Stage::adjust:
     case Stage::apply:
+      if (rule_) return 1;
+      [[fallthrough]];
+    case Stage::adjust:
     case Stage::average:
       return static_cast<int>(pieces_.size());
     case Stage::constrain:
@@ -176,8 +183,14 @@ void Trainer<T>::Run::poll() {
   if ((*poll_)()) asked_.store(true, std::memory_order_relaxed);
 }
 
+// What is left of a step in which something was thrown is skipped.
 template <class T>
 void Trainer<T>::Run::run_task(int thread, int task) {
+  if (!error_.any()) error_.guard([&] { do_task(thread, task); });
+}
+
+template <class T>
+void Trainer<T>::Run::do_task(int thread, int task) {
   if (thread == 0) poll();
   const auto at = static_cast<std::size_t>(task);
   switch (stage_) {
@@ -218,7 +231,10 @@ void Trainer<T>::Run::run_task(int thread, int task) {
       adjust(at);
       break;
     case Stage::apply:
-      apply(pieces_[at]);
+      if (rule_)
+        run_rule();
+      else
+        apply(pieces_[at]);
       break;
     case Stage::constrain:
       constrain(columns_[at]);
@@ -243,8 +259,10 @@ template <class T>
 void Trainer<T>::Run::enter(Stage stage) {
   stage_ = stage;
   if (stage == Stage::tiles)
-    machine_.combine(machine_.plan().step_phases()[phase_],
-                     machine_.context(0, true, rows_, trainer_.seed_, step_number_, &update_));
+    error_.guard([&] {
+      machine_.combine(machine_.plan().step_phases()[phase_],
+                       machine_.context(0, true, rows_, trainer_.seed_, step_number_, &update_));
+    });
   if (const int tasks = tasks_of_stage(); tasks > 0)
     phases_.open(tasks);
   else
@@ -253,6 +271,7 @@ void Trainer<T>::Run::enter(Stage stage) {
 
 template <class T>
 void Trainer<T>::Run::complete() {
+  if (error_.any()) return leave(End::failed);
   switch (stage_) {
     case Stage::first_refresh:
       phase_ = 0;
@@ -362,6 +381,7 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
   const Exchange exchange(*this);
   if (!lbfgs_) take_snapshot();
   const End end = run(first, last, true);
+  if (end == End::failed) error_.rethrow();
   if (end == End::finished || end == End::stopped || end == End::converged) return end == End::stopped;
 
   std::string layer;

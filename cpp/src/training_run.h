@@ -1,6 +1,7 @@
 // The loop over batches that a team of threads goes through together. Its memory is kept from call to call.
 #pragma once
 
+#include <deltarule/custom.h>
 #include <deltarule/engine/team.h>
 #include <deltarule/trainer.h>
 #include <chrono>
@@ -30,7 +31,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   bool loss(engine::Tile tile, engine::View<const T> prediction, engine::View<T> gradient) override;
 
  private:
-  enum class End { finished, stopped, converged, bad_loss, bad_gradient, bad_weight };
+  enum class End { finished, stopped, converged, failed, bad_loss, bad_gradient, bad_weight };
   // What threads do at one time; they share the tasks of a stage.
   enum class Stage {
     first_refresh,
@@ -53,6 +54,8 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   End run(std::ptrdiff_t first, std::ptrdiff_t last, bool polling);
   void prepare(std::ptrdiff_t step);
   void run_task(int thread, int task);
+  void do_task(int thread, int task);
+  void run_rule();
   void complete();  // by one thread, when a stage's tasks are done
   void enter(Stage stage);
   void end_step();
@@ -158,6 +161,8 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::uint64_t step_number_ = 0;
   std::atomic<int> failed_op_{0};
   End end_ = End::finished;
+  engine::FirstError error_;  // of functions from outside the catalogue
+  const custom::Rule<T>* rule_ = nullptr;
 
   std::atomic<bool> asked_{false}, bad_loss_{false};
   bool polling_ = false;

@@ -113,6 +113,34 @@ void Trainer<T>::Run::apply(const Piece& p) {
   if (!update_.apply(p.begin, 1, n, n, g + p.begin, n)) fail(*p.tensor);
 }
 
+// A rule from outside the catalogue sees everything at once. Where it throws, nothing has changed.
+template <class T>
+void Trainer<T>::Run::run_rule() {
+  const std::span<T> parameters = trainer_.network_.parameters(), gradient = trainer_.network_.gradients();
+  if (factor_ != 1)
+    for (T& g : gradient) g = static_cast<T>(static_cast<double>(g) * factor_);
+  const std::vector<T> before(parameters.begin(), parameters.end());
+  try {
+    (*rule_)({parameters, gradient, rate_, trainer_.step_ + 1});
+    if (const auto bad = std::ranges::find_if(parameters, [](T w) { return !std::isfinite(w); });
+        bad != parameters.end()) {
+      const auto at = bad - parameters.begin();
+      const auto tensor = std::ranges::find_if(trainer_.tensors_, [&](const TensorSettings& t) {
+        return at >= t.offset && at < t.offset + t.size();
+      });
+      const std::string layer = tensor == trainer_.tensors_.end() ? "" : tensor->layer;
+      throw NonFiniteError("training stopped: a weight of layer '" + layer +
+                               "' is not finite any more after the optimizer '" +
+                               std::string(trainer_.optimizer_.entry->name) +
+                               "'. The weights are those of the last finite step.",
+                           epoch_, step_, layer);
+    }
+  } catch (...) {
+    std::ranges::copy(before, parameters.begin());
+    throw;
+  }
+}
+
 template <class T>
 void Trainer<T>::Run::fail(const TensorSettings& tensor) {
   for (const auto& op : machine_.plan().ops())

@@ -10,7 +10,18 @@ plain names. `kernels` holds the C++ functions themselves, on NumPy arrays.
 
 from typing import TYPE_CHECKING, Any
 
-from . import activations, callbacks, initializers, kernels, layers, losses, metrics, optimizers, schedules
+from . import (
+    activations,
+    callbacks,
+    custom,
+    initializers,
+    kernels,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    schedules,
+)
 from ._native import core as _core
 from ._threads import get_num_threads, set_num_threads
 from .averaging import EMA, SWA
@@ -47,6 +58,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "custom",
     "get_num_threads",
     "initializers",
     "kernels",

@@ -142,9 +142,12 @@ class Declaration:
 
     @classmethod
     def make(cls, value: Any, operation: str, argument: str) -> Self:
-        """Turn a name, a config or an object of this family into an object."""
+        """Turn a name, a config, an object of this family or what `of_python` takes into an object."""
         if isinstance(value, cls):
             return value
+        made = cls.of_python(value)
+        if made is not None:
+            return made
         try:
             if isinstance(value, str):
                 return cls.find(value)()
@@ -160,6 +163,11 @@ class Declaration:
             f"{operation}: {argument} is a {type(value).__name__}; allowed: "
             f"the name of {_article(cls.family)}, a {cls.__name__} object or its config"
         )
+
+    @classmethod
+    def of_python(cls, value: Any) -> Self | None:  # noqa: ARG003
+        """Make an object of a Python function, in the families that can; None for anything else."""
+        return None
 
     def __getattr__(self, name: str) -> Any:
         settings = self.__dict__.get("_settings", {})

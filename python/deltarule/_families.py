@@ -23,12 +23,28 @@ class ActivationFunction(Declaration):
         row_op: type[Any] | None = cls.registry.get(("row_op", name))
         return row_op or super().find(name)
 
+    @classmethod
+    def of_python(cls, value: Any) -> "Any | None":
+        """A pair (function, derivative)."""
+        if not (isinstance(value, tuple) and len(value) == 2 and all(map(callable, value))):
+            return None
+        from . import custom
+
+        return custom.once(custom.activation, *value)
+
     def __call__(self, x: ArrayLike, out: Array | None = None) -> Array:
         """Apply the function to an array; see `deltarule.kernels`."""
         from . import kernels
 
         y: Array = getattr(kernels, self.entry["name"])(x, out=out, **self._settings)
         return y
+
+    def backward(self, x: Array, y: Array, dy: Array) -> Array:
+        """Gradient of x out of that of y; see `deltarule.kernels`."""
+        from . import kernels
+
+        dx: Array = getattr(kernels, self.entry["name"] + "_backward")(x, y, dy, **self._settings)
+        return dx
 
 
 class RowOperation(ActivationFunction):
@@ -216,6 +232,15 @@ class Optimizer(Declaration):
             )
         return _compat.resolve(cls.entry, settings, cls.__name__)
 
+    @classmethod
+    def of_python(cls, value: Any) -> "Any | None":
+        """A function that changes the parameters."""
+        if not callable(value) or isinstance(value, (type, Declaration)):
+            return None
+        from . import custom
+
+        return custom.once(custom.optimizer, value)()
+
     def rule(self) -> Config:
         """The config without the schedule."""
         own = {p["name"]: self._settings[p["name"]] for p in self.entry["parameters"]}
@@ -227,6 +252,15 @@ class Loss(Declaration):
 
     family = "loss"
 
+    @classmethod
+    def of_python(cls, value: Any) -> "Any | None":
+        """A function that gives loss and gradient."""
+        if not callable(value) or isinstance(value, (type, Declaration)):
+            return None
+        from . import custom
+
+        return custom.once(custom.loss, value)
+
     def __call__(
         self,
         prediction: ArrayLike,
@@ -235,10 +269,15 @@ class Loss(Declaration):
         reduction: str = "mean",
     ) -> Any:
         """Value of the loss; `deltarule.kernels` gives the gradient as well."""
+        return self.kernel()(prediction, target, sample_weight, reduction, **self._settings)[0]
+
+    @classmethod
+    def kernel(cls) -> Callable[..., tuple[Any, Array]]:
+        """The function of `deltarule.kernels` that gives loss and gradient."""
         from . import kernels
 
-        kernel = getattr(kernels, self.entry["name"])
-        return kernel(prediction, target, sample_weight, reduction, **self._settings)[0]
+        kernel: Callable[..., tuple[Any, Array]] = getattr(kernels, cls.entry["name"])
+        return kernel
 
 
 class Metric(Declaration):

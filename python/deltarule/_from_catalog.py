@@ -88,29 +88,35 @@ def classes(base: type[_D], namespace: dict[str, Any]) -> list[str]:
     """Make a subclass of `base` for every entry of its family, in `namespace`; return their names."""
     names = []
     for entry in CATALOG[base.family]:
-        name = class_name(entry)
-        extras = base.extras_of(entry)
-        order = base.order_of(entry, extras)
-        required = base.required_of(order) | {n for n, extra in extras.items() if extra.required}
-        made = type(
-            name,
-            (base,),
-            {
-                "__doc__": _class_docstring(entry, extras, order, required),
-                "__module__": namespace["__name__"],
-                "entry": entry,
-                "extras": extras,
-                "order": order,
-                "required": required,
-                "positional": min(base.positional_of(order), len([n for n in order if n != "name"])),
-            },
-        )
-        base.registry[base.family, entry["name"]] = made
-        for alias in entry["aliases"]:
-            base.registry[base.family, alias] = made
-        namespace[name] = made
-        names.append(name)
+        made = make_class((base,), entry, namespace["__name__"])
+        namespace[made.__name__] = made
+        names.append(made.__name__)
     return names
+
+
+def make_class(bases: tuple[type[_D], ...], entry: Entry, module: str, **attributes: Any) -> type[_D]:
+    """The subclass of the first of `bases` for one entry, found by its name from then on."""
+    base = bases[0]
+    extras = base.extras_of(entry)
+    order = base.order_of(entry, extras)
+    required = base.required_of(order) | {n for n, extra in extras.items() if extra.required}
+    made: type[_D] = type(
+        class_name(entry),
+        bases,
+        {
+            "__doc__": _class_docstring(entry, extras, order, required),
+            "__module__": module,
+            "entry": entry,
+            "extras": extras,
+            "order": order,
+            "required": required,
+            "positional": min(base.positional_of(order), len([n for n in order if n != "name"])),
+            **attributes,
+        },
+    )
+    for name in (entry["name"], *entry["aliases"]):
+        base.registry[base.family, name] = made
+    return made
 
 
 def class_signature(cls: type[Declaration]) -> Signature:

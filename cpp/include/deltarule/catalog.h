@@ -156,8 +156,13 @@ std::string_view family_name(Family family);
 std::span<const Family> families();
 std::span<const Entry* const> entries(Family family);
 
-// Index of `name` or one of its aliases; throws std::invalid_argument with a suggestion when there is none.
+// Index of `name` or one of its aliases, among what was registered (custom.h) too; throws
+// std::invalid_argument with a suggestion when there is none.
 int find(Family family, std::string_view name);
+// Whether the catalogue itself has this name or alias.
+bool known(Family family, std::string_view name);
+// The entry of an index that find gave.
+const Entry& entry(Family family, int index);
 
 // Defaults overridden by `settings`, checked; throws std::invalid_argument naming operation, argument, what
 // was given and what is allowed.

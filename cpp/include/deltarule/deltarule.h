@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deltarule/catalog.h>
+#include <deltarule/custom.h>
 #include <deltarule/elementwise.h>
 #include <deltarule/historical/delta_rule.h>
 #include <deltarule/historical/perceptron.h>

@@ -17,6 +17,7 @@ struct ActivationKernel {
   bool (*flat)(const Values& values);                // f' is 0 everywhere: nothing can be trained through f
 };
 
+// For an activation from outside the catalogue (custom.h) only `flat` is there.
 template <class T>
 const ActivationKernel<T>& activation_kernel(int index);
 

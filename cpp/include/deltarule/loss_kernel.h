@@ -4,6 +4,7 @@
 #include <deltarule/catalog.h>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace deltarule {
 
@@ -27,17 +28,32 @@ double row_weight(const LossRows<T>& in, std::size_t i) {
   return in.weight ? static_cast<double>(in.weight[i]) : 1.0;
 }
 
+// A loss from outside the catalogue (custom.h): value[i] = loss_i and gradient, rows x outputs, = d loss_i /
+// d prediction_i.
+template <class T>
+using LossFunction = std::function<void(const LossRows<T>& rows, double* value, T* gradient)>;
+
 template <class T>
 struct LossKernel {
-  // value[i] = weight_i * loss_i and gradient row i = scale * weight_i * d loss_i / d prediction_i.
-  void (*run)(const Values& values, const LossRows<T>& rows, double scale, double* value, T* gradient,
-              std::ptrdiff_t gradient_row);
+  void (*of_rows)(const Values& values, const LossRows<T>& rows, double scale, double* value, T* gradient,
+                  std::ptrdiff_t gradient_row);
   bool from_logits;
-  bool trainable;          // false: the derivative is 0 everywhere
-  bool signs;              // targets are -1 and 1
-  bool elementwise;        // a sum over the outputs: the Hessian is diagonal
-  int outputs_per_target;  // 2: the network has two outputs for each target
-  int ignore_parameter;    // which parameter is the label that is ignored; -1: none
+  bool trainable;                           // false: the derivative is 0 everywhere
+  bool signs;                               // targets are -1 and 1
+  bool elementwise;                         // a sum over the outputs: the Hessian is diagonal
+  int outputs_per_target;                   // 2: the network has two outputs for each target
+  int ignore_parameter;                     // which parameter is the label that is ignored; -1: none
+  const LossFunction<T>* custom = nullptr;  // then it wants all rows of a batch at once
+  // value[i] = weight_i * loss_i and gradient row i = scale * weight_i * d loss_i / d prediction_i.
+  void run(const Values& values, const LossRows<T>& rows, double scale, double* value, T* gradient,
+           std::ptrdiff_t gradient_row) const {
+    if (custom)
+      run_custom(rows, scale, value, gradient, gradient_row);
+    else
+      of_rows(values, rows, scale, value, gradient, gradient_row);
+  }
+  void run_custom(const LossRows<T>& rows, double scale, double* value, T* gradient,
+                  std::ptrdiff_t gradient_row) const;
   std::int32_t ignored(const Values& values) const {
     return ignore_parameter < 0
                ? no_label

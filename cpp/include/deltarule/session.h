@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deltarule/engine/plan.h>
+#include <exception>
 
 namespace deltarule {
 
@@ -19,12 +20,16 @@ class Session {
   void run(const T* in, T* out, std::ptrdiff_t rows = 1) noexcept;
   // The same for one row; the spans' sizes must be the network's widths.
   void run(std::span<const T> in, std::span<T> out) noexcept { run(in.data(), out.data(), 1); }
+  // A function from outside the catalogue (custom.h) threw in the last run, whose output is NaN; null
+  // otherwise.
+  const std::exception_ptr& error() const noexcept { return error_; }
 
  private:
   engine::Plan<T> plan_;
   std::ptrdiff_t max_batch_, input_width_, output_width_;
   engine::Buffer<T> arena_, scratch_;
   std::vector<engine::View<T>> values_;
+  std::exception_ptr error_{};
 };
 
 extern template class Session<float>;

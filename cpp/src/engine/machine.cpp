@@ -46,6 +46,7 @@ Context<T> Machine<T>::context(int thread, bool training, std::ptrdiff_t rows, s
 
 template <class T>
 int Machine<T>::tasks(const Phase<T>& phase, std::ptrdiff_t rows) const {
+  if (phase.whole) return 1;
   if (!phase.tasks_of) return tile_count(rows);
   return phase.backward_tasks ? phase.tasks_of->backward_tasks(rows) : phase.tasks_of->forward_tasks(rows);
 }
@@ -60,7 +61,8 @@ bool Machine<T>::run_task(const Phase<T>& phase, const Context<T>& context, int 
     return true;
   }
   const std::ptrdiff_t begin = task * plan_.tile_rows();
-  const Tile tile{begin, std::min(context.rows, begin + plan_.tile_rows()), task};
+  const Tile tile{begin, phase.whole ? context.rows : std::min(context.rows, begin + plan_.tile_rows()),
+                  task};
   const Slot in = plan_.input_slot(), out = plan_.output_slot();
   bool finite = true;
   for (const Call<T>& call : phase.calls) switch (call.action) {

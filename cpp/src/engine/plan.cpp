@@ -144,12 +144,17 @@ void Plan<T>::make_phases() {
       backward_.back().calls.push_back({Action::backward, op});
     }
   }
-  // The last tile phase of the way up, the loss and the first of the way down are one.
   step_ = forward_;
-  step_.back().calls.push_back({Action::loss, nullptr});
-  auto& join = step_.back().calls;
-  join.insert(join.end(), backward_.front().calls.begin(), backward_.front().calls.end());
-  step_.insert(step_.end(), backward_.begin() + 1, backward_.end());
+  if (options_.whole_loss) {
+    step_.push_back({.calls = {{Action::loss, nullptr}}, .whole = true});
+    step_.insert(step_.end(), backward_.begin(), backward_.end());
+  } else {
+    // The last tile phase of the way up, the loss and the first of the way down are one.
+    step_.back().calls.push_back({Action::loss, nullptr});
+    auto& join = step_.back().calls;
+    join.insert(join.end(), backward_.front().calls.begin(), backward_.front().calls.end());
+    step_.insert(step_.end(), backward_.begin() + 1, backward_.end());
+  }
   std::erase_if(
       step_, [](const Phase<T>& p) { return p.empty() && p.combine.empty() && p.combine_backward.empty(); });
 }
@@ -187,6 +192,8 @@ std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_
                                 : phase.tasks_of->forward_tasks(options_.max_rows),
            phase.tasks_of->layer.c_str(), phase.tasks_of->describe().c_str(),
            phase.backward_tasks ? ", gradient of the input" : "");
+    else if (phase.whole)
+      line("  phase %d: all rows at once", number++);
     else
       line("  phase %d: %d row tiles of %td rows", number++, tiles, tile_rows_);
     for (const Call<T>& call : phase.calls) {

@@ -1,3 +1,4 @@
+#include <deltarule/custom.h>
 #include <deltarule/elementwise.h>
 #include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
@@ -23,6 +24,9 @@ void activation_tangent_backward(const Choice& activation, std::ptrdiff_t rows, 
                                  View<T> x, View<T> rx, View<T> y, View<T> ry, View<T> dy, View<T> tangent) {
   const AppliedActivation<T> applied(activation);
   if (applied.none()) return;
+  if (custom::is_custom(activation.index))
+    throw std::invalid_argument("activation '" + std::string(activation.entry->name) +
+                                "' has no second derivative: no exact Hessian-vector products");
   if (activation.family != Family::row_op) {
     applied.backward(rows, columns, x, y, tangent);
     const auto second = activation_kernel<T>(activation.index).second;

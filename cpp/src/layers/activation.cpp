@@ -1,3 +1,4 @@
+#include <deltarule/custom.h>
 #include <deltarule/elementwise.h>
 #include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
@@ -7,6 +8,40 @@
 namespace deltarule {
 namespace engine {
 
+namespace {
+
+// A tile without its padding, in one piece.
+template <class T>
+std::span<T> packed(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, std::vector<T>& own) {
+  const auto count = static_cast<std::size_t>(rows * columns);
+  if (x.row == columns || rows == 1) return {x.data, count};
+  own.resize(std::max(own.size(), count));
+  for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(x.at(i), columns, own.data() + i * columns);
+  return {own.data(), count};
+}
+
+template <class T>
+void custom_forward(int index, std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> y) {
+  thread_local std::vector<T> own, result;
+  result.resize(std::max(result.size(), static_cast<std::size_t>(rows * columns)));
+  const std::span<T> from = packed(rows, columns, x, own);
+  custom::activation<T>(index).forward(from, std::span<T>(result).first(from.size()));
+  for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(result.data() + i * columns, columns, y.at(i));
+}
+
+template <class T>
+void custom_backward(int index, std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> gradient) {
+  thread_local std::vector<T> own, slope;
+  slope.resize(std::max(slope.size(), static_cast<std::size_t>(rows * columns)));
+  const std::span<T> from = packed(rows, columns, x, own);
+  custom::activation<T>(index).derivative(from, std::span<T>(slope).first(from.size()));
+  for (std::ptrdiff_t i = 0; i < rows; ++i)
+    for (std::ptrdiff_t j = 0; j < columns; ++j)
+      gradient.at(i)[j] *= slope[static_cast<std::size_t>(i * columns + j)];
+}
+
+}  // namespace
+
 template <class T>
 void AppliedActivation<T>::forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> y) const {
   if (choice_.family == Family::row_op) {
@@ -15,6 +50,7 @@ void AppliedActivation<T>::forward(std::ptrdiff_t rows, std::ptrdiff_t columns, 
       kernel.forward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i));
     return;
   }
+  if (custom::is_custom(choice_.index)) return custom_forward(choice_.index, rows, columns, x, y);
   const auto& kernel = activation_kernel<T>(choice_.index);
   if (x.row == y.row && x.row < columns + static_cast<std::ptrdiff_t>(alignment / sizeof(T)))
     kernel.forward(choice_.values, static_cast<std::size_t>(rows * x.row), x.data,
@@ -35,6 +71,7 @@ void AppliedActivation<T>::backward(std::ptrdiff_t rows, std::ptrdiff_t columns,
                       gradient.at(i));
     return;
   }
+  if (custom::is_custom(choice_.index)) return custom_backward(choice_.index, rows, columns, x, gradient);
   const auto& kernel = activation_kernel<T>(choice_.index);
   if (x.row == gradient.row && y.row == gradient.row &&
       x.row < columns + static_cast<std::ptrdiff_t>(alignment / sizeof(T)))

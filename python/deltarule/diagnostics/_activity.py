@@ -147,12 +147,7 @@ def _effective(name: str, parameters: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _slope(activation: ActivationFunction, z: Array) -> Array:
-    from deltarule import kernels
-
-    y = activation(z)
-    backward = getattr(kernels, activation.entry["name"] + "_backward")
-    slope: Array = backward(z, y, np.ones_like(z), **activation._settings)
-    return slope
+    return activation.backward(z, activation(z), np.ones_like(z))
 
 
 def _steepest(activation: ActivationFunction) -> float:

@@ -24,11 +24,8 @@ class Twin(NamedTuple):
 
     def loss(self, prediction: Array) -> tuple[float, Array]:
         """Loss of predictions and its gradient."""
-        from deltarule import kernels
-
         loss = self.net._require_compiled("diagnostics").loss
-        kernel = getattr(kernels, loss.entry["name"])
-        value, gradient = kernel(prediction, self.data.y, self.data.weight, **loss._settings)
+        value, gradient = loss.kernel()(prediction, self.data.y, self.data.weight, **loss._settings)
         return float(value), gradient
 
     def training_loss(self) -> float:

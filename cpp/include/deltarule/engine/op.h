@@ -152,4 +152,16 @@ class Op {
   int output = -1;         // buffer number of what its layer writes
 };
 
+// The update of an array of which `gradient` holds `count` numbers from `first` on, or its gradient where
+// the rule runs later.
+template <class T>
+void finish_gradient(Op<T>& op, const Update<T>& update, std::ptrdiff_t offset, std::ptrdiff_t count,
+                     const T* gradient) {
+  if (!update.fused) {
+    if (gradient != update.gradients + offset) std::copy_n(gradient, count, update.gradients + offset);
+  } else if (!update.apply(offset, 1, count, count, gradient, count)) {
+    update.fail(op.number);
+  }
+}
+
 }  // namespace deltarule::engine

@@ -31,6 +31,7 @@ struct Phase {
   std::vector<Call<T>> calls = {};
   Op<T>* tasks_of = nullptr;
   bool backward_tasks = false;
+  bool whole = false;  // its calls see all rows at once
   bool empty() const { return calls.empty() && tasks_of == nullptr; }
 };
 
@@ -38,6 +39,7 @@ struct PlanOptions {
   std::ptrdiff_t max_rows = 1;
   bool training = false;
   bool input_gradient = false;  // the gradient of the network's input is wanted too
+  bool whole_loss = false;      // the loss sees all rows at once
 };
 
 template <class T>

@@ -7,7 +7,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace deltarule::engine {
@@ -72,7 +74,31 @@ class Phases {
   std::atomic<bool> finished_{false};
 };
 
-// f(thread, task) for every task; in any order, on at most this many threads.
+// The first exception of several threads, to be thrown again by the one that waits for them.
+class FirstError {
+ public:
+  template <class F>
+  void guard(F&& f) {
+    try {
+      f();
+    } catch (...) {
+      if (!taken_.exchange(true)) error_ = std::current_exception();
+    }
+  }
+  bool any() const { return taken_.load(std::memory_order_relaxed); }
+  // When all threads are back.
+  void rethrow() {
+    if (!taken_.exchange(false)) return;
+    std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  std::atomic<bool> taken_{false};
+  std::exception_ptr error_{};
+};
+
+// f(thread, task) for every task; in any order, on at most this many threads. Throws what f threw first;
+// other tasks may have been left out then.
 template <class F>
 void parallel_for(int threads, int tasks, F&& f) {
   if (tasks <= 0) return;
@@ -82,9 +108,16 @@ void parallel_for(int threads, int tasks, F&& f) {
   }
   Phases phases(threads);
   phases.start(threads, tasks);
+  FirstError error;
   run_team(threads, [&](int thread) {
-    phases.work(thread, [&](int task) { f(thread, task); }, [&] { phases.finish(); });
+    phases.work(
+        thread,
+        [&](int task) {
+          if (!error.any()) error.guard([&] { f(thread, task); });
+        },
+        [&] { phases.finish(); });
   });
+  error.rethrow();
 }
 
 }  // namespace deltarule::engine

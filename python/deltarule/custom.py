@@ -1,0 +1,410 @@
+"""Your own activations, losses, update rules and layers, as Python functions on NumPy arrays.
+
+Each gets a name, under which it is found from then on: ``loss="my_loss"``, in configs and in model files.
+A program that loads such a file registers the same names first. Gradients are compared with differences of
+the function when it is registered (`deltarule.diagnostics.gradient_check`, float64); ``check=False`` leaves
+that out.
+
+Functions get arrays of the network's dtype, which are copies, and are called by any thread, one at a time. A
+function that raises ends training or prediction with its exception; the weights are those of the last
+finished step. Registering a name again replaces what it meant for networks made afterwards.
+
+>>> import numpy as np
+>>> import deltarule as dr
+>>> cube = dr.custom.activation(lambda x: x**3, lambda x: 3 * x**2, name="cube")
+>>> net = dr.Sequential([dr.Dense(8, cube), dr.Dense(1)])
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from . import _kernels
+from ._declaration import Declaration
+from ._families import ActivationFunction, Initializer, Layer, Loss, Optimizer
+from ._from_catalog import make_class
+from ._native import core
+from ._types import Array, ArrayLike
+
+__all__ = ["activation", "layer", "loss", "optimizer"]
+
+_once: dict[tuple[Any, ...], Any] = {}
+
+
+def activation(
+    function: Callable[[Array], Array],
+    derivative: Callable[[Array], Array],
+    *,
+    name: str | None = None,
+    check: bool = True,
+) -> ActivationFunction:
+    """Register an elementwise activation.
+
+    Parameters
+    ----------
+    function, derivative : callable
+        f(x) and f'(x) for an array of any length, of the same shape and dtype as x.
+    name : str, optional
+        Default: that of the function.
+    check : bool, default True
+        Compare `derivative` with differences of `function`.
+
+    Returns
+    -------
+    ActivationFunction
+        For ``activation=`` of a layer, like those of `deltarule.activations`. A pair
+        ``(function, derivative)`` may be given there directly.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The functions do not fit each other or are not elementwise, or the name is one of the catalogue.
+    """
+    key = _name(name, function, "activation")
+    _callable(function, derivative, operation="custom.activation")
+
+    def register(key: str) -> ActivationFunction:
+        core.add_activation(key, function, derivative)
+        made: ActivationFunction = _make(
+            ActivationFunction,
+            key,
+            _function=staticmethod(function),
+            _derivative=staticmethod(derivative),
+            __call__=_apply,
+            backward=_backward,
+        )()
+        return made
+
+    if check:
+        x = np.array([-3.1, -1.3, -0.2, 0.4, 2.9])
+        if np.shape(whole := function(x)) != x.shape or not np.allclose(whole[:1], function(x[:1])):
+            raise ValueError(
+                f"custom.activation: {key!r} is not elementwise: an element depends on the others"
+            )
+        from . import Activation, Dense
+
+        with _on_trial(register, "activation", key) as made:
+            _check_gradients(f"activation {key!r}", [Dense(7), Activation(made), Dense(2)])
+    return register(key)
+
+
+def loss(
+    function: Callable[[Array, Array], tuple[Any, Array]],
+    *,
+    name: str | None = None,
+    targets: str = "values",
+    from_logits: bool = False,
+    example: tuple[ArrayLike, ArrayLike] | None = None,
+    check: bool = True,
+) -> Loss:
+    """Register a loss.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(outputs, targets) -> (loss, gradient)`` for a whole batch. `outputs` has shape
+        (rows, outputs), and so has `gradient`. Either `loss` is one number per row, shape (rows,), and row i
+        of the gradient is that of loss i: the library takes the mean and applies weights. Or it is one number
+        for the batch and the gradient is that of this number: then rows cannot be weighted.
+    name : str, optional
+        Default: that of the function.
+    targets : {"values", "labels"}, default "values"
+        Whether targets have the shape of the outputs or are integer classes, shape (rows,), int32.
+    from_logits : bool, default False
+        Whether outputs are logits: accuracy decides at 0 where there is one output, else at one half.
+    example : (outputs, targets), optional
+        Where to compare gradients. Default: random outputs (6, 3) and targets between 0.1 and 0.9, or
+        classes.
+    check : bool, default True
+        Compare the gradient with differences of the loss.
+
+    Returns
+    -------
+    Loss
+        For `Sequential.compile`, which also takes the function itself.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The gradient does not fit the loss, or the name is one of the catalogue.
+    """
+    key = _name(name, function, "loss")
+    _callable(function, operation="custom.loss")
+    if targets not in ("values", "labels"):
+        raise ValueError(f"custom.loss: targets = {targets!r} is not allowed; allowed: 'values', 'labels'")
+
+    def register(key: str) -> Loss:
+        core.add_loss(key, function, targets == "labels", from_logits)
+        kernel = _kernels.loss(core.find("loss", key), core.entry("loss", key))
+        made: Loss = _make(Loss, key, kernel=staticmethod(lambda: kernel))()
+        return made
+
+    if check:
+        from . import Dense, Sequential
+
+        rng = np.random.default_rng(0)
+        if example is None:
+            example = (
+                rng.normal(size=(6, 3)),
+                rng.integers(0, 3, 6) if targets == "labels" else rng.uniform(0.1, 0.9, (6, 3)),
+            )
+        outputs, target = np.asarray(example[0], dtype=np.float64), np.asarray(example[1])
+        width = outputs.shape[1]
+        net = Sequential([Dense(width)], dtype="float64")
+        net.build(width)
+        net.set_weights({"dense_1.weight": np.eye(width), "dense_1.bias": np.zeros(width)})
+        with _on_trial(register, "loss", key) as made:
+            _check_network(f"loss {key!r}", net, made, outputs, target)
+    return register(key)
+
+
+def optimizer(
+    function: Callable[[Array, Array, float, int], Array | None],
+    *,
+    name: str | None = None,
+    learning_rate: float = 1e-3,
+) -> type[Optimizer]:
+    """Register an update rule.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(parameters, gradient, learning_rate, step)``: changes `parameters`, all of the network's in
+        one flat array, in place, or returns the new ones. `gradient` is that of the batch's mean loss, `step`
+        counts from 1. State is the function's own business: it is not saved, and not restored when a step
+        fails.
+    name : str, optional
+        Default: that of the function.
+    learning_rate : float, default 1e-3
+        Default of the rule's learning rate.
+
+    Returns
+    -------
+    type
+        A subclass of Optimizer with the arguments `learning_rate` and `schedule`. `Sequential.compile` also
+        takes the function itself.
+    """
+    key = _name(name, function, "optimizer")
+    _callable(function, operation="custom.optimizer")
+    core.add_optimizer(key, function, float(learning_rate))
+    made: type[Optimizer] = _make(Optimizer, key)
+    return made
+
+
+def layer(
+    made_of: type | None = None, *, name: str | None = None, check: bool = True, input_width: int = 5
+) -> Any:
+    """Register a class as a layer; a decorator.
+
+    The class has
+
+    - ``__init__`` with arguments that are numbers or booleans and have defaults: the layer's settings;
+    - ``build(input_width) -> (output_width, {name: (shape, initializer)})``: the arrays it trains, of one or
+      two dimensions, each with the name or config of an initializer;
+    - ``forward(x, parameters, training) -> y``, shape (rows, output_width);
+    - ``backward(x, y, dy, parameters) -> (dx, {name: gradient})``, summed over the rows.
+
+    Both are called with all rows of a batch in training and with any number of rows in prediction. They may
+    not keep anything from one call to the other.
+
+    Parameters
+    ----------
+    made_of : type
+        The class.
+    name : str, optional
+        Default: that of the class.
+    check : bool, default True
+        Compare `backward` with differences, in a network between two dense layers.
+    input_width : int, default 5
+        Width of the input in this check.
+
+    Returns
+    -------
+    type
+        A subclass of Layer, to be put into a `Sequential`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A method is missing or its results do not fit, or the name is one of the catalogue.
+    """
+    if made_of is None:
+        return lambda cls: layer(cls, name=name, check=check, input_width=input_width)
+    key = _name(name, made_of, "layer")
+    for method in ("build", "forward", "backward"):
+        if not callable(getattr(made_of, method, None)):
+            raise TypeError(f"custom.layer: {made_of.__name__} has no method {method}")
+    summary = (inspect.getdoc(made_of) or "A layer written in Python.").split("\n\n")[0].replace("\n", " ")
+    settings = _settings(made_of)
+
+    def register(name: str) -> type[Layer]:
+        core.add_layer(name, summary, settings, lambda given: _Adapter(key, made_of(**given)))
+        made: type[Layer] = _make(Layer, name)
+        return made
+
+    if check:
+        from . import Dense
+
+        with _on_trial(register, "layer", key) as made:
+            _check_gradients(f"layer {key!r}", [Dense(input_width), made(), Dense(2)])
+    return register(key)
+
+
+def once(register: Callable[..., Any], *functions: Any) -> Any:
+    """What functions given directly are registered as; the same ones once, under a name not in use."""
+    key = (register, *functions)
+    if key not in _once:
+        family = register.__name__
+        base = _plain_name(functions[0])
+        name, number = base, 1
+        while _taken(family, name):
+            number += 1
+            name = f"{base}_{number}"
+        _once[key] = register(*functions, name=name)
+    return _once[key]
+
+
+class _Custom(Declaration):
+    """Base beside the family's: pickles by name, since the class is made at run time."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.family, self.entry["name"], self._settings)
+
+
+class _Adapter:
+    """What the core calls: a user's layer, its `build` checked."""
+
+    def __init__(self, name: str, inner: Any) -> None:
+        self.name = name
+        self.inner = inner
+        self.forward = inner.forward
+        self.backward = inner.backward
+
+    def _built(self, input_width: int) -> tuple[int, list[tuple[str, list[int], str, dict[str, Any]]]]:
+        what = f"layer {self.name!r}: build({input_width})"
+        given = self.inner.build(input_width)
+        if not (isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], Mapping)):
+            raise TypeError(
+                f"{what} returned {given!r}; allowed: (output_width, {{name: (shape, initializer)}})"
+            )
+        width = _whole(given[0], f"{what}: output_width")
+        arrays = []
+        for name, description in given[1].items():
+            if not isinstance(name, str) or not name or "." in name:
+                raise ValueError(f"{what}: the name {name!r} is not allowed; allowed: text without dots")
+            if not (isinstance(description, tuple) and len(description) == 2):
+                raise TypeError(f"{what}: {name} is {description!r}; allowed: (shape, initializer)")
+            shape = tuple(description[0]) if isinstance(description[0], Iterable) else (description[0],)
+            if len(shape) not in (1, 2):
+                raise ValueError(f"{what}: {name} has {len(shape)} dimensions; allowed: 1 or 2")
+            config = Initializer.make(description[1], what, name).config()
+            sizes = [_whole(n, f"{what}: shape of {name}") for n in shape]
+            arrays.append((name, sizes, config.pop("name"), config))
+        return width, arrays
+
+
+def _again(family: str, name: str, settings: dict[str, Any]) -> Any:
+    found = Declaration.registry.get((family, name))
+    if found is None:
+        raise ValueError(
+            f"the {family} {name!r} is not registered in this process (deltarule.custom.{family})"
+        )
+    return found(**settings)
+
+
+def _make(base: Any, name: str, **attributes: Any) -> Any:
+    return make_class((base, _Custom), core.entry(base.family, name), __name__, **attributes)
+
+
+def _apply(self: Any, x: ArrayLike, out: Array | None = None) -> Array:
+    """Apply the function to an array."""
+    y = np.asarray(self._function(np.asarray(x)))
+    if out is None:
+        return y
+    out[...] = y
+    return out
+
+
+def _backward(self: Any, x: Array, y: Array, dy: Array) -> Array:  # noqa: ARG001
+    """Gradient of x out of that of y."""
+    dx: Array = dy * np.asarray(self._derivative(x))
+    return dx
+
+
+@contextmanager
+def _on_trial(register: Callable[[str], Any], family: str, name: str) -> Iterator[Any]:
+    """Under a name of its own while it is checked, so that what fails is not found afterwards."""
+    trial = f"{name} (on trial)"
+    made = register(trial)
+    try:
+        yield made
+    finally:
+        del Declaration.registry[family, trial]
+
+
+def _check_gradients(what: str, layers: list[Any]) -> None:
+    from . import Sequential
+
+    rng = np.random.default_rng(0)
+    net = Sequential(layers, seed=1, dtype="float64")
+    net.build(4)
+    _check_network(what, net, "mse", rng.normal(size=(9, 4)), rng.normal(size=(9, 2)))
+
+
+def _check_network(what: str, net: Any, loss: Any, X: Array, y: Array) -> None:
+    from . import SGD
+    from .diagnostics import gradient_check
+
+    net.compile(SGD(), loss=loss)
+    result = gradient_check(net, X, y)
+    if not result.ok:
+        raise ValueError(
+            f"{what}: the gradient does not agree with differences of the function:\n{result}\n"
+            "(check=False registers it all the same)"
+        )
+
+
+def _settings(made_of: type) -> list[tuple[str, float | bool]]:
+    if made_of.__init__ is object.__init__:  # type: ignore[misc]
+        return []
+    found = []
+    for p in list(inspect.signature(made_of).parameters.values()):
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) or not isinstance(p.default, (bool, int, float)):
+            raise TypeError(
+                f"custom.layer: {made_of.__name__}.__init__: the argument {p.name} is not allowed; "
+                "allowed: arguments whose defaults are numbers or booleans"
+            )
+        found.append((p.name, p.default))
+    return found
+
+
+def _name(given: str | None, function: Any, family: str) -> str:
+    name = _plain_name(function) if given is None else given
+    if not name or "." in name:
+        raise ValueError(f"custom.{family}: name = {name!r} is not allowed; allowed: text without dots")
+    return name
+
+
+def _plain_name(function: Any) -> str:
+    name = getattr(function, "__name__", type(function).__name__)
+    return "custom" if name == "<lambda>" else str(name)
+
+
+def _taken(family: str, name: str) -> bool:
+    families = ("activation", "row_op") if family == "activation" else (family,)
+    return any((f, name) in Declaration.registry for f in families)
+
+
+def _callable(*functions: Any, operation: str) -> None:
+    for function in functions:
+        if not callable(function):
+            raise TypeError(f"{operation}: {function!r} is a {type(function).__name__}; allowed: a function")
+
+
+def _whole(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{what} = {value!r} is not allowed; allowed: a whole number >= 1")
+    return int(value)
