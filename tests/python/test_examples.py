@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import deltarule as dr
+
 FOLDER = Path(__file__).parents[2] / "examples" / "lectures"
 
 
@@ -75,6 +77,26 @@ def test_descent_diverges_beyond_two_over_the_largest_eigenvalue(example):
 def test_elu_lowers_the_loss_faster_than_relu(example):
     learn = example("elu_relu").learn
     assert learn("elu", 0, epochs=4)[0][-1] < 0.7 * learn("relu", 0, epochs=4)[0][-1]
+
+
+def test_selu_returns_to_variance_one_and_with_other_weights_does_not(example):
+    module = example("self_normalization")
+    assert abs(module.moments("selu", "lecun_normal", 0, 3)[20, 1] - 1) < 0.15
+    assert module.moments("selu", "he_normal", 0, 1)[20, 1] > 10
+    assert abs(module.after_dropout(dr.AlphaDropout(0.2))[1] - 1) < 0.02
+    assert module.after_dropout(dr.Dropout(0.2))[1] > 1.2
+
+
+def test_a_bounded_loss_stands_wrong_labels(example):
+    module = example("label_noise")
+    bounded = module.learn(module.LOSSES["alpha = ∞: 1 - p"], 0.4, seed=0)
+    assert bounded > module.learn(module.LOSSES["cross-entropy (alpha = 1)"], 0.4, seed=0) + 0.1
+
+
+def test_losses_of_the_table_learn(example):
+    learn = example("loss_table").learn
+    for loss in ("squared_hinge", "cauchy_schwarz", "tanimoto"):
+        assert learn(loss, 0.0, seed=0)[-1] > 0.95
 
 
 def test_convolutions_read_digits(monkeypatch):
