@@ -1,5 +1,7 @@
 """The losses of Janocha & Czarnecki 2017, table 1, side by side: speed of learning and wrong labels."""
 
+from typing import Any
+
 import lecture
 import numpy as np
 
@@ -46,7 +48,7 @@ def main() -> None:
     for place, (name, loss) in enumerate(LOSSES.items()):
         clean = np.mean([learn(loss, 0.0, seed) for seed in range(3)], axis=0)
         noisy = np.mean([learn(loss, 0.4, seed) for seed in range(3)], axis=0)
-        style = {"linestyle": "-" if place < 6 else "--", "color": lecture.COLOURS[place % 6]}
+        style: dict[str, Any] = {"linestyle": "-" if place < 6 else "--", "color": lecture.COLOURS[place % 6]}
         left.plot(range(1, EPOCHS + 1), clean, **style)
         right.plot(range(1, EPOCHS + 1), noisy, **style, label=name)
         first = int(np.argmax(clean > 0.95)) + 1 if clean.max() > 0.95 else f"> {EPOCHS}"
