@@ -223,6 +223,15 @@ void update(int index, const py::dict& settings, py::array w, const py::array& g
       all.state[static_cast<std::size_t>(i)] = writable<T>(s, name.c_str());
     }
     const Values constants = kernel.prepare(c.values, learning_rate, static_cast<double>(step));
+    if (kernel.whole) {
+      const bool matrix = w.ndim() == 2;
+      const TensorShape shape{matrix ? w.shape(0) : 1, matrix ? w.shape(1) : w.size(), matrix};
+      engine::Buffer<T> gradient(static_cast<std::size_t>(w.size()));
+      std::copy_n(all.gradient, w.size(), gradient.data());
+      update_whole<T>(*kernel.whole, c.values, constants,
+                      {shape, gradient.data(), all.weight, all.state, nullptr, nullptr});
+      return;
+    }
     in_pieces(static_cast<std::size_t>(w.size()), piece, [&](std::size_t b, std::size_t e) {
       UpdateBlock<T> part = all;
       part.columns = part.weight_row = part.gradient_row = static_cast<std::ptrdiff_t>(e - b);

@@ -42,6 +42,11 @@ ParameterGroup group_from(const json& value, const std::string& what) {
       group.match = item.get<std::string>();
       continue;
     }
+    if (key == "as_vector") {
+      if (!item.is_boolean()) throw FormatError(what + ": 'as_vector' must be true or false");
+      group.as_vector = item.get<bool>();
+      continue;
+    }
     const auto* known =
         std::ranges::find(group_numbers, key, [](const auto& n) { return std::string(n.first); });
     if (known == std::end(group_numbers))
@@ -59,6 +64,7 @@ void add_control(json& object, const TrainingControl& control) {
     json group{{"match", g.match}};
     for (const auto& [key, member] : group_numbers)
       if (g.*member) group[key] = *(g.*member);
+    if (g.as_vector) group["as_vector"] = *g.as_vector;
     object["parameter_groups"].push_back(std::move(group));
   }
   if (control.decay_weights_only) object["decay_exclude"] = "bias_and_norm";

@@ -1,7 +1,9 @@
 #include <deltarule/custom.h>
+#include <deltarule/engine/arena.h>
 #include <deltarule/optimizers.h>
 #include <deltarule/simd/span.h>
 #include <deltarule/update_kernel.h>
+#include <vector>
 
 namespace deltarule {
 namespace {
@@ -62,10 +64,10 @@ constexpr auto prepare_of() -> decltype(UpdateKernel<float>::prepare) {
 
 template <class Rule, class T>
 constexpr auto update_of() -> decltype(UpdateKernel<T>::update) {
-  if constexpr (Rule::entry.reach == Reach::network)
-    return nullptr;
-  else
+  if constexpr (Rule::entry.reach == Reach::element || Rule::entry.reach == Reach::layer)
     return &update<Rule, T>;
+  else
+    return nullptr;
 }
 
 template <class Rule>
@@ -76,10 +78,21 @@ constexpr int exchanged() {
     return -1;
 }
 
+template <class Rule, class T>
+constexpr TensorKernel<T> whole{&Rule::passes, &Rule::tasks, &Rule::template cost<T>, &Rule::template run<T>};
+
+template <class Rule, class T>
+constexpr const TensorKernel<T>* whole_of() {
+  if constexpr (Rule::entry.reach == Reach::tensor)
+    return &whole<Rule, T>;
+  else
+    return nullptr;
+}
+
 template <class T>
 constexpr auto table = []<class... Rules>(List<Rules...>) {
   return std::array{UpdateKernel<T>{&Rules::states_used, prepare_of<Rules>(), update_of<Rules, T>(),
-                                    exchanged<Rules>()}...};
+                                    exchanged<Rules>(), whole_of<Rules, T>()}...};
 }(Optimizers{});
 
 // A rule from outside the catalogue is run by the trainer; it has no states of ours.
@@ -88,6 +101,23 @@ constexpr UpdateKernel<T> outside{[](const Values&) { return 0; },
                                   [](const Values& values, double, double) { return values; }, nullptr, -1};
 
 }  // namespace
+
+template <class T>
+bool update_whole(const TensorKernel<T>& kernel, const Values& values, const Values& constants,
+                  UpdateTensor<T> tensor) {
+  const TensorCost cost = kernel.cost(values, tensor.shape);
+  engine::Buffer<T> scratch(cost.scratch), workspace(cost.workspace);
+  std::vector<double> sums(cost.sums);
+  tensor.scratch = scratch.data();
+  tensor.sums = sums.data();
+  bool finite = true;
+  for (int pass = 0; pass < kernel.passes(values); ++pass)
+    for (int task = 0; task < kernel.tasks(tensor.shape, pass); ++task)
+      finite = kernel.run(values, constants, tensor, pass, task, workspace.data()) && finite;
+  return finite;
+}
+template bool update_whole(const TensorKernel<float>&, const Values&, const Values&, UpdateTensor<float>);
+template bool update_whole(const TensorKernel<double>&, const Values&, const Values&, UpdateTensor<double>);
 
 template <>
 const UpdateKernel<float>& update_kernel(int index) {

@@ -4,20 +4,23 @@
 namespace deltarule {
 namespace {
 
+// When a text does not go on as it should, the last star takes in one character more.
 bool matches(std::string_view pattern, std::string_view name) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] == '*')
-    return matches(pattern.substr(1), name) || (!name.empty() && matches(pattern, name.substr(1)));
-  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) &&
-         matches(pattern.substr(1), name.substr(1));
-}
-
-// "a**b" means the same as "a*b", but costs time.
-std::string without_repeated_stars(std::string_view pattern) {
-  std::string text;
-  for (const char c : pattern)
-    if (c != '*' || text.empty() || text.back() != '*') text += c;
-  return text;
+  std::size_t p = 0, n = 0, star = std::string_view::npos, taken = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      taken = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p, ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++taken;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 void check(const std::string& what, const std::optional<double>& value, bool zero_allowed = true) {
@@ -83,6 +86,7 @@ std::vector<TensorSettings> tensor_settings(std::span<const Tensor> tensors, con
                      .rows = t.rows,
                      .columns = t.columns,
                      .vector = t.vector,
+                     .matrix = !t.vector && !t.table && t.role == Role::weight,
                      .values = optimizer.values};
     if (t.role == Role::weight) {
       s.l1 = control.l1;
@@ -96,15 +100,15 @@ std::vector<TensorSettings> tensor_settings(std::span<const Tensor> tensors, con
   }
   for (const ParameterGroup& g : control.parameter_groups) {
     if (g.weight_decay) needs_decay("parameter group '" + g.match + "' sets weight_decay");
-    const std::string pattern = without_repeated_stars(g.match);
     bool found = false;
     for (TensorSettings& s : list) {
-      if (!matches(pattern, s.name)) continue;
+      if (!matches(g.match, s.name)) continue;
       found = found || !g.max_norm || !s.vector;
       s.learning_rate_factor = g.learning_rate_factor.value_or(s.learning_rate_factor);
       if (g.weight_decay) s.values[decay] = *g.weight_decay;
       s.l1 = g.l1.value_or(s.l1);
       s.l2 = g.l2.value_or(s.l2);
+      if (g.as_vector) s.matrix = !*g.as_vector && !s.vector;
       if (g.max_norm && !s.vector) s.max_norm = *g.max_norm;
     }
     if (!found)

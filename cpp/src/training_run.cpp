@@ -53,10 +53,11 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   update_.constants = constants_;
   if (kinds_.size() > 1) update_.tensors = tensor_constants_;
   cut();
+  plan_passes();
   if (trainer.optimizer_.entry->reach == Reach::layer) set_up_natural(threads);
   seen_statistics_.resize(trainer.network_.statistics().size());
   for (const auto& op : machine_.plan().ops()) random_ = random_ || op->draws();
-  averages_apart_ = trainer.averages() && (!columns_.empty() || lbfgs_);
+  averages_apart_ = trainer.averages() && (!columns_.empty() || lbfgs_ || update_.kernel->whole);
   if (trainer.averages() && !averages_apart_) update_.average = trainer.states_.back().data();
   if (trainer.control_.dp_clip_norm) row_norms_.resize(static_cast<std::size_t>(batch));
 }
@@ -162,12 +163,16 @@ int Trainer<T>::Run::tasks_of_stage() const {
     case Stage::solve_inputs:
     case Stage::solve_outputs:
       return natural_tasks();
+    case Stage::scale:
+      return static_cast<int>(pieces_.size());
     case Stage::apply:
       if (rule_) return 1;
       [[fallthrough]];
     case Stage::adjust:
     case Stage::average:
       return static_cast<int>(pieces_.size());
+    case Stage::pass:
+      return static_cast<int>(passes_[pass_].size());
     case Stage::constrain:
       return static_cast<int>(columns_.size());
   }
@@ -230,11 +235,17 @@ void Trainer<T>::Run::do_task(int thread, int task) {
     case Stage::adjust:
       adjust(at);
       break;
+    case Stage::scale:
+      scale(pieces_[at]);
+      break;
     case Stage::apply:
       if (rule_)
         run_rule();
       else
         apply(pieces_[at]);
+      break;
+    case Stage::pass:
+      run_pass(thread, passes_[pass_][at]);
       break;
     case Stage::constrain:
       constrain(columns_[at]);
@@ -289,7 +300,13 @@ void Trainer<T>::Run::complete() {
     case Stage::adjust:
       fold_adjusted();
       if (natural_) return begin_natural();
-      return lbfgs_ ? evaluated(objective()) : enter(Stage::apply);
+      if (lbfgs_) return evaluated(objective());
+      pass_ = 0;
+      return enter(passes_.empty() ? Stage::apply : factor_ != 1 ? Stage::scale : Stage::pass);
+    case Stage::scale:
+      return enter(Stage::pass);
+    case Stage::pass:
+      return enter(++pass_ < passes_.size() ? Stage::pass : Stage::constrain);
     case Stage::fisher_loss:
     case Stage::fisher_backward:
     case Stage::fisher_rows:
@@ -343,23 +360,11 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
       return end_ = End::converged;
   }
   stage_ = machine_.refresh_tasks() > 0 ? Stage::first_refresh : Stage::tiles;
-  const int threads = std::min(machine_.threads(), machine_.plan().useful_threads(batch_, engine::threads()));
+  const int threads = std::min(machine_.threads(), trainer_.useful_threads(machine_.plan(), batch_));
   phases_.start(threads, tasks_of_stage());
   engine::run_team(
       threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
   return end_;
-}
-
-template <class T>
-std::string Trainer<T>::Run::first_bad_layer() {
-  for (const auto& op : machine_.plan().ops()) {
-    const auto view = machine_.value(op->output);
-    const auto columns = machine_.plan().value_columns()[static_cast<std::size_t>(op->output)];
-    for (std::ptrdiff_t i = 0; i < rows_; ++i)
-      for (std::ptrdiff_t j = 0; j < columns; ++j)
-        if (!std::isfinite(view.at(i)[j])) return op->layer;
-  }
-  return {};
 }
 
 template <class T>

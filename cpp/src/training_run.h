@@ -46,7 +46,9 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
     inverses,
     solve_inputs,
     solve_outputs,
+    scale,
     apply,
+    pass,
     constrain,
     average,
     refresh
@@ -93,7 +95,15 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void cut();
   void clip_rows(engine::Tile tile, const engine::Context<T>& context);
   void adjust(std::size_t task);
+  void scale(const Piece& piece);
   void apply(const Piece& piece);
+  // A task of a rule on whole parameters.
+  struct TensorTask {
+    std::size_t tensor;
+    int task;
+  };
+  void plan_passes();
+  void run_pass(int thread, const TensorTask& task);
   void constrain(const Columns& columns);
   void fail(const TensorSettings& tensor);
   void fold_adjusted();
@@ -107,6 +117,10 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::string first_bad_layer();
   const T* row(std::ptrdiff_t i) const { return data_.x + place(i) * width_; }
 
+  struct TensorMemory {
+    engine::Buffer<T> scratch;
+    std::vector<double> sums;
+  };
   struct Snapshot {
     engine::Buffer<T> parameters, statistics;
     std::vector<engine::Buffer<T>> states, layer_states;
@@ -157,6 +171,10 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::vector<Values> constants_;
   std::vector<engine::TensorConstants> tensor_constants_;
   std::vector<Piece> pieces_;
+  std::vector<std::vector<TensorTask>> passes_;  // of a rule on whole parameters
+  std::vector<TensorMemory> tensor_memory_;
+  std::vector<engine::Buffer<T>> tensor_workspaces_;  // one per thread
+  std::size_t pass_ = 0;
   std::vector<Columns> columns_;
   std::uint64_t step_number_ = 0;
   std::atomic<int> failed_op_{0};

@@ -1,5 +1,6 @@
 // What a trainer keeps beside the weights: its size and names, and a copy of it to go back to.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "second_order/natural_gradient.h"
@@ -65,6 +66,18 @@ void Trainer<T>::Run::restore_snapshot() {
   trainer_.sums_ = snapshot_.sums;
   trainer_.step_ = snapshot_.step;
   trainer_.averaged_ = snapshot_.averaged;
+}
+
+template <class T>
+std::string Trainer<T>::Run::first_bad_layer() {
+  for (const auto& op : machine_.plan().ops()) {
+    const auto view = machine_.value(op->output);
+    const auto columns = machine_.plan().value_columns()[static_cast<std::size_t>(op->output)];
+    for (std::ptrdiff_t i = 0; i < rows_; ++i)
+      for (std::ptrdiff_t j = 0; j < columns; ++j)
+        if (!std::isfinite(view.at(i)[j])) return op->layer;
+  }
+  return {};
 }
 
 template double Trainer<float>::state_size(const Network<float>&, const Spec&);

@@ -104,13 +104,48 @@ void Trainer<T>::Run::fold_adjusted() {
 }
 
 template <class T>
-void Trainer<T>::Run::apply(const Piece& p) {
+void Trainer<T>::Run::scale(const Piece& p) {
   T* g = update_.gradients;
-  if (factor_ != 1)
-    for (std::ptrdiff_t i = p.begin; i < p.end; ++i)
-      g[i] = static_cast<T>(static_cast<double>(g[i]) * factor_);
+  for (std::ptrdiff_t i = p.begin; i < p.end; ++i) g[i] = static_cast<T>(static_cast<double>(g[i]) * factor_);
+}
+
+template <class T>
+void Trainer<T>::Run::apply(const Piece& p) {
+  if (factor_ != 1) scale(p);
   const std::ptrdiff_t n = p.end - p.begin;
-  if (!update_.apply(p.begin, 1, n, n, g + p.begin, n)) fail(*p.tensor);
+  if (!update_.apply(p.begin, 1, n, n, update_.gradients + p.begin, n)) fail(*p.tensor);
+}
+
+template <class T>
+void Trainer<T>::Run::plan_passes() {
+  const TensorKernel<T>* rule = update_.kernel->whole;
+  if (!rule) return;
+  const Values& values = trainer_.optimizer_.values;
+  passes_.resize(static_cast<std::size_t>(rule->passes(values)));
+  std::size_t workspace = 0;
+  for (std::size_t i = 0; i < trainer_.tensors_.size(); ++i) {
+    const TensorShape shape = trainer_.tensors_[i].shape();
+    const TensorCost cost = rule->cost(values, shape);
+    tensor_memory_.push_back({engine::Buffer<T>(cost.scratch), std::vector<double>(cost.sums)});
+    workspace = std::max(workspace, cost.workspace);
+    for (std::size_t pass = 0; pass < passes_.size(); ++pass)
+      for (int task = 0; task < rule->tasks(shape, static_cast<int>(pass)); ++task)
+        passes_[pass].push_back({i, task});
+  }
+  for (int t = 0; t < machine_.threads(); ++t) tensor_workspaces_.emplace_back(workspace);
+}
+
+template <class T>
+void Trainer<T>::Run::run_pass(int thread, const TensorTask& task) {
+  const TensorSettings& t = trainer_.tensors_[task.tensor];
+  TensorMemory& memory = tensor_memory_[task.tensor];
+  UpdateTensor<T> tensor{t.shape(), update_.gradients + t.offset, update_.parameters + t.offset,
+                         {},        memory.scratch.data(),        memory.sums.data()};
+  for (std::size_t i = 0; i < static_cast<std::size_t>(update_.states); ++i)
+    tensor.state[i] = update_.state[i] + t.offset;
+  if (!update_.kernel->whole->run(t.values, update_.constants_at(t.offset), tensor, static_cast<int>(pass_),
+                                  task.task, tensor_workspaces_[static_cast<std::size_t>(thread)].data()))
+    fail(t);
 }
 
 // A rule from outside the catalogue sees everything at once. Where it throws, nothing has changed.

@@ -19,6 +19,7 @@ _TORCH: dict[str, Settings] = {
     "adamax": {},
     "radam": {},
     "rprop": {},
+    "muon": {"learning_rate": 1e-3, "weight_decay": 0.1, "adamw_factor": 1.0},  # AdamW is a rule apart
 }
 # Keras decouples weight decay in every rule.
 _APART: Settings = {"decoupled_weight_decay": True}

@@ -9,7 +9,7 @@ from ._types import Config
 from .averaging import EMA, SWA
 
 _OPERATION = "Sequential.compile"
-_GROUP = ("learning_rate_factor", "weight_decay", "l1", "l2", "max_norm")
+_GROUP = ("learning_rate_factor", "weight_decay", "l1", "l2", "max_norm", "as_vector")
 
 
 class Control(NamedTuple):
@@ -112,11 +112,12 @@ def _groups(given: Any, optimizer: Optimizer) -> tuple[dict[str, Any], ...]:
             if group.get(key) is None:
                 continue
             argument = f"{where}[{key!r}]"
-            settings[key] = (
-                _positive(group[key], argument)
-                if key == "max_norm"
-                else _check.real(group[key], _OPERATION, argument, 0)
-            )
+            if key == "max_norm":
+                settings[key] = _positive(group[key], argument)
+            elif key == "as_vector":
+                settings[key] = _check.flag(group[key], _OPERATION, argument)
+            else:
+                settings[key] = _check.real(group[key], _OPERATION, argument, 0)
         if "weight_decay" in settings:
             _needs_decay(optimizer, f"{where}['weight_decay']")
         groups.append(settings)

@@ -31,7 +31,7 @@ def _makers() -> dict[str, Callable[[], Any]]:
     for index, entry in enumerate(CATALOG["loss"]):
         add(entry, "", _kernels.loss, index)
     for index, entry in enumerate(CATALOG["optimizer"]):
-        if entry["reach"] != "element":
+        if entry["reach"] not in ("element", "tensor"):
             continue  # such a rule needs a network
         add(entry, "_update", _kernels.update, index)
     return makers

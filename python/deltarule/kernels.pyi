@@ -64,6 +64,7 @@ __all__ = [
     "identity_backward",
     "kl_div",
     "kl_divergence",
+    "lamb_update",
     "layer_norm_backward",
     "layer_norm_forward",
     "leaky_relu",
@@ -90,6 +91,7 @@ __all__ = [
     "momentum_update",
     "mse",
     "multiclass_hinge",
+    "muon_update",
     "nadam_update",
     "nadamw_update",
     "nag_update",
@@ -461,6 +463,19 @@ def kl_divergence(
     epsilon: float = 1e-07,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def lamb_update(
+    w: Array,
+    g: ArrayLike,
+    first_moment: Array,
+    second_moment: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-06,
+    weight_decay: float = 0.01,
+) -> None: ...
 def leaky_relu(x: ArrayLike, *, alpha: float = 0.01, out: Array | None = None) -> Array: ...
 def leaky_relu_backward(
     x: ArrayLike, y: ArrayLike, dy: ArrayLike, *, alpha: float = 0.01, out: Array | None = None
@@ -566,6 +581,24 @@ def multiclass_hinge(
     *,
     out: Array | None = None,
 ) -> tuple[Any, Array]: ...
+def muon_update(
+    w: Array,
+    g: ArrayLike,
+    first_moment: Array,
+    second_moment: Array,
+    *,
+    step: int,
+    learning_rate: float = 0.02,
+    momentum: float = 0.95,
+    nesterov: bool = True,
+    newton_schulz_steps: int = 5,
+    scale: Literal["original", "match_rms"] = "original",
+    weight_decay: float = 0.0,
+    adamw_factor: float = 0.015,
+    beta_1: float = 0.9,
+    beta_2: float = 0.95,
+    epsilon: float = 1e-10,
+) -> None: ...
 def nadam_update(
     w: Array,
     g: ArrayLike,

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from ._families import Optimizer, Schedule
 
 __all__ = [
+    "LAMB",
     "LBFGS",
     "NAG",
     "SGD",
@@ -18,6 +19,7 @@ __all__ = [
     "DeltaRule",
     "Lion",
     "Momentum",
+    "Muon",
     "NAdamW",
     "Nadam",
     "NaturalGradient",
@@ -27,6 +29,24 @@ __all__ = [
     "Rprop",
     "ScheduleFreeAdamW",
 ]
+
+class LAMB(Optimizer):
+    learning_rate: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    epsilon: Final[float]
+    weight_decay: Final[float]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-06,
+        weight_decay: float = 0.01,
+        schedule: Schedule | str | dict[str, Any] | Callable[[int], float] | None = None,
+    ) -> None: ...
 
 class LBFGS(Optimizer):
     learning_rate: Final[float]
@@ -271,6 +291,35 @@ class Momentum(Optimizer):
         weight_decay: float = 0.0,
         decoupled_weight_decay: bool = False,
         schedule: Schedule | str | dict[str, Any] | Callable[[int], float] | None = None,
+    ) -> None: ...
+
+class Muon(Optimizer):
+    learning_rate: Final[float]
+    momentum: Final[float]
+    nesterov: Final[bool]
+    newton_schulz_steps: Final[int]
+    scale: Final[Literal["original", "match_rms"]]
+    weight_decay: Final[float]
+    adamw_factor: Final[float]
+    beta_1: Final[float]
+    beta_2: Final[float]
+    epsilon: Final[float]
+    schedule: Final[Schedule | None]
+    def __init__(
+        self,
+        learning_rate: float = 0.02,
+        *,
+        momentum: float = 0.95,
+        nesterov: bool = True,
+        newton_schulz_steps: int = 5,
+        scale: Literal["original", "match_rms"] = "original",
+        weight_decay: float = 0.0,
+        adamw_factor: float = 0.015,
+        beta_1: float = 0.9,
+        beta_2: float = 0.95,
+        epsilon: float = 1e-10,
+        schedule: Schedule | str | dict[str, Any] | Callable[[int], float] | None = None,
+        compat: str | None = None,
     ) -> None: ...
 
 class NAdamW(Optimizer):

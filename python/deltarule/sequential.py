@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _averages, _check, _compiled, _fitting, _storage
-from ._data import Data, Task
-from ._families import Layer, Loss, Metric, Optimizer, ScheduleFunction
-from ._native import core
-from ._stack import Stack
+from ._families import Layer, Loss, Metric, Optimizer
+from ._trained import Trained
 from ._types import Array, ArrayLike
 from .averaging import EMA, SWA
 from .history import History
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from .diagnostics import Diagnosis
 
 
-class Sequential(Stack):
+class Sequential(Trained):
     """A stack of layers that is trained and used as one.
 
     Parameters
@@ -71,8 +69,6 @@ class Sequential(Stack):
         self.history: History | None = None
         self.epoch = 0
         self.stop_training = False
-        self._trainer: core.Trainer | None = None
-        self._compiled: _compiled.Compiled | None = None
         super().__init__(layers, seed, dtype, name)
 
     def compile(
@@ -109,7 +105,8 @@ class Sequential(Stack):
             Largest size of every single gradient.
         parameter_groups : list of dict, default ()
             Settings of the parameters whose names match (with * and ?), the last group first, such as
-            ``{"match": "*.bias", "weight_decay": 0}``: learning_rate_factor, weight_decay, l1, l2, max_norm.
+            ``{"match": "*.bias", "weight_decay": 0}``: learning_rate_factor, weight_decay, l1, l2, max_norm;
+            ``"as_vector": True`` has `Muon` leave a matrix to AdamW.
         decay_exclude : "bias_and_norm", optional
             Leaves biases, gains and shifts out of the optimizer's weight_decay.
         l1, l2 : float, default 0.0
@@ -301,30 +298,6 @@ class Sequential(Stack):
         """Put the averaged weights into the network for a ``with`` block, and the own ones back after it."""
         return _averages.swapped(self)
 
-    @property
-    def compiled(self) -> _compiled.Compiled | None:
-        """Settings that `compile` made: optimizer, loss, metrics, control."""
-        return self._compiled
-
-    @property
-    def step(self) -> int:
-        """Optimizer steps done so far."""
-        return 0 if self._trainer is None else self._trainer.step
-
-    @property
-    def learning_rate(self) -> float:
-        """Rate of the next step; setting it replaces the rate that the schedule starts from."""
-        trainer = self._ready(self._require_built("Sequential.learning_rate"))
-        function = self._schedule_function()
-        return trainer.learning_rate if function is None else function.rates(trainer.step, 1)[0]
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        rate = _check.real(value, "Sequential", "learning_rate", 0)
-        if self._schedule_function() is not None:
-            raise RuntimeError("Sequential: learning_rate cannot be set: a Python function gives it")
-        self._ready(self._require_built("Sequential.learning_rate")).learning_rate = rate
-
     def explain_plan(self, batch_size: int = 32) -> str:
         """How a training step with this batch size runs: stages, tiles, workspace, threads."""
         rows = _check.whole(batch_size, "Sequential.explain_plan", "batch_size")
@@ -355,41 +328,6 @@ class Sequential(Stack):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _storage.pickled(self)
-
-    def _require_compiled(self, operation: str) -> _compiled.Compiled:
-        if self._compiled is None:
-            raise RuntimeError(
-                f"{operation}: the network is not compiled; call compile(optimizer, loss) first"
-            )
-        return self._compiled
-
-    def _ready(self, network: core.Network) -> core.Trainer:
-        """Take `network` as the network and return its trainer, made when first needed."""
-        compiled = self._require_compiled("Sequential")
-        if self._trainer is None:
-            self._trainer = core.Trainer(network, compiled.settings(self._seed))
-        self._network = network
-        return self._trainer
-
-    def _schedule_function(self) -> ScheduleFunction | None:
-        schedule = None if self._compiled is None else self._compiled.optimizer.schedule
-        return schedule if isinstance(schedule, ScheduleFunction) else None
-
-    def _announce_rates(self, trainer: core.Trainer, steps: int) -> None:
-        """Work out the next rates if a Python function gives them."""
-        if (function := self._schedule_function()) is not None:
-            trainer.set_rates(function.rates(trainer.step, steps))
-
-    def _task(self, network: core.Network, compiled: _compiled.Compiled) -> Task:
-        return Task(compiled.loss, compiled.metrics, network.output_width, self._real)
-
-    def _data(
-        self, X: ArrayLike, y: ArrayLike, weight: ArrayLike | None, operation: str
-    ) -> tuple[Data, core.Network]:
-        compiled = self._require_compiled(operation)
-        X = _check.features(X, operation, "X", self._real, self._width())
-        network = self._network_for(X.shape[1], operation)
-        return self._task(network, compiled).data(X, y, weight, operation), network
 
 
 def load(path: str | Path) -> Sequential:

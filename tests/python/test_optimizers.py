@@ -11,7 +11,7 @@ from reference.checking import assert_near, cases
 from reference.optimizers import ORACLES
 
 # A rule that looks at more than a weight and its gradient needs a network, and has tests of its own.
-ENTRIES = [e for e in core.catalog()["optimizer"] if e["reach"] == "element"]
+ENTRIES = [e for e in core.catalog()["optimizer"] if e["reach"] in ("element", "tensor")]
 CASES = cases(ENTRIES, most=2)
 BY_NAME = [pytest.param(e, id=e["name"]) for e in ENTRIES]
 TYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -64,7 +64,7 @@ def run(entry, chosen, w, gradient, steps, kept=None, first=1):
 
 def bowl(w, step):
     """A gradient with a part of its own at every step, so that no parameter is without effect."""
-    return (0.5 * w + np.sin(step + np.arange(w.size))).astype(w.dtype)
+    return (0.5 * w + np.sin(step + np.arange(w.size)).reshape(w.shape)).astype(w.dtype)
 
 
 @pytest.mark.parametrize(("entry", "chosen"), [*CASES, *COMBINED])
@@ -108,13 +108,16 @@ ACTING = [case for case in [*CASES, *COMBINED] if changed(case) - SECONDARY]
 
 @pytest.mark.parametrize(("entry", "chosen"), ACTING)
 def test_every_parameter_acts(entry, chosen, rng):
-    """A changed parameter changes the weights."""
+    """A changed parameter changes the weights; one of Muon's, of a matrix or of a vector."""
     defaults = {p["name"]: p["default"] for p in entry["parameters"]}
-    start = rng.normal(size=20)
-    w, plain = start.copy(), start.copy()
-    run(entry, chosen, w, bowl, 30)
-    run(entry, defaults, plain, bowl, 30)
-    assert not np.array_equal(w, plain)
+    changes = []
+    for shape in ((20,), (4, 5)):
+        start = rng.normal(size=shape)
+        w, plain = start.copy(), start.copy()
+        run(entry, chosen, w, bowl, 30)
+        run(entry, defaults, plain, bowl, 30)
+        changes.append(not np.array_equal(w, plain))
+    assert any(changes) if entry["name"] == "muon" else all(changes)
 
 
 def test_dampening_and_nesterov_without_momentum():
@@ -126,8 +129,9 @@ def test_dampening_and_nesterov_without_momentum():
 
 
 # Steps of a size that the rule sets itself need another rate than 0.1 and 1e-3, which suit the others.
-PARABOLA_RATES = {"adagrad": 1.0, "adadelta": 10.0}
-ROSENBROCK_RATES = {"adagrad": 0.1, "adadelta": 0.3, "amsgrad": 0.01, "rprop": 0.01}
+PARABOLA_RATES = {"adagrad": 1.0, "adadelta": 10.0, "muon": 0.1 / 0.015}
+ROSENBROCK_RATES = {"adagrad": 0.1, "adadelta": 0.3, "amsgrad": 0.01, "rprop": 0.01, "lamb": 0.01}
+ROSENBROCK_RATES |= {"muon": 1e-3 / 0.015}
 
 
 def undecayed(entry, **chosen):
@@ -221,6 +225,8 @@ def test_bits_do_not_depend_on_the_place_or_threads(entry, chosen, dtype, rng):
     finally:
         dr.set_num_threads(0)
     assert results[0] == results[1] == results[2]
+    if entry["name"] == "lamb":  # every step looks at the norms of all
+        return
     for n in range(1, 40):
         part = start[n : 2 * n].copy()
         run(entry, chosen, part, lambda *_, n=n: g[n : 2 * n], 3)

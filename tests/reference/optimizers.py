@@ -267,6 +267,48 @@ def rmsprop(
     return w - (buffer if rate_in_buffer else learning_rate * buffer)
 
 
+def lamb(w, g, state, step, learning_rate, beta_1, beta_2, epsilon, weight_decay):
+    """You et al. 2020, algorithm 2, with the identity for phi."""
+    m, v = _moments(g, state, beta_1, beta_2)
+    r = m / (1 - beta_1**step) / (np.sqrt(v / (1 - beta_2**step)) + epsilon) + weight_decay * w
+    norms = np.sqrt((w * w).sum()), np.sqrt((r * r).sum())
+    return w - learning_rate * (norms[0] / norms[1] if all(norms) else 1) * r
+
+
+def muon(
+    w,
+    g,
+    state,
+    step,
+    learning_rate,
+    momentum,
+    nesterov,
+    newton_schulz_steps,
+    scale,
+    weight_decay,
+    adamw_factor,
+    beta_1,
+    beta_2,
+    epsilon,
+):
+    """Jordan et al. 2024 for matrices, on their singular values; AdamW for vectors."""
+    if w.ndim == 1:
+        w, g = decayed(w, g, learning_rate * adamw_factor, weight_decay, True)
+        rate = learning_rate * adamw_factor
+        return _adam(w, g, state, step, rate, beta_1, beta_2, epsilon, False, False)
+    shrunk = w - learning_rate * weight_decay * w
+    m = state["first_moment"] = momentum * state.get("first_moment", 0 * w) + (1 - momentum) * g
+    u = (1 - momentum) * g + momentum * m if nesterov else m
+    # An odd polynomial of a matrix acts on its singular values.
+    left, sigma, right = np.linalg.svd(u.astype(float), full_matrices=False)
+    sigma = sigma / (np.sqrt((sigma**2).sum()) + 1e-7)
+    for _ in range(newton_schulz_steps):
+        sigma = 3.4445 * sigma - 4.7750 * sigma**3 + 2.0315 * sigma**5
+    inputs, outputs = w.shape
+    factor = 0.2 * np.sqrt(max(w.shape)) if scale == "match_rms" else np.sqrt(max(1, outputs / inputs))
+    return shrunk - learning_rate * factor * (left * sigma) @ right
+
+
 ORACLES = {
     f.__name__: f
     for f in (
@@ -286,6 +328,8 @@ ORACLES = {
         radam,
         rprop,
         lion,
+        lamb,
+        muon,
         schedule_free_adamw,
         lbfgs,
         natural_gradient,

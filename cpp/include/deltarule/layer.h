@@ -32,6 +32,7 @@ struct Tensor {
   std::string name;
   std::ptrdiff_t rows, columns;  // a vector has one row
   bool vector = false;
+  bool table = false;  // rows that are looked up or compared with, not the matrix of a product
   Role role = Role::weight;
   Choice initializer{};
   Fans fans{1, 1};

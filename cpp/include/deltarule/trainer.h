@@ -121,6 +121,8 @@ class Trainer {
   const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
   bool averages() const { return control_.ema_decay || control_.swa_start; }
   bool updates_separately() const;
+  double update_flops() const;
+  int useful_threads(const engine::Plan<T>& plan, std::ptrdiff_t rows) const;
   bool penalized() const;
   double penalty(const TensorSettings& tensor, std::ptrdiff_t begin, std::ptrdiff_t end) const;
   Figures finish(const std::vector<double>& sums) const;

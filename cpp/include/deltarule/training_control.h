@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deltarule/layer.h>
+#include <deltarule/tensor_update.h>
 #include <optional>
 
 namespace deltarule {
@@ -12,6 +13,7 @@ namespace deltarule {
 struct ParameterGroup {
   std::string match;
   std::optional<double> learning_rate_factor = {}, weight_decay = {}, l1 = {}, l2 = {}, max_norm = {};
+  std::optional<bool> as_vector = {};  // Muon leaves it to AdamW
 };
 
 struct TrainingControl {
@@ -31,10 +33,12 @@ struct TensorSettings {
   std::string name, layer;
   std::ptrdiff_t offset, rows, columns;
   bool vector;
+  bool matrix;    // to rules that treat matrices in a way of their own
   Values values;  // of the update rule
   double learning_rate_factor = 1, l1 = 0, l2 = 0;
   double max_norm = 0;  // 0: none
   std::ptrdiff_t size() const { return rows * columns; }
+  TensorShape shape() const { return {rows, columns, matrix}; }
   bool penalized() const { return l1 > 0 || l2 > 0; }
 };
 

@@ -1,12 +1,9 @@
 // Update rules by number on plain pointers.
 #pragma once
 
-#include <deltarule/catalog.h>
-#include <cstddef>
+#include <deltarule/tensor_update.h>
 
 namespace deltarule {
-
-inline constexpr int max_states = 4;
 
 // A rows x columns piece of a parameter, with the same piece of its state arrays (w_row apart as well).
 template <class T>
@@ -23,13 +20,20 @@ template <class T>
 struct UpdateKernel {
   int (*states_used)(const Values& values);
   Values (*prepare)(const Values& values, double learning_rate, double step);
-  // False when a new weight is not finite. Null for a rule of the whole network.
+  // False when a new weight is not finite. Null for Reach::tensor and network.
   bool (*update)(const Values& constants, int states, const UpdateBlock<T>& block);
   // The state that changes places with the weights outside training (from the first step on); -1: none.
   int exchanged;
+  const TensorKernel<T>* whole;  // only of Reach::tensor
 };
 
 template <class T>
 const UpdateKernel<T>& update_kernel(int index);
+
+// All passes over one parameter, by this thread alone. `tensor` has its arrays; scratch and sums are set
+// here. The products of a rule may read up to 64 bytes past the end of the gradient.
+template <class T>
+bool update_whole(const TensorKernel<T>& kernel, const Values& values, const Values& constants,
+                  UpdateTensor<T> tensor);
 
 }  // namespace deltarule

@@ -160,8 +160,8 @@ void Plan<T>::make_phases() {
 }
 
 template <class T>
-int Plan<T>::useful_threads(std::ptrdiff_t rows, int available) const {
-  const double work = flops_ * static_cast<double>(rows);
+int Plan<T>::useful_threads(std::ptrdiff_t rows, int available, double more) const {
+  const double work = flops_ * static_cast<double>(rows) + more;
   const double by_work = work / flops_per_thread;
   return std::clamp(by_work < 1 ? 1 : static_cast<int>(std::min(by_work, 4096.0)), 1, std::max(1, available));
 }

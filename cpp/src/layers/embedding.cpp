@@ -154,6 +154,7 @@ std::vector<Tensor> Embedding::tensors() const {
     list.push_back({.name = "table_" + std::to_string(columns[i]),
                     .rows = cardinalities[i],
                     .columns = static_cast<std::ptrdiff_t>(value("dimension")),
+                    .table = true,
                     .initializer = initializer("initializer"),
                     .fans = {value("dimension"), value("dimension")}});
   return list;

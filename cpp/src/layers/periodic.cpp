@@ -183,6 +183,7 @@ std::vector<Tensor> PeriodicEmbedding::tensors() const {
   return {{.name = "frequency",
            .rows = static_cast<std::ptrdiff_t>(chosen(input_width()).size()),
            .columns = static_cast<std::ptrdiff_t>(value("frequencies")),
+           .table = true,
            .initializer = catalog::choose(Family::initializer, {"lecun_normal"}),
            .fans = {1 / (deviation * deviation), value("frequencies")}}};
 }

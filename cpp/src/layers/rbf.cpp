@@ -172,6 +172,7 @@ std::vector<Tensor> RBF::tensors() const {
   std::vector<Tensor> list{{.name = "centre",
                             .rows = input_width(),
                             .columns = output_width(),
+                            .table = true,
                             .initializer = initializer("initializer"),
                             .fans = {1, static_cast<double>(output_width())}},
                            engine::vector_tensor("log_width", output_width(), Role::gain, "zeros")};

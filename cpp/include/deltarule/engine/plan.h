@@ -70,8 +70,9 @@ class Plan final : public Lowering<T> {
   std::ptrdiff_t max_rows() const { return options_.max_rows; }
   std::size_t scratch_size() const { return scratch_; }
   double flops_per_row() const { return flops_; }
-  // Threads worth using for this many rows: a team must save more than its phases cost.
-  int useful_threads(std::ptrdiff_t rows, int available) const;
+  // Threads worth using for this many rows: a team must save more than its phases cost. `more` FLOP come
+  // besides.
+  int useful_threads(std::ptrdiff_t rows, int available, double more = 0) const;
   // Memory that the operations keep beside the arena.
   void reserve();
   std::string explain(int threads, std::size_t state_arrays, std::string_view rule, bool fused) const;
