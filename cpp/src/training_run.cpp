@@ -29,7 +29,7 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   labels_.resize(static_cast<std::size_t>(batch));
   weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
   update_.kernel = &update_kernel<T>(trainer.optimizer_.index);
-  if (!update_.kernel->update && !custom::is_custom(trainer.optimizer_.index))
+  if (trainer.optimizer_.entry->reach == Reach::network)
     lbfgs_.emplace(trainer.optimizer_.values,
                    std::span(trainer.states_).first(static_cast<std::size_t>(trainer.rule_states_)),
                    trainer.network_.parameters(), trainer.network_.gradients());
