@@ -232,6 +232,26 @@ void Trainer<T>::check(const Data<T>& data) const {
                                     std::to_string(data.label[i]) + " in row " + std::to_string(i) +
                                     " is not allowed; allowed: 0 to " +
                                     std::to_string(network_.output_width() - 1));
+  if (data.target) check_targets(data);
+}
+
+template <class T>
+void Trainer<T>::check_targets(const Data<T>& data) const {
+  const auto& kernel = loss_kernel<T>(loss_.index);
+  const double low = loss_.entry->target_low, high = loss_.entry->target_high;
+  if (!kernel.signs && !std::isfinite(low) && !std::isfinite(high)) return;
+  const std::ptrdiff_t columns = network_.output_width() / kernel.outputs_per_target;
+  for (std::ptrdiff_t i = 0; i < data.rows * columns; ++i) {
+    const auto t = static_cast<double>(data.target[i]);
+    if (kernel.signs ? std::abs(t) == 1 : !(t < low || t > high)) continue;
+    std::string allowed = kernel.signs ? "-1 and 1" : "";
+    if (!kernel.signs && std::isfinite(low)) allowed = "at least " + std::to_string(low);
+    if (!kernel.signs && std::isfinite(high))
+      allowed += (allowed.empty() ? "" : " and ") + ("at most " + std::to_string(high));
+    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': target " + std::to_string(t) +
+                                " in row " + std::to_string(i / columns) +
+                                " is not allowed; allowed: " + allowed);
+  }
 }
 
 template <class T>

@@ -216,15 +216,22 @@ def weights(value: ArrayLike, operation: str, argument: str, dtype: Any, rows: i
 def class_weights(
     value: Any, y: Array, classes: int, operation: str, dtype: Any, argument: str = "class_weight"
 ) -> Array:
-    """Weight per row from a dict of weights by class, or from "balanced": N / (classes present * count)."""
-    row_class = (
-        y if y.ndim == 1 else (y[:, 0] > 0.5).astype(np.int32) if y.shape[1] == 1 else y.argmax(axis=1)
-    )
+    """Weight per row from a dict of weights by class, or from "balanced": N / (classes present * count).
+
+    A row of a soft target belongs to each class by its share, in the count as well.
+    """
     by_class = np.ones(classes)
-    if isinstance(value, str) and value == "balanced":
+    soft = y.ndim == 2 and y.shape[1] > 1
+    if soft:
+        total = y.sum(axis=1, dtype=float, keepdims=True)
+        share = np.divide(y, total, out=np.full(y.shape, 1 / classes), where=total > 0)
+        counts = share.sum(axis=0)
+    else:
+        row_class = y if y.ndim == 1 else (y[:, 0] > 0.5).astype(np.int32)
         counts = np.bincount(row_class, minlength=classes)
+    if isinstance(value, str) and value == "balanced":
         present = counts > 0
-        by_class[present] = len(row_class) / (present.sum() * counts[present])
+        by_class[present] = len(y) / (present.sum() * counts[present])
     elif isinstance(value, Mapping):
         for label, weight in value.items():
             if not isinstance(label, (int, np.integer)) or not 0 <= label < classes:
@@ -236,4 +243,5 @@ def class_weights(
         raise TypeError(
             f'{operation}: {argument} is {value!r}; allowed: a dict of class: weight, "balanced" or None'
         )
-    return by_class.astype(dtype)[row_class]
+    by_row: Array = share @ by_class if soft else by_class[row_class]
+    return np.asarray(by_row, dtype=dtype)

@@ -83,7 +83,7 @@ def check(
     measures = []
     for i, metric in enumerate(metrics):
         measure = Metric.make(metric, _OPERATION, f"metrics[{i}]")
-        if metric == "accuracy" and the_loss.entry["from_logits"] and outputs in (1, None):
+        if metric in ("accuracy", "acc") and the_loss.entry["from_logits"] and outputs in (1, None):
             measure = type(measure)(threshold=0.0)  # of a logit, where a probability would have 0.5
         measures.append(measure)
     names = [m.entry["name"] for m in measures]

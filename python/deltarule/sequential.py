@@ -180,7 +180,7 @@ class Sequential(Trained):
             Weights >= 0 of the rows in the loss.
         class_weight : dict of {class: weight} or "balanced", optional
             Further factor on the weights; classes that are not named have 1. "balanced" gives every class the
-            same total weight.
+            same total weight. A row with a soft target has the mean of the weights by its shares of classes.
         shuffle : bool, default True
             Draw a new order of the rows in every epoch; it depends only on the seed and the epoch's number.
         callbacks : iterable of Callback, default ()

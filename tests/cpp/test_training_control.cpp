@@ -4,6 +4,8 @@
 #include <deltarule/engine/team.h>
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 using namespace support;
 
 namespace {
@@ -94,6 +96,27 @@ TEST_CASE("a step after the first one allocates no memory for the rule") {
   }
   CHECK(counts[1] == counts[0]);
   CHECK(counts[2] == counts[0]);
+}
+
+TEST_CASE("targets that a loss is not made for are refused before anything changes") {
+  const double x[] = {0.1, 0.2, 0.3, 0.4}, binary[] = {0, 1}, signs[] = {-1, 1}, beyond[] = {0.5, 1.5};
+  for (const auto& [loss, bad, good] : {std::tuple{"hinge", binary, signs},
+                                        {"perceptron", beyond, signs},
+                                        {"binary_cross_entropy", beyond, binary},
+                                        {"binary_cross_entropy", signs, binary},
+                                        {"poisson_nll", signs, beyond}}) {
+    CAPTURE(loss);
+    Network<double> network({1, {dense(1, "sigmoid")}, 2});
+    Trainer<double> trainer(network, {.loss = {loss, {}}, .optimizer = {"sgd", {}}});
+    const auto before = parameters_of(network);
+    const Data<double> refused{.rows = 2, .x = x, .target = bad}, taken{.rows = 2, .x = x, .target = good};
+    CHECK_THROWS_AS(trainer.run_epoch(refused, {}), std::invalid_argument);
+    CHECK_THROWS_AS(trainer.step(refused), std::invalid_argument);
+    CHECK_THROWS_AS(trainer.evaluate(refused), std::invalid_argument);
+    CHECK(same_bits<double>(network.parameters(), before));
+    trainer.step(taken);
+    CHECK(!same_bits<double>(network.parameters(), before));
+  }
 }
 
 TEST_CASE("names in parameter groups") {

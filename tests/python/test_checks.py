@@ -99,6 +99,12 @@ def test_class_weights_need_classes(curve, regressor):
 def test_class_weights_balanced():
     y = np.array([0, 0, 0, 2], np.int32)
     by_row = _check.class_weights("balanced", y, 3, "f", np.float64)
+    soft = np.array([[0.5, 0.5, 0.0], [0.0, 0.25, 0.75], [0.0, 0.0, 0.0]])  # the last one is of no class
+    by_share = _check.class_weights({0: 3.0, 2: 5.0}, soft, 3, "f", np.float64)
+    np.testing.assert_allclose(by_share, [2, 0.25 + 0.75 * 5, 3], rtol=1e-15)
+    counts = soft.sum(axis=0) + 1 / 3
+    balanced = _check.class_weights("balanced", soft, 3, "f", np.float64)
+    np.testing.assert_allclose(balanced[:2], (soft @ (1 / counts))[:2], rtol=1e-15)
     np.testing.assert_allclose(by_row, [4 / (2 * 3)] * 3 + [4 / 2])
     one_hot = np.eye(3)[y]
     np.testing.assert_array_equal(_check.class_weights("balanced", one_hot, 3, "f", np.float64), by_row)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+import deltarule as dr
 from deltarule._families import Metric
 from deltarule._native import core
 from reference.checking import assert_near, cases
@@ -134,3 +135,17 @@ def test_wrong_arguments(entry, rng):
 def test_the_yardstick_sees_errors():
     with pytest.raises(AssertionError, match=r"relative error 0\.1"):
         assert_near([1.0, 2.2], [1.0, 2.0], 0.01, "x")
+
+
+def test_acc_is_accuracy(rng):
+    """The short name too has the threshold of a logit where the loss takes logits."""
+    X = rng.normal(size=(80, 3))
+    y = (X[:, 0] + 0.3 > 0).astype(float)
+    found = []
+    for name in ("acc", "accuracy"):
+        net = dr.Sequential([dr.Dense(1)], dtype="float64")
+        net.compile(dr.Adam(0.05), loss="sigmoid_cross_entropy", metrics=[name])
+        net.fit(X, y, epochs=5, verbose=0)
+        found.append(net.evaluate(X, y)["accuracy"])
+        assert found[-1] == np.mean((net.predict(X)[:, 0] > 0) == y)
+    assert found[0] == found[1] < 1

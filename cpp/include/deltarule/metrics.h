@@ -59,6 +59,7 @@ struct Accuracy : metric::RowMean<Accuracy> {
   static constexpr Entry entry{
       .name = "accuracy",
       .class_name = "Accuracy",
+      .aliases = "acc",
       .summary =
           "Share of rows whose largest output is the class; for one output, of rows on the right side of the "
           "threshold.",

@@ -117,6 +117,7 @@ class Trainer {
   class Run;
   Run& run(std::ptrdiff_t rows);
   void check(const Data<T>& data) const;
+  void check_targets(const Data<T>& data) const;
   void check_training(const Data<T>& data) const;
   const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
   bool averages() const { return control_.ema_decay || control_.swa_start; }

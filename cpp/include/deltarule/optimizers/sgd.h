@@ -56,7 +56,7 @@ struct Sgd {
 
 // What Momentum and NAG share: SGD with a velocity, and with g times 1 - mu in the averaged form.
 template <bool nesterov>
-struct NamedMomentum {
+struct NamedMomentum : private Sgd {
   static constexpr Param parameters[] = {
       param::learning_rate(0.01),
       param::beta("momentum", 0.9, "share of the previous velocity that is kept"),
@@ -74,10 +74,7 @@ struct NamedMomentum {
     const Decay decay(p[3], p[4] != 0, learning_rate);
     return {learning_rate, p[1], share, nesterov ? 1.0 : 0.0, share, decay.coupled, decay.shrink};
   }
-  template <int N, class V>
-  static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
-    Sgd::update<N>(c, g, w, s);
-  }
+  using Sgd::update;
 };
 
 struct Momentum : NamedMomentum<false> {
