@@ -57,7 +57,7 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
   if (trainer.optimizer_.entry->reach == Reach::layer) set_up_natural(threads);
   seen_statistics_.resize(trainer.network_.statistics().size());
   for (const auto& op : machine_.plan().ops()) random_ = random_ || op->draws();
-  averages_apart_ = trainer.averages() && (!columns_.empty() || lbfgs_ || update_.kernel->whole);
+  averages_apart_ = trainer.averages() && (!columns_.empty() || lbfgs_ || rule_ || update_.kernel->whole);
   if (trainer.averages() && !averages_apart_) update_.average = trainer.states_.back().data();
   if (trainer.control_.dp_clip_norm) row_norms_.resize(static_cast<std::size_t>(batch));
 }

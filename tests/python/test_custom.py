@@ -129,6 +129,19 @@ def test_optimizer_sees_schedule_step_and_clipped_gradient(rng):
     assert [n for _, _, n in seen] == pytest.approx([0.01] * 4, rel=1e-5)
 
 
+@pytest.mark.parametrize("average", [dr.EMA(0.5), dr.SWA(1)], ids=repr)
+def test_average_moves_along_with_an_own_rule(rng, average):
+    X, y = data(rng)
+    averages = []
+    for rule in (dr.custom.optimizer(descent, name="averaged_descent")(0.05), dr.SGD(0.05)):
+        net = dr.Sequential([dr.Dense(3)], seed=3)
+        net.compile(rule, loss="quadratic", average=average)
+        net.fit(X, y, epochs=3, batch_size=50, verbose=0)
+        averages.append(net.average_weights())
+    for name, array in averages[1].items():
+        np.testing.assert_allclose(averages[0][name], array, rtol=0, atol=1e-6)
+
+
 def test_activation_trains_like_the_catalogue(rng):
     X, y = data(rng)
     pair = (np.tanh, lambda x: 1 - np.tanh(x) ** 2)
