@@ -32,6 +32,8 @@ py::tuple tuple_of(const Param& p, std::span<const double> values) {
   return items;
 }
 
+}  // namespace
+
 py::object value_of(const Param& p, double value, std::span<const double> list) {
   switch (p.kind) {
     case Kind::real_list:
@@ -48,6 +50,8 @@ py::object value_of(const Param& p, double value, std::span<const double> list) 
   }
   return py::float_(value);
 }
+
+namespace {
 
 py::dict describe(const Param& p) {
   constexpr const char* kinds[] = {"real", "integer", "boolean", "choice", "real_list", "integer_list"};

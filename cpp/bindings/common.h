@@ -7,6 +7,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <span>
 #include <string>
 
 namespace deltarule::bindings {
@@ -23,6 +25,8 @@ void bind_custom(py::module_& m);
 
 // The entry as a dict; `index` is its number in the family.
 py::dict describe(Family family, int index, const Entry& entry);
+// A hyper-parameter as Python sees it; `list` where it is one.
+py::object value_of(const Param& parameter, double value, std::span<const double> list);
 Family family_of(const std::string& name);
 
 template <class T>
@@ -30,11 +34,15 @@ bool holds(const py::array& a) {
   return py::isinstance<py::array_t<T>>(a);
 }
 
-inline std::string shape_text(const py::array& a) {
+inline std::string shape_text(std::span<const py::ssize_t> shape) {
   std::string text = "(";
-  for (py::ssize_t i = 0; i < a.ndim(); ++i) text += (i ? ", " : "") + std::to_string(a.shape(i));
-  return text + (a.ndim() == 1 ? ",)" : ")");
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + (shape.size() == 1 ? ",)" : ")");
 }
+inline std::span<const py::ssize_t> shape_of(const py::array& a) {
+  return {a.shape(), static_cast<std::size_t>(a.ndim())};
+}
+inline std::string shape_text(const py::array& a) { return shape_text(shape_of(a)); }
 
 // The array's numbers, if it is a C-contiguous array of T; an error that names it otherwise.
 template <class T>
@@ -53,25 +61,17 @@ T* writable(py::array& a, const char* name) {
 }
 
 inline void same_shape(const py::array& a, const py::array& b, const char* name_a, const char* name_b) {
-  bool same = a.ndim() == b.ndim();
-  for (py::ssize_t i = 0; same && i < a.ndim(); ++i) same = a.shape(i) == b.shape(i);
-  if (!same)
+  if (!std::ranges::equal(shape_of(a), shape_of(b)))
     throw py::value_error(std::string(name_b) + ": shape " + shape_text(b) + ", expected that of " + name_a +
                           ", " + shape_text(a));
 }
 
+inline void expect_shape(const py::array& a, std::span<const py::ssize_t> shape, const char* name) {
+  if (!std::ranges::equal(shape_of(a), shape))
+    throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected " + shape_text(shape));
+}
 inline void expect_shape(const py::array& a, std::initializer_list<py::ssize_t> shape, const char* name) {
-  bool same = a.ndim() == static_cast<py::ssize_t>(shape.size());
-  std::string text;
-  py::ssize_t i = 0;
-  for (const auto n : shape) {
-    if (same) same = a.shape(i) == n;
-    text += (i ? ", " : "") + std::to_string(n);
-    ++i;
-  }
-  if (!same)
-    throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected (" + text +
-                          (shape.size() == 1 ? ",)" : ")"));
+  expect_shape(a, std::span(shape.begin(), shape.size()), name);
 }
 
 // Calls f(float{}) or f(double{}) by the array's dtype.

@@ -40,24 +40,16 @@ py::array_t<T> copy_of(const T* data, std::ptrdiff_t rows, std::ptrdiff_t column
 template <class T>
 py::array_t<T, py::array::c_style> numbers_from(const py::object& result, const Shape2& shape,
                                                 const std::string& what) {
-  const auto text = [&] {
-    std::string s = "(";
-    for (const auto n : shape) s += (s.size() > 1 ? ", " : "") + std::to_string(n);
-    return s + (shape.size() == 1 ? ",)" : ")");
-  };
   const py::array array = py::array::ensure(result);
   if (!array) {
     PyErr_Clear();
     throw py::type_error(what + ": a " + std::string(py::str(py::type::of(result).attr("__name__"))) +
-                         ", expected an array of shape " + text());
+                         ", expected an array of shape " + shape_text(shape));
   }
   if (array.dtype().kind() != 'f')
     throw py::type_error(what + ": dtype " + std::string(py::str(array.dtype())) +
                          ", expected real numbers (" + std::string(py::str(py::dtype::of<T>())) + ")");
-  bool same = array.ndim() == static_cast<py::ssize_t>(shape.size());
-  for (std::size_t i = 0; same && i < shape.size(); ++i)
-    same = array.shape(static_cast<py::ssize_t>(i)) == shape[i];
-  if (!same) throw py::value_error(what + ": shape " + shape_text(array) + ", expected " + text());
+  expect_shape(array, shape, what.c_str());
   return py::array_t<T, py::array::c_style | py::array::forcecast>(array);
 }
 
@@ -170,8 +162,8 @@ class PythonOp final : public engine::Op<T> {
   void backward(const engine::Context<T>&, engine::Tile) override {}
   void combine_backward(const engine::Context<T>& c) override {
     const py::gil_scoped_acquire acquire;
-    const auto x = value(c, in_), y = value(c, out_);
-    const auto dy = c.gradients[static_cast<std::size_t>(out_.gradient)];
+    const auto x = engine::value_of(c, in_), y = engine::value_of(c, out_);
+    const auto dy = engine::gradient_of(c, out_);
     const py::object result = object_->object.attr("backward")(
         copy_of(x.at(0), c.rows, in_.columns, x.row), copy_of(y.at(0), c.rows, out_.columns, y.row),
         copy_of(dy.at(0), c.rows, out_.columns, dy.row), arrays());
@@ -181,7 +173,7 @@ class PythonOp final : public engine::Op<T> {
                            ", expected (gradient of x, {name: gradient})");
     const auto pair = py::cast<py::tuple>(result);
     if (in_.has_gradient()) {
-      const auto dx = c.gradients[static_cast<std::size_t>(in_.gradient)];
+      const auto dx = engine::gradient_of(c, in_);
       const auto given = numbers_from<T>(pair[0], {c.rows, in_.columns}, what_ + "gradient of x");
       for (std::ptrdiff_t i = 0; i < c.rows; ++i)
         std::copy_n(given.data() + i * in_.columns, in_.columns, dx.at(i));
@@ -200,10 +192,7 @@ class PythonOp final : public engine::Op<T> {
     const T* g = gradients_.data();
     for (std::size_t i = 0; i < described_.size(); ++i) {
       const std::ptrdiff_t count = described_[i].rows * described_[i].columns;
-      if (!c.update->fused)
-        std::copy_n(g, count, c.update->gradients + parameters_[i].offset);
-      else if (!c.update->apply(parameters_[i].offset, 1, count, count, g, count))
-        c.update->fail(this->number);
+      engine::finish_gradient(*this, *c.update, parameters_[i].offset, count, g);
       g += count;
     }
   }
@@ -211,9 +200,6 @@ class PythonOp final : public engine::Op<T> {
  private:
   static Shape2 shape_of(const Described& d) {
     return d.vector ? Shape2{d.columns} : Shape2{d.rows, d.columns};
-  }
-  static engine::View<T> value(const engine::Context<T>& c, const engine::Slot& s) {
-    return c.values[static_cast<std::size_t>(s.value)];
   }
   py::dict arrays() const {
     py::dict out;
@@ -226,7 +212,7 @@ class PythonOp final : public engine::Op<T> {
   }
   void run(const engine::Context<T>& c, std::ptrdiff_t begin, std::ptrdiff_t rows, bool training) {
     const py::gil_scoped_acquire acquire;
-    const auto x = value(c, in_), y = value(c, out_);
+    const auto x = engine::value_of(c, in_), y = engine::value_of(c, out_);
     const auto given = numbers_from<T>(
         object_->object.attr("forward")(copy_of(x.at(begin), rows, in_.columns, x.row), arrays(), training),
         {rows, out_.columns}, what_ + "result of forward");
@@ -248,13 +234,8 @@ class PythonLayer final : public Layer {
   PythonLayer(const LayerClass& of, const LayerSpec& spec) : Layer(of.entry, spec) {
     const py::gil_scoped_acquire acquire;
     py::dict settings;
-    for (const Param& p : of.parameters) {
-      const double v = value(p.name);
-      settings[py::str(std::string(p.name))] = p.kind == Kind::boolean ? py::object(py::bool_(v != 0))
-                                               : p.kind == Kind::integer
-                                                   ? py::object(py::int_(std::int64_t(v)))
-                                                   : py::object(py::float_(v));
-    }
+    for (const Param& p : of.parameters)
+      settings[py::str(std::string(p.name))] = value_of(p, value(p.name), {});
     object_ = hold(of.make->object(settings));
   }
   std::unique_ptr<Layer> clone() const override { return std::make_unique<PythonLayer>(*this); }

@@ -19,23 +19,21 @@ class ScaleOp final : public deltarule::engine::Op<T> {
   std::string describe() const override { return "scale " + std::to_string(in_.columns); }
 
   void forward(const Context& c, deltarule::engine::Tile tile) override {
-    const auto x = c.values[static_cast<std::size_t>(in_.value)],
-               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto x = deltarule::engine::value_of(c, in_), y = deltarule::engine::value_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       for (std::ptrdiff_t j = 0; j < in_.columns; ++j) y.at(i)[j] = x.at(i)[j] * factor_.data[j];
   }
   void backward(const Context& c, deltarule::engine::Tile tile) override {
     if (!in_.has_gradient()) return;
-    const auto dy = c.gradients[static_cast<std::size_t>(out_.gradient)],
-               dx = c.gradients[static_cast<std::size_t>(in_.gradient)];
+    const auto dy = deltarule::engine::gradient_of(c, out_), dx = deltarule::engine::gradient_of(c, in_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       for (std::ptrdiff_t j = 0; j < in_.columns; ++j) dx.at(i)[j] = dy.at(i)[j] * factor_.data[j];
   }
   // The gradient of the parameters sums over the batch: it is a task of its own, run by one thread.
   int weight_tasks() const override { return 1; }
   void weight_task(const Context& c, int) override {
-    const auto x = c.values[static_cast<std::size_t>(in_.value)];
-    const auto dy = c.gradients[static_cast<std::size_t>(out_.gradient)];
+    const auto x = deltarule::engine::value_of(c, in_);
+    const auto dy = deltarule::engine::gradient_of(c, out_);
     for (std::ptrdiff_t j = 0; j < in_.columns; ++j) {
       c.scratch[j] = 0;
       for (std::ptrdiff_t i = 0; i < c.rows; ++i) c.scratch[j] += dy.at(i)[j] * x.at(i)[j];

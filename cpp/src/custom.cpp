@@ -118,8 +118,8 @@ void require(const F& function, Family family, std::string_view name) {
 void add_activation(const std::string& name, ActivationFunctions<float> single,
                     ActivationFunctions<double> whole) {
   check_name(Family::activation, name);
-  require(single.forward && single.derivative && whole.forward && whole.derivative ? single.forward : nullptr,
-          Family::activation, name);
+  for (const auto* f : {&single.forward, &single.derivative}) require(*f, Family::activation, name);
+  for (const auto* f : {&whole.forward, &whole.derivative}) require(*f, Family::activation, name);
   auto item = std::unique_ptr<ActivationItem>(
       new ActivationItem{Declared(name), std::move(single), std::move(whole)});
   item->declared.own.reads = Reads::input;

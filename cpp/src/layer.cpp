@@ -85,6 +85,12 @@ const Choice& Layer::part(std::string_view name) const {
   throw std::logic_error("no part " + std::string(name));
 }
 
+std::string_view Layer::activation() const {
+  for (std::size_t i = 0; i < entry_->parts.size(); ++i)
+    if (entry_->parts[i].name == "activation" && parts_[i].index >= 0) return parts_[i].entry->name;
+  return {};
+}
+
 Choice Layer::initializer(std::string_view part_name) const {
   const Choice& given = part(part_name);
   if (given.index >= 0) return given;

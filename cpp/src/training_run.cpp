@@ -111,19 +111,25 @@ void Trainer<T>::Run::load(engine::Tile tile, engine::View<T> input) {
 }
 
 template <class T>
+LossRows<T> Trainer<T>::Run::batch_rows(engine::View<const T> prediction, std::ptrdiff_t begin,
+                                        std::ptrdiff_t count) const {
+  return {static_cast<std::size_t>(count),
+          static_cast<std::size_t>(outputs_),
+          prediction.at(begin),
+          prediction.row,
+          data_.target ? targets_.data() + begin * target_width_ : nullptr,
+          target_width_,
+          data_.label ? labels_.data() + begin : nullptr,
+          data_.weight ? weights_.data() + begin : nullptr,
+          ignored_};
+}
+
+template <class T>
 bool Trainer<T>::Run::loss(engine::Tile tile, engine::View<const T> prediction, engine::View<T> gradient) {
-  const LossRows<T> rows{static_cast<std::size_t>(tile.rows()),
-                         static_cast<std::size_t>(outputs_),
-                         prediction.at(tile.begin),
-                         prediction.row,
-                         data_.target ? targets_.data() + tile.begin * target_width_ : nullptr,
-                         target_width_,
-                         data_.label ? labels_.data() + tile.begin : nullptr,
-                         data_.weight ? weights_.data() + tile.begin : nullptr,
-                         ignored_};
   double* losses = losses_.data() + tile.begin;
   loss_kernel<T>(trainer_.loss_.index)
-      .run(trainer_.loss_.values, rows, scale_, losses, gradient.at(tile.begin), gradient.row);
+      .run(trainer_.loss_.values, batch_rows(prediction, tile.begin, tile.rows()), scale_, losses,
+           gradient.at(tile.begin), gradient.row);
   double sum = 0;
   for (std::ptrdiff_t i = 0; i < tile.rows(); ++i) sum += losses[i];
   return std::isfinite(sum);
@@ -131,16 +137,7 @@ bool Trainer<T>::Run::loss(engine::Tile tile, engine::View<const T> prediction, 
 
 template <class T>
 void Trainer<T>::Run::count_in(engine::View<const T> prediction) {
-  const LossRows<T> rows{static_cast<std::size_t>(rows_),
-                         static_cast<std::size_t>(outputs_),
-                         prediction.data,
-                         prediction.row,
-                         data_.target ? targets_.data() : nullptr,
-                         target_width_,
-                         data_.label ? labels_.data() : nullptr,
-                         data_.weight ? weights_.data() : nullptr,
-                         ignored_};
-  trainer_.add_up(rows, losses_.data(), trainer_.sums_);
+  trainer_.add_up(batch_rows(prediction, 0, rows_), losses_.data(), trainer_.sums_);
 }
 
 template <class T>
@@ -206,22 +203,19 @@ void Trainer<T>::Run::do_task(int thread, int task) {
     case Stage::tiles:
       // Before the weights change a step can still be dropped: what is left of it is skipped.
       if (asked_.load(std::memory_order_relaxed)) break;
-      if (!machine_.run_task(machine_.plan().step_phases()[phase_],
-                             machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_),
-                             task, *this))
+      if (!machine_.run_task(machine_.plan().step_phases()[phase_], context(thread), task, *this))
         bad_loss_.store(true, std::memory_order_relaxed);
       break;
     case Stage::weights: {
       const auto prediction = machine_.value(machine_.plan().output_slot().value);
       if (task > 0)
-        machine_.run_weight_task(
-            machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task - 1);
+        machine_.run_weight_task(context(thread), task - 1);
       else if (!searching())
         count_in({prediction.data, prediction.row});
       break;
     }
     case Stage::row_norms:
-      clip_rows(tile(task), machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_));
+      clip_rows(tile(task), context(thread));
       break;
     case Stage::fisher_loss:
     case Stage::fisher_backward:
@@ -270,10 +264,7 @@ template <class T>
 void Trainer<T>::Run::enter(Stage stage) {
   stage_ = stage;
   if (stage == Stage::tiles)
-    error_.guard([&] {
-      machine_.combine(machine_.plan().step_phases()[phase_],
-                       machine_.context(0, true, rows_, trainer_.seed_, step_number_, &update_));
-    });
+    error_.guard([&] { machine_.combine(machine_.plan().step_phases()[phase_], context(0)); });
   if (const int tasks = tasks_of_stage(); tasks > 0)
     phases_.open(tasks);
   else

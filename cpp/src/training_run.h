@@ -58,6 +58,11 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void run_task(int thread, int task);
   void do_task(int thread, int task);
   void run_rule();
+  engine::Context<T> context(int thread) {
+    return machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_);
+  }
+  // Rows of the batch with their predictions, as losses and metrics take them.
+  LossRows<T> batch_rows(engine::View<const T> prediction, std::ptrdiff_t begin, std::ptrdiff_t count) const;
   void complete();  // by one thread, when a stage's tasks are done
   void enter(Stage stage);
   void end_step();

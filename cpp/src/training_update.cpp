@@ -153,7 +153,7 @@ template <class T>
 void Trainer<T>::Run::run_rule() {
   const std::span<T> parameters = trainer_.network_.parameters(), gradient = trainer_.network_.gradients();
   if (factor_ != 1)
-    for (T& g : gradient) g = static_cast<T>(static_cast<double>(g) * factor_);
+    for (const Piece& p : pieces_) scale(p);
   const std::vector<T> before(parameters.begin(), parameters.end());
   try {
     (*rule_)({parameters, gradient, rate_, trainer_.step_ + 1});

@@ -235,7 +235,7 @@ class Optimizer(Declaration):
     @classmethod
     def of_python(cls, value: Any) -> "Any | None":
         """A function that changes the parameters."""
-        if not callable(value) or isinstance(value, (type, Declaration)):
+        if not _is_function(value):
             return None
         from . import custom
 
@@ -255,7 +255,7 @@ class Loss(Declaration):
     @classmethod
     def of_python(cls, value: Any) -> "Any | None":
         """A function that gives loss and gradient."""
-        if not callable(value) or isinstance(value, (type, Declaration)):
+        if not _is_function(value):
             return None
         from . import custom
 
@@ -348,12 +348,16 @@ class Layer(Declaration):
         return chains
 
 
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, (type, Declaration))
+
+
 def _optional(base: type[Any], value: Any, operation: str, argument: str) -> Any:
     return None if value is None else base.make(value, operation, argument)
 
 
 def _schedule(value: Any, operation: str) -> Schedule | None:
-    if callable(value) and not isinstance(value, (type, Schedule)):
+    if _is_function(value):
         return ScheduleFunction(value)
     made: Schedule | None = _optional(Schedule, value, operation, "schedule")
     return made

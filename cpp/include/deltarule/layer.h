@@ -66,7 +66,8 @@ class Layer {
   virtual void lower(engine::Lowering<float>& lowering) const = 0;
   virtual void lower(engine::Lowering<double>& lowering) const = 0;
   // Name of the activation its output passes through, for "auto" initializers of the layer before.
-  virtual std::string_view activation() const { return {}; }
+  // By default that of its part "activation".
+  virtual std::string_view activation() const;
 
   virtual LayerSpec spec() const;
   virtual std::span<const Chain> inside() const { return {}; }

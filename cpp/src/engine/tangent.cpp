@@ -3,6 +3,7 @@
 #include <deltarule/engine/tangent.h>
 #include <deltarule/layers/activation.h>
 #include <deltarule/row_op_kernel.h>
+#include <algorithm>
 
 namespace deltarule::engine {
 
@@ -43,6 +44,38 @@ void activation_tangent_backward(const Choice& activation, std::ptrdiff_t rows, 
                             tangent.at(i), tangent.at(i));
 }
 
+template <class T>
+void output_tangent(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                    const WithTangent<T>& z, View<T> y, View<T> ry) {
+  for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(z.tangent.view.at(i), columns, ry.at(i));
+  if (!AppliedActivation<T>(activation).none())
+    activation_tangent(activation, rows, columns, z.own.view, y, ry);
+}
+
+template <class T>
+WithTangent<T> gradient_before(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                               const WithTangent<T>& z, View<T> y, View<T> ry, View<T> dy, View<T> rdy) {
+  WithTangent<T> dz{Matrix<T>(rows, columns), Matrix<T>(rows, columns)};
+  for (std::ptrdiff_t i = 0; i < rows; ++i) {
+    std::copy_n(dy.at(i), columns, dz.own.view.at(i));
+    std::copy_n(rdy.at(i), columns, dz.tangent.view.at(i));
+  }
+  activation_tangent_backward(activation, rows, columns, z.own.view, z.tangent.view, y, ry, dy,
+                              dz.tangent.view);
+  AppliedActivation<T>(activation).backward(rows, columns, z.own.view, y, dz.own.view);
+  return dz;
+}
+
+template void output_tangent(const Choice&, std::ptrdiff_t, std::ptrdiff_t, const WithTangent<float>&,
+                             View<float>, View<float>);
+template void output_tangent(const Choice&, std::ptrdiff_t, std::ptrdiff_t, const WithTangent<double>&,
+                             View<double>, View<double>);
+template WithTangent<float> gradient_before(const Choice&, std::ptrdiff_t, std::ptrdiff_t,
+                                            const WithTangent<float>&, View<float>, View<float>, View<float>,
+                                            View<float>);
+template WithTangent<double> gradient_before(const Choice&, std::ptrdiff_t, std::ptrdiff_t,
+                                             const WithTangent<double>&, View<double>, View<double>,
+                                             View<double>, View<double>);
 template void activation_tangent(const Choice&, std::ptrdiff_t, std::ptrdiff_t, View<float>, View<float>,
                                  View<float>);
 template void activation_tangent(const Choice&, std::ptrdiff_t, std::ptrdiff_t, View<double>, View<double>,

@@ -95,15 +95,13 @@ class ActivationOp final : public Op<T>, public Tangent<T> {
       : choice_(choice), activation_(choice), in_(in), out_(out) {}
   std::string describe() const override { return activation_.name() + " " + std::to_string(in_.columns); }
   void forward(const Context<T>& c, Tile tile) override {
-    const auto x = c.values[static_cast<std::size_t>(in_.value)],
-               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto x = value_of(c, in_), y = value_of(c, out_);
     activation_.forward(tile.rows(), in_.columns, {x.at(tile.begin), x.row}, {y.at(tile.begin), y.row});
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!out_.has_gradient()) return;
-    const auto x = c.values[static_cast<std::size_t>(in_.value)],
-               y = c.values[static_cast<std::size_t>(out_.value)];
-    const auto g = c.gradients[static_cast<std::size_t>(out_.gradient)];
+    const auto x = value_of(c, in_), y = value_of(c, out_);
+    const auto g = gradient_of(c, out_);
     activation_.backward(tile.rows(), in_.columns, {x.at(tile.begin), x.row}, {y.at(tile.begin), y.row},
                          {g.at(tile.begin), g.row});
   }
@@ -111,14 +109,12 @@ class ActivationOp final : public Op<T>, public Tangent<T> {
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> rx = t.value(in_), ry = t.value(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(rx.at(i), in_.columns, ry.at(i));
-    activation_tangent(choice_, c.rows, in_.columns, c.values[static_cast<std::size_t>(in_.value)],
-                       c.values[static_cast<std::size_t>(out_.value)], ry);
+    activation_tangent(choice_, c.rows, in_.columns, value_of(c, in_), value_of(c, out_), ry);
   }
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (!out_.has_gradient()) return;
-    activation_tangent_backward(choice_, c.rows, in_.columns, c.values[static_cast<std::size_t>(in_.value)],
-                                t.value(in_), c.values[static_cast<std::size_t>(out_.value)], t.value(out_),
-                                c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_));
+    activation_tangent_backward(choice_, c.rows, in_.columns, value_of(c, in_), t.value(in_),
+                                value_of(c, out_), t.value(out_), gradient_of(c, out_), t.gradient(out_));
   }
 
  private:
@@ -137,18 +133,15 @@ class NarrowingOp final : public Op<T>, public Tangent<T> {
            std::to_string(out_.columns);
   }
   void forward(const Context<T>& c, Tile tile) override {
-    const auto x = c.values[static_cast<std::size_t>(in_.value)],
-               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto x = value_of(c, in_), y = value_of(c, out_);
     const auto& kernel = row_op_kernel<T>(choice_.index);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       kernel.forward(choice_.values, static_cast<std::size_t>(in_.columns), x.at(i), y.at(i));
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!in_.has_gradient()) return;
-    const auto x = c.values[static_cast<std::size_t>(in_.value)],
-               y = c.values[static_cast<std::size_t>(out_.value)];
-    const auto dy = c.gradients[static_cast<std::size_t>(out_.gradient)],
-               dx = c.gradients[static_cast<std::size_t>(in_.gradient)];
+    const auto x = value_of(c, in_), y = value_of(c, out_);
+    const auto dy = gradient_of(c, out_), dx = gradient_of(c, in_);
     const auto& kernel = row_op_kernel<T>(choice_.index);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       kernel.backward(choice_.values, static_cast<std::size_t>(in_.columns), x.at(i), y.at(i), dy.at(i),
@@ -156,8 +149,7 @@ class NarrowingOp final : public Op<T>, public Tangent<T> {
   }
 
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
-    const auto x = c.values[static_cast<std::size_t>(in_.value)],
-               y = c.values[static_cast<std::size_t>(out_.value)];
+    const auto x = value_of(c, in_), y = value_of(c, out_);
     const auto& kernel = row_op_kernel<T>(choice_.index);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       kernel.tangent(static_cast<std::size_t>(in_.columns), x.at(i), y.at(i), t.value(in_).at(i),
@@ -165,9 +157,8 @@ class NarrowingOp final : public Op<T>, public Tangent<T> {
   }
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (!in_.has_gradient()) return;
-    const auto x = c.values[static_cast<std::size_t>(in_.value)],
-               y = c.values[static_cast<std::size_t>(out_.value)];
-    const auto dy = c.gradients[static_cast<std::size_t>(out_.gradient)];
+    const auto x = value_of(c, in_), y = value_of(c, out_);
+    const auto dy = gradient_of(c, out_);
     const auto& kernel = row_op_kernel<T>(choice_.index);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i)
       kernel.tangent_backward(static_cast<std::size_t>(in_.columns), x.at(i), t.value(in_).at(i), y.at(i),
@@ -187,10 +178,6 @@ std::ptrdiff_t Activation::build(std::ptrdiff_t input_width) {
   if (choice.family != Family::row_op) return input_width;
   return static_cast<std::ptrdiff_t>(
       row_op_width(choice.index, static_cast<std::size_t>(input_width), name()));
-}
-
-std::string_view Activation::activation() const {
-  return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name;
 }
 
 template <class T>

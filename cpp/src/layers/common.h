@@ -6,15 +6,6 @@
 
 namespace deltarule::engine {
 
-template <class T>
-View<T> value_of(const Context<T>& c, const Slot& s) {
-  return c.values[static_cast<std::size_t>(s.value)];
-}
-template <class T>
-View<T> gradient_of(const Context<T>& c, const Slot& s) {
-  return c.gradients[static_cast<std::size_t>(s.gradient)];
-}
-
 // Rows from `begin` on.
 template <class T>
 View<const T> rows_of(View<T> v, std::ptrdiff_t begin) {

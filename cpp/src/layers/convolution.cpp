@@ -96,23 +96,12 @@ class ConvOp final : public Op<T>, public Tangent<T> {
 
   // R(x * W + b) = R(x) * W + x * V + c for the direction (V, c), then through the activation.
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
-    const Linear l = linear(c, t);
-    const View<T> ry = t.value(out_);
-    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(l.rz.view.at(i), out_.columns, ry.at(i));
-    if (!activation_.none())
-      activation_tangent(choice_, c.rows, out_.columns, l.z.view, value_of(c, out_), ry);
+    output_tangent(choice_, c.rows, out_.columns, linear(c, t), value_of(c, out_), t.value(out_));
   }
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
-    const Linear l = linear(c, t);
-    const View<T> x = value_of(c, in_), y = value_of(c, out_), g = gradient_of(c, out_), rx = t.value(in_);
-    Matrix dz(c.rows, out_.columns), rdz(c.rows, out_.columns);
-    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
-      std::copy_n(g.at(i), out_.columns, dz.view.at(i));
-      std::copy_n(t.gradient(out_).at(i), out_.columns, rdz.view.at(i));
-    }
-    activation_tangent_backward(choice_, c.rows, out_.columns, l.z.view, l.rz.view, y, t.value(out_), g,
-                                rdz.view);
-    activation_.backward(c.rows, out_.columns, l.z.view, y, dz.view);
+    const View<T> x = value_of(c, in_), rx = t.value(in_);
+    const auto [dz, rdz] = gradient_before(choice_, c.rows, out_.columns, linear(c, t), value_of(c, out_),
+                                           t.value(out_), gradient_of(c, out_), t.gradient(out_));
     std::vector<T> product(static_cast<std::size_t>(gradient_size()));
     // R(x)^T dz + x^T R(dz); the bias sees R(dz) alone.
     products_.weight_gradient(rx, dz.view, 0, c.rows, products_.all(), false, product.data(), Start::zero,
@@ -137,26 +126,15 @@ class ConvOp final : public Op<T>, public Tangent<T> {
   }
 
  private:
-  struct Matrix {
-    Matrix(std::ptrdiff_t rows, std::ptrdiff_t columns)
-        : memory(static_cast<std::size_t>(rows * padded<T>(columns))),
-          view{memory.data(), padded<T>(columns)} {}
-    Buffer<T> memory;
-    View<T> view;
-  };
-  // What the activation sees, and its tangent.
-  struct Linear {
-    Matrix z, rz;
-  };
-  Linear linear(const Context<T>& c, const Tangents<T>& t) const {
-    Linear l{Matrix(c.rows, out_.columns), Matrix(c.rows, out_.columns)};
+  WithTangent<T> linear(const Context<T>& c, const Tangents<T>& t) const {
+    WithTangent<T> z{Matrix<T>(c.rows, out_.columns), Matrix<T>(c.rows, out_.columns)};
     const View<T> x = value_of(c, in_);
-    products_.forward(x, l.z.view, 0, c.rows, w_.data, bias_start(), b_.data, false, c.scratch);
-    products_.forward(x, l.rz.view, 0, c.rows, t.direction + w_.offset, bias_start(),
+    products_.forward(x, z.own.view, 0, c.rows, w_.data, bias_start(), b_.data, false, c.scratch);
+    products_.forward(x, z.tangent.view, 0, c.rows, t.direction + w_.offset, bias_start(),
                       has_bias() ? t.direction + b_.offset : nullptr, false, c.scratch);
-    products_.forward(t.value(in_), l.rz.view, 0, c.rows, w_.data, Start::accumulate, nullptr, false,
+    products_.forward(t.value(in_), z.tangent.view, 0, c.rows, w_.data, Start::accumulate, nullptr, false,
                       c.scratch);
-    return l;
+    return z;
   }
 
   bool has_bias() const { return b_.data != nullptr; }
@@ -210,10 +188,6 @@ std::ptrdiff_t Conv2D::build(std::ptrdiff_t) {
   window_ = engine::make_window(name(), input_shape(), whole_numbers("kernel_size"), whole_numbers("strides"),
                                 value("padding") != 0, static_cast<std::ptrdiff_t>(value("filters")));
   return window_.out.size();
-}
-
-std::string_view Conv2D::activation() const {
-  return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name;
 }
 
 std::vector<Tensor> Conv2D::tensors() const {

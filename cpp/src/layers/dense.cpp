@@ -14,7 +14,7 @@ template class DenseBase<double>;
 
 namespace {
 
-// Its gradient by one row is an outer product.
+// Its gradient by one row is the outer product of x and g, whose norm is the product of theirs.
 template <class T>
 class DenseOp final : public DenseBase<T>, public Affine<T> {
  public:
@@ -39,10 +39,6 @@ class DenseOp final : public DenseBase<T>, public Affine<T> {
 }  // namespace engine
 
 std::ptrdiff_t Dense::build(std::ptrdiff_t) { return static_cast<std::ptrdiff_t>(value("units")); }
-
-std::string_view Dense::activation() const {
-  return part("activation").index < 0 ? std::string_view{} : part("activation").entry->name;
-}
 
 std::vector<Tensor> Dense::tensors() const {
   const Fans fans{static_cast<double>(input_width()), static_cast<double>(output_width())};

@@ -60,7 +60,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
   void backward(const Context<T>& c, Tile tile) override {
     undo_activation(c, tile);
     if (!in_.has_gradient()) return;
-    const auto g = gradient(c, out_), d = gradient(c, in_);
+    const auto g = gradient_of(c, out_), d = gradient_of(c, in_);
     multiply<T>({.m = tile.rows(),
                  .n = inputs_,
                  .k = outputs_,
@@ -88,7 +88,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
   }
   void backward_task(const Context<T>& c, int task) override {
     const auto [i, rows, j, columns] = area(task, c.rows, inputs_);
-    const auto g = gradient(c, out_), d = gradient(c, in_);
+    const auto g = gradient_of(c, out_), d = gradient_of(c, in_);
     multiply<T>({.m = rows,
                  .n = columns,
                  .k = outputs_,
@@ -104,22 +104,11 @@ class DenseBase : public Op<T>, public Tangent<T> {
 
   // R(xW + b) = R(x) W + x V + c for the direction (V, c), then through the activation.
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
-    const Linear l = linear(c, t);
-    const View<T> ry = t.value(out_);
-    for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(l.rz.view.at(i), outputs_, ry.at(i));
-    if (!activation_.none()) activation_tangent(choice_, c.rows, outputs_, l.z.view, value(c, out_), ry);
+    output_tangent(choice_, c.rows, outputs_, linear(c, t), value_of(c, out_), t.value(out_));
   }
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
-    const Linear l = linear(c, t);
-    const View<T> y = value(c, out_), g = gradient(c, out_);
-    Matrix dz(c.rows, outputs_), rdz(c.rows, outputs_);
-    for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
-      std::copy_n(g.at(i), outputs_, dz.view.at(i));
-      std::copy_n(t.gradient(out_).at(i), outputs_, rdz.view.at(i));
-    }
-    activation_tangent_backward(choice_, c.rows, outputs_, l.z.view, l.rz.view, y, t.value(out_), g,
-                                rdz.view);
-    activation_.backward(c.rows, outputs_, l.z.view, y, dz.view);
+    const auto [dz, rdz] = gradient_before(choice_, c.rows, outputs_, linear(c, t), value_of(c, out_),
+                                           t.value(out_), gradient_of(c, out_), t.gradient(out_));
     weight_product(c, t, dz.view, rdz.view);
     if (b_.data)
       for (std::ptrdiff_t i = 0; i < c.rows; ++i)
@@ -148,7 +137,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
                          j = task % column_pieces() * piece_columns_;
     const std::ptrdiff_t rows = std::min(piece_rows_, inputs_ - i),
                          columns = std::min(piece_columns_, outputs_ - j);
-    const auto x = value(c, in_), g = gradient(c, out_);
+    const auto x = value_of(c, in_), g = gradient_of(c, out_);
     const Update<T>& update = *c.update;
     T* target = update.fused ? c.scratch : update.gradients + w_.offset + i * outputs_ + j;
     const std::ptrdiff_t target_row = update.fused ? columns : outputs_;
@@ -178,7 +167,6 @@ class DenseBase : public Op<T>, public Tangent<T> {
     }
   }
 
-  // dW of row i is the outer product of x_i and g_i, so its norm is the product of theirs.
   int refresh_tasks() const override { return transposed_.size() > 0 ? static_cast<int>(row_pieces()) : 0; }
   void refresh_task(int task) override {
     const std::ptrdiff_t i = task * piece_rows_;
@@ -202,7 +190,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
   [[gnu::cold]] virtual void weight_product(const Context<T>& c, const Tangents<T>& t, View<T> dz,
                                             View<T> rdz) const {
     add_transposed_product(c.rows, t.value(in_), dz, Start::zero, t.product + w_.offset);
-    add_transposed_product(c.rows, value(c, in_), rdz, Start::accumulate, t.product + w_.offset);
+    add_transposed_product(c.rows, value_of(c, in_), rdz, Start::accumulate, t.product + w_.offset);
   }
   // a^T b, over the rows of the batch
   void add_transposed_product(std::ptrdiff_t rows, View<T> a, View<T> b, Start start, T* out) const {
@@ -219,23 +207,12 @@ class DenseBase : public Op<T>, public Tangent<T> {
             .start = start});
   }
 
-  struct Matrix {
-    Matrix(std::ptrdiff_t rows, std::ptrdiff_t columns)
-        : memory(static_cast<std::size_t>(rows * padded<T>(columns))),
-          view{memory.data(), padded<T>(columns)} {}
-    Buffer<T> memory;
-    View<T> view;
-  };
-  // What the activation sees, and its tangent. Training keeps neither where the activation does not need it.
-  struct Linear {
-    Matrix z, rz;
-  };
   static void simple(const Product<T>& product) {
     Buffer<T> workspace(workspace_size<T>(product.m, product.n, product.k, product.b_column == 1));
     multiply(product, workspace.data());
   }
-  Linear linear(const Context<T>& c, const Tangents<T>& t) const {
-    Linear l{Matrix(c.rows, outputs_), Matrix(c.rows, outputs_)};
+  WithTangent<T> linear(const Context<T>& c, const Tangents<T>& t) const {
+    WithTangent<T> z{Matrix<T>(c.rows, outputs_), Matrix<T>(c.rows, outputs_)};
     const auto add = [&](View<T> a, const T* b, View<T> to, Start start) {
       simple({.m = c.rows,
               .n = outputs_,
@@ -249,15 +226,15 @@ class DenseBase : public Op<T>, public Tangent<T> {
               .start = start,
               .bias = b_.data});
     };
-    const View<T> x = value(c, in_), rx = t.value(in_);
-    add(x, w_.data, l.z.view, b_.data ? Start::bias : Start::zero);
-    add(rx, w_.data, l.rz.view, Start::zero);
+    const View<T> x = value_of(c, in_), rx = t.value(in_);
+    add(x, w_.data, z.own.view, b_.data ? Start::bias : Start::zero);
+    add(rx, w_.data, z.tangent.view, Start::zero);
     Buffer<T> own;
-    add(x, weight_direction(t, own), l.rz.view, Start::accumulate);
+    add(x, weight_direction(t, own), z.tangent.view, Start::accumulate);
     if (b_.data)
       for (std::ptrdiff_t i = 0; i < c.rows; ++i)
-        for (std::ptrdiff_t j = 0; j < outputs_; ++j) l.rz.view.at(i)[j] += t.direction[b_.offset + j];
-    return l;
+        for (std::ptrdiff_t j = 0; j < outputs_; ++j) z.tangent.view.at(i)[j] += t.direction[b_.offset + j];
+    return z;
   }
   struct Area {
     std::ptrdiff_t i, rows, j, columns;
@@ -266,12 +243,6 @@ class DenseBase : public Op<T>, public Tangent<T> {
     const std::ptrdiff_t down = pieces(rows, task_rows);  // neighbours in number share columns, hence weights
     const std::ptrdiff_t i = task % down * task_rows, j = task / down * task_columns;
     return {i, std::min(task_rows, rows - i), j, std::min(task_columns, columns - j)};
-  }
-  static View<T> value(const Context<T>& c, const Slot& s) {
-    return c.values[static_cast<std::size_t>(s.value)];
-  }
-  static View<T> gradient(const Context<T>& c, const Slot& s) {
-    return c.gradients[static_cast<std::size_t>(s.gradient)];
   }
   std::ptrdiff_t row_pieces() const { return pieces(inputs_, piece_rows_); }
   std::ptrdiff_t column_pieces() const { return pieces(outputs_, piece_columns_); }
@@ -284,7 +255,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
 
   void product_forward(const Context<T>& c, std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j,
                        std::ptrdiff_t columns) const {
-    const auto x = value(c, in_), z = value(c, pre_);
+    const auto x = value_of(c, in_), z = value_of(c, pre_);
     multiply<T>({.m = rows,
                  .n = columns,
                  .k = inputs_,
@@ -301,12 +272,12 @@ class DenseBase : public Op<T>, public Tangent<T> {
   }
   void apply_activation(const Context<T>& c, Tile tile) const {
     if (activation_.none() || activation_.is_relu()) return;
-    const auto z = value(c, pre_), y = value(c, out_);
+    const auto z = value_of(c, pre_), y = value_of(c, out_);
     activation_.forward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row});
   }
   void undo_activation(const Context<T>& c, Tile tile) const {
     if (activation_.none()) return;
-    const auto z = value(c, pre_), y = value(c, out_), g = gradient(c, out_);
+    const auto z = value_of(c, pre_), y = value_of(c, out_), g = gradient_of(c, out_);
     activation_.backward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row},
                          {g.at(tile.begin), g.row});
   }

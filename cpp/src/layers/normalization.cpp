@@ -40,7 +40,7 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
 
   void collect(const Context<T>& c, Tile tile) override {
     counts_[static_cast<std::size_t>(tile.index)] = static_cast<double>(tile.rows());
-    column_moments<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin), part(tile.index, 0),
+    column_moments<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin), part(tile.index, 0),
                       part(tile.index, 1));
   }
   void combine(const Context<T>& c) override {
@@ -58,8 +58,8 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
       inverse[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(deviations[j]) / count + epsilon_));
   }
   void forward(const Context<T>& c, Tile tile) override {
-    const View<T> y = value(c, out_);
-    const View<const T> x = rows_of(value(c, in_), tile.begin);
+    const View<T> y = value_of(c, out_);
+    const View<const T> x = rows_of(value_of(c, in_), tile.begin);
     if (c.training) {
       normalize_columns<T>(tile.rows(), width_, x, whole(0), whole(2), gain_.data, shift_.data,
                            {y.at(tile.begin), y.row});
@@ -73,8 +73,8 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
   }
 
   void collect_backward(const Context<T>& c, Tile tile) override {
-    batch_norm_sums<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin),
-                       rows_of(gradient(c, out_), tile.begin), whole(0), whole(2), part(tile.index, 2),
+    batch_norm_sums<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin),
+                       rows_of(gradient_of(c, out_), tile.begin), whole(0), whole(2), part(tile.index, 2),
                        part(tile.index, 3));
   }
   void combine_backward(const Context<T>& c) override {
@@ -88,9 +88,9 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!in_.has_gradient()) return;
-    const View<T> dx = gradient(c, in_);
-    batch_norm_input<T>(tile.rows(), width_, rows_of(value(c, in_), tile.begin),
-                        rows_of(gradient(c, out_), tile.begin), whole(0), whole(2), gain_.data, whole(3),
+    const View<T> dx = gradient_of(c, in_);
+    batch_norm_input<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin),
+                        rows_of(gradient_of(c, out_), tile.begin), whole(0), whole(2), gain_.data, whole(3),
                         whole(4), static_cast<double>(c.rows), {dx.at(tile.begin), dx.row});
   }
 
@@ -108,35 +108,22 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
   void weight_task(const Context<T>& c, int) override {
     const Update<T>& update = *c.update;
     if (update.keep_statistics) learn_statistics(c);
-    finish(update, gain_.offset, whole(4));
-    finish(update, shift_.offset, whole(3));
+    finish_gradient(*this, update, gain_.offset, width_, whole(4));
+    finish_gradient(*this, update, shift_.offset, width_, whole(3));
   }
   NormTangent<T> norm(const Context<T>& c) const {
     return {c.rows, width_, true, epsilon_, gain_.data, gain_.offset, shift_.offset};
   }
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
-    norm(c).forward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_), t.value(out_), t.direction);
+    norm(c).forward(value_of(c, in_), t.value(in_), t.value(out_), t.direction);
   }
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
-    norm(c).backward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_),
-                     c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_),
+    norm(c).backward(value_of(c, in_), t.value(in_), gradient_of(c, out_), t.gradient(out_),
                      in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
   }
   std::size_t scratch_size(std::ptrdiff_t) const override { return static_cast<std::size_t>(row_); }
 
  private:
-  void finish(const Update<T>& update, std::ptrdiff_t offset, const T* gradient) {
-    if (!update.fused)
-      std::copy_n(gradient, width_, update.gradients + offset);
-    else if (!update.apply(offset, 1, width_, width_, gradient, width_))
-      update.fail(this->number);
-  }
-  static View<T> value(const Context<T>& c, const Slot& s) {
-    return c.values[static_cast<std::size_t>(s.value)];
-  }
-  static View<T> gradient(const Context<T>& c, const Slot& s) {
-    return c.gradients[static_cast<std::size_t>(s.gradient)];
-  }
   int tile_count(const Context<T>& c) const {
     return static_cast<int>((c.rows + c.tile_rows - 1) / c.tile_rows);
   }
@@ -165,30 +152,27 @@ class LayerNormOp final : public Op<T>, public Tangent<T> {
     inverse_ = Buffer<T>(static_cast<std::size_t>(max_rows));
   }
   void forward(const Context<T>& c, Tile tile) override {
-    const View<T> y = c.values[static_cast<std::size_t>(out_.value)];
+    const View<T> y = value_of(c, out_);
     // Inference goes tile by tile on several threads: the statistics of a row are then of no further use.
     T* mean = c.training ? mean_.data() + tile.begin : c.scratch;
     T* inverse = c.training ? inverse_.data() + tile.begin : c.scratch + tile.rows();
-    layer_norm_forward<T>(tile.rows(), width_,
-                          rows_of(c.values[static_cast<std::size_t>(in_.value)], tile.begin), gain_.data,
-                          shift_.data, epsilon_, {y.at(tile.begin), y.row}, mean, inverse);
+    layer_norm_forward<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin), gain_.data, shift_.data,
+                          epsilon_, {y.at(tile.begin), y.row}, mean, inverse);
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!in_.has_gradient()) return;
-    const View<T> dx = c.gradients[static_cast<std::size_t>(in_.gradient)];
-    layer_norm_input<T>(tile.rows(), width_,
-                        rows_of(c.values[static_cast<std::size_t>(in_.value)], tile.begin),
-                        rows_of(c.gradients[static_cast<std::size_t>(out_.gradient)], tile.begin), gain_.data,
-                        mean_.data() + tile.begin, inverse_.data() + tile.begin, {dx.at(tile.begin), dx.row});
+    const View<T> dx = gradient_of(c, in_);
+    layer_norm_input<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin),
+                        rows_of(gradient_of(c, out_), tile.begin), gain_.data, mean_.data() + tile.begin,
+                        inverse_.data() + tile.begin, {dx.at(tile.begin), dx.row});
   }
   int weight_tasks() const override { return 1; }
   void weight_task(const Context<T>& c, int) override {
     const Update<T>& update = *c.update;
     T* dgain = update.fused ? c.scratch : update.gradients + gain_.offset;
     T* dshift = update.fused ? c.scratch + padded<T>(width_) : update.gradients + shift_.offset;
-    layer_norm_parameters<T>(c.rows, width_, rows_of(c.values[static_cast<std::size_t>(in_.value)], 0),
-                             rows_of(c.gradients[static_cast<std::size_t>(out_.gradient)], 0), mean_.data(),
-                             inverse_.data(), dgain, dshift);
+    layer_norm_parameters<T>(c.rows, width_, rows_of(value_of(c, in_), 0), rows_of(gradient_of(c, out_), 0),
+                             mean_.data(), inverse_.data(), dgain, dshift);
     if (!update.fused) return;
     if (!update.apply(gain_.offset, 1, width_, width_, dgain, width_) ||
         !update.apply(shift_.offset, 1, width_, width_, dshift, width_))
@@ -198,11 +182,10 @@ class LayerNormOp final : public Op<T>, public Tangent<T> {
     return {c.rows, width_, false, epsilon_, gain_.data, gain_.offset, shift_.offset};
   }
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
-    norm(c).forward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_), t.value(out_), t.direction);
+    norm(c).forward(value_of(c, in_), t.value(in_), t.value(out_), t.direction);
   }
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
-    norm(c).backward(c.values[static_cast<std::size_t>(in_.value)], t.value(in_),
-                     c.gradients[static_cast<std::size_t>(out_.gradient)], t.gradient(out_),
+    norm(c).backward(value_of(c, in_), t.value(in_), gradient_of(c, out_), t.gradient(out_),
                      in_.has_gradient() ? t.gradient(in_) : View<T>{}, t.direction, t.product);
   }
   std::size_t scratch_size(std::ptrdiff_t rows) const override {
@@ -224,8 +207,7 @@ class StandardizeOp final : public Op<T>, public Tangent<T> {
       : in_(in), out_(out), mean_(mean), deviation_(deviation), width_(in.columns) {}
   std::string describe() const override { return "standardize " + std::to_string(width_); }
   void forward(const Context<T>& c, Tile tile) override {
-    const View<T> x = c.values[static_cast<std::size_t>(in_.value)],
-                  y = c.values[static_cast<std::size_t>(out_.value)];
+    const View<T> x = value_of(c, in_), y = value_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) {
         span.store(y.at(i), (span.load(x.at(i)) - span.load(mean_)) / span.load(deviation_));
@@ -233,7 +215,7 @@ class StandardizeOp final : public Op<T>, public Tangent<T> {
   }
   void backward(const Context<T>& c, Tile tile) override {
     if (!out_.has_gradient()) return;
-    const View<T> g = c.gradients[static_cast<std::size_t>(out_.gradient)];
+    const View<T> g = gradient_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(static_cast<std::size_t>(width_),
                     [&](auto span) { span.store(g.at(i), span.load(g.at(i)) / span.load(deviation_)); });

@@ -74,9 +74,7 @@ void Trainer<T>::Run::natural_task(int thread, int task) {
     case Stage::fisher_loss:
       return fisher_loss(thread, tile(task));
     case Stage::fisher_backward:
-      machine_.run_task(machine_.plan().backward_phases()[phase_],
-                        machine_.context(thread, true, rows_, trainer_.seed_, step_number_, &update_), task,
-                        *this);
+      machine_.run_task(machine_.plan().backward_phases()[phase_], context(thread), task, *this);
       return;
     case Stage::fisher_rows:
       for (std::ptrdiff_t i = tile(task).begin; i < tile(task).end; ++i) {

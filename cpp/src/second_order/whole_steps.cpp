@@ -97,8 +97,8 @@ void Trainer<T>::Run::evaluated(double loss) {
       if (asked_.load()) return leave(End::stopped);
       return enter(Stage::refresh);
     case Next::done: {
-      const auto context = machine_.context(0, true, rows_, trainer_.seed_, step_number_, &update_);
-      for (const auto& op : machine_.plan().ops()) op->learn_statistics(context);
+      const auto c = context(0);
+      for (const auto& op : machine_.plan().ops()) op->learn_statistics(c);
       std::ranges::copy(trainer_.network_.statistics(), seen_statistics_.begin());
       if (rows_ < data_.rows) lbfgs_->forget();
       return average_rate_ > 0 ? enter(Stage::average) : end_step();

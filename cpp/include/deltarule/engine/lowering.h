@@ -18,6 +18,16 @@ struct Slot {
   bool has_gradient() const { return gradient >= 0; }
 };
 
+// What a slot holds in this batch.
+template <class T>
+View<T> value_of(const Context<T>& c, const Slot& s) {
+  return c.values[static_cast<std::size_t>(s.value)];
+}
+template <class T>
+View<T> gradient_of(const Context<T>& c, const Slot& s) {
+  return c.gradients[static_cast<std::size_t>(s.gradient)];
+}
+
 // The arrays of one layer, by name.
 template <class T>
 struct Parameter {

@@ -25,6 +25,29 @@ template <class T>
 void activation_tangent_backward(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns,
                                  View<T> x, View<T> rx, View<T> y, View<T> ry, View<T> dy, View<T> tangent);
 
+// Rows of padded columns with memory of their own.
+template <class T>
+struct Matrix {
+  Matrix(std::ptrdiff_t rows, std::ptrdiff_t columns)
+      : memory(static_cast<std::size_t>(rows * padded<T>(columns))),
+        view{memory.data(), padded<T>(columns)} {}
+  Buffer<T> memory;
+  View<T> view;
+};
+// A value or gradient and its tangent.
+template <class T>
+struct WithTangent {
+  Matrix<T> own, tangent;
+};
+// For an operation that is linear up to its activation: z is what the activation sees (training keeps neither
+// where the activation does not need it). The tangent of the output, and dz with its tangent.
+template <class T>
+void output_tangent(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                    const WithTangent<T>& z, View<T> y, View<T> ry);
+template <class T>
+WithTangent<T> gradient_before(const Choice& activation, std::ptrdiff_t rows, std::ptrdiff_t columns,
+                               const WithTangent<T>& z, View<T> y, View<T> ry, View<T> dy, View<T> rdy);
+
 // What an operation has to offer beside Op for exact Hessian-vector products.
 template <class T>
 class Tangent {

@@ -37,7 +37,6 @@ class Dense : public LayerOf<Dense> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   std::vector<Tensor> tensors() const override;
-  std::string_view activation() const override;
   // Makes the buffers of its operation and finds its arrays, whose names begin with `prefix`.
   template <class T>
   engine::DenseParts<T> prepare(engine::Lowering<T>& lowering, const std::string& prefix = {}) const;
