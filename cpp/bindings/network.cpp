@@ -109,7 +109,7 @@ void describe(const Chain& chain, const std::string& outer, const std::vector<Te
       if (t.trained() && (t.layer == name || t.layer.starts_with(name + "."))) parameters += t.size();
     out.append(py::dict("name"_a = name, "type"_a = layer->entry().name,
                         "output_width"_a = layer->output_width(), "parameters"_a = parameters,
-                        "activation"_a = layer->activation(), "summary"_a = layer->entry().summary));
+                        "activation"_a = layer->activation().name(), "summary"_a = layer->entry().summary));
     for (const Chain& inner : layer->inside()) describe(inner, name + ".", tensors, out);
   }
 }

@@ -102,10 +102,10 @@ double Draws::truncated_normal(std::uint64_t element) const {
   return engine::normal_quantile(tail + uniform(element) * (1 - 2 * tail));
 }
 
-void Orthogonal::fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w) {
-  const auto in = static_cast<std::size_t>(fans.in), out = static_cast<std::size_t>(fans.out);
+void fill_orthogonal(std::string_view name, double gain, Fans fans, const Draws& draws, std::span<double> w) {
+  const auto in = static_cast<std::size_t>(fans.in), out = static_cast<std::size_t>(fans.columns);
   if (w.size() != in * out)
-    throw std::invalid_argument("initializer 'orthogonal' fills a matrix of inputs x units; " +
+    throw std::invalid_argument("initializer '" + std::string(name) + "' fills a matrix of inputs x units; " +
                                 std::to_string(w.size()) + " numbers are no matrix of " + std::to_string(in) +
                                 " x " + std::to_string(out));
   const std::size_t count = std::min(in, out), length = std::max(in, out);
@@ -124,7 +124,7 @@ void Orthogonal::fill(const Values& p, Fans fans, const Draws& draws, std::span<
   }
   for (std::size_t k = 0; k < count; ++k)
     for (std::size_t i = 0; i < length; ++i)
-      w[in < out ? k * out + i : i * out + k] = p[0] * vectors[k * length + i];
+      w[in < out ? k * out + i : i * out + k] = gain * vectors[k * length + i];
 }
 
 void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor,
@@ -143,13 +143,16 @@ void column_lengths(const std::vector<double>& matrix, std::span<double> lengths
 
 double logit(double p) { return natural_log(p) - natural_log(1 - p); }
 
-std::string_view automatic_initializer(std::string_view activation) {
+Spec automatic_initializer(const Choice& next, bool first) {
+  const std::string_view activation = next.name();
   for (std::string_view rectifier :
        {"relu", "leaky_relu", "relu6", "threshold", "squared_relu", "elu", "celu", "gelu", "swish",
         "hard_swish", "mish", "softplus", "prelu", "adaptive_relu", "learned_swish"})
-    if (activation == rectifier) return "he_normal";
-  if (activation == "selu") return "lecun_normal";
-  return "glorot_uniform";
+    if (activation == rectifier) return {"he_normal", {}};
+  if (activation == "selu") return {"lecun_normal", {}};
+  if (activation == "sin")
+    return {"siren", {{"omega", next.values[0], {}}, {"first", first ? 1.0 : 0.0, {}}}};
+  return {"glorot_uniform", {}};
 }
 
 }  // namespace deltarule

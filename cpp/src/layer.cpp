@@ -85,19 +85,23 @@ const Choice& Layer::part(std::string_view name) const {
   throw std::logic_error("no part " + std::string(name));
 }
 
-std::string_view Layer::activation() const {
+Choice Layer::activation() const {
   for (std::size_t i = 0; i < entry_->parts.size(); ++i)
-    if (entry_->parts[i].name == "activation" && parts_[i].index >= 0) return parts_[i].entry->name;
+    if (entry_->parts[i].name == "activation") return parts_[i];
   return {};
+}
+
+void Layer::forget_activation() {
+  for (std::size_t i = 0; i < entry_->parts.size(); ++i)
+    if (entry_->parts[i].name == "activation") parts_[i] = Choice{.family = entry_->parts[i].family};
 }
 
 Choice Layer::initializer(std::string_view part_name) const {
   const Choice& given = part(part_name);
   if (given.index >= 0) return given;
-  const std::string_view own = activation();
-  return catalog::choose(
-      Family::initializer,
-      {std::string(automatic_initializer(own.empty() ? std::string_view(next_activation) : own)), {}});
+  const Choice own = activation();
+  return catalog::choose(Family::initializer,
+                         automatic_initializer(own.name().empty() ? next_activation : own, reads_inputs));
 }
 
 std::unique_ptr<Layer> make_layer(const LayerSpec& spec) {
@@ -130,15 +134,18 @@ void name_layers(std::span<const Chain> chains) {
 
 // Only what passes values on unchanged in kind may stand between a layer and "its" activation, which is a
 // layer of its own.
-void link_activations(const Chain& chain, const std::string& after) {
+void link_activations(const Chain& chain, const Choice& after, bool reads_inputs) {
+  const auto shaping = [](const Layer& layer) {
+    const std::string_view type = layer.entry().name;
+    return type == Dense::entry.name || type == Conv2D::entry.name || !layer.inside().empty();
+  };
   for (std::size_t i = 0; i < chain.size(); ++i) {
+    chain[i]->reads_inputs = reads_inputs;
+    reads_inputs = reads_inputs && !shaping(*chain[i]);
     chain[i]->next_activation = after;
     for (std::size_t j = i + 1; j < chain.size(); ++j) {
-      const std::string_view type = chain[j]->entry().name;
-      const bool shaping =
-          type == Dense::entry.name || type == Conv2D::entry.name || !chain[j]->inside().empty();
-      if (!shaping && chain[j]->activation().empty()) continue;
-      chain[i]->next_activation = shaping ? std::string_view{} : chain[j]->activation();
+      if (!shaping(*chain[j]) && chain[j]->activation().name().empty()) continue;
+      chain[i]->next_activation = shaping(*chain[j]) ? Choice{} : chain[j]->activation();
       break;
     }
   }

@@ -1,18 +1,8 @@
 #include <deltarule/layers.h>
 #include <deltarule/network.h>
 #include <algorithm>
-#include <cmath>
 
 namespace deltarule {
-namespace {
-
-bool only_while_training(std::string_view layer) {
-  return layer == Dropout::entry.name || layer == AlphaDropout::entry.name ||
-         layer == GaussianNoise::entry.name;
-}
-
-}  // namespace
-
 template <class T>
 Network<T>::Network(const NetworkSpec& spec) {
   make_layers(spec);
@@ -38,7 +28,7 @@ void Network<T>::make_layers(const NetworkSpec& spec) {
       throw std::invalid_argument(
           "network: layer '" + layers_[i]->name() + "' (" + std::string(layers_[i]->entry().name) +
           ") reads the network's input and must be the first layer; it is number " + std::to_string(i + 1));
-  link_activations(layers_, {});
+  link_activations(layers_, {}, true);
 }
 
 template <class T>
@@ -84,7 +74,12 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
   statistics_ = engine::Buffer<T>(static_cast<std::size_t>(kept));
   std::uint32_t number = 0;
   for (const Tensor& t : list) {
-    if (!draw) break;
+    if (t.initializer.name() == LSUV::entry.name && (t.role != Role::weight || t.table))
+      throw std::invalid_argument(
+          "network: array '" + t.name +
+          "' has the initializer 'lsuv', which scales the outputs of a layer; allowed "
+          "for the weights of dense and conv_2d");
+    if (!draw) continue;
     std::vector<double> draws(static_cast<std::size_t>(t.size()));
     initialize(t.initializer, t.fans, seed_, number++, draws);
     if (!t.lengths_of.empty()) {
@@ -99,74 +94,6 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
   tensors_ = std::move(list);
   input_width_ = input_width;
   output_width_ = width;
-}
-
-namespace {
-
-// The Standardize layers, those inside others included: only those that see the network's inputs can learn
-// from them.
-struct Standardizers {
-  struct Blind {
-    std::string name, behind;
-  };
-  std::vector<std::string> seeing;
-  std::vector<Blind> blind;
-
-  // `standardised`: what a further one sees has mean 0 and deviation 1 already, as it has when it is new.
-  // `changed`: the layer that changed the inputs before, if one did.
-  void add(const Chain& chain, const std::string& outer, bool standardised, std::string changed) {
-    for (const auto& layer : chain) {
-      const std::string name = outer + layer->name();
-      if (only_while_training(layer->entry().name)) continue;
-      if (layer->entry().name != Standardize::entry.name) {
-        for (const Chain& inner : layer->inside()) add(inner, name + ".", standardised, changed);
-        if (changed.empty()) changed = name;
-      } else if (!changed.empty()) {
-        blind.push_back({name, changed});
-      } else if (!standardised) {
-        seeing.push_back(name);
-        standardised = true;
-      }
-    }
-  }
-};
-
-}  // namespace
-
-template <class T>
-bool Network<T>::adapts() const {
-  Standardizers all;
-  all.add(layers_, {}, false, {});
-  return !all.seeing.empty() || !all.blind.empty();
-}
-
-template <class T>
-void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
-  if (rows < 1 || !built()) return;
-  Standardizers all;
-  all.add(layers_, {}, false, {});
-  if (!all.blind.empty())
-    throw std::invalid_argument(
-        "adapt: layer '" + all.blind[0].name +
-        "' (standardize) is to learn mean and deviation from the network's inputs, but '" +
-        all.blind[0].behind +
-        "' before it changes them; allowed: standardize before every other layer, and batch_norm, which "
-        "follows what changes, behind them");
-  for (const std::string& name : all.seeing) {
-    const auto mean = tensor(name + ".mean"), deviation = tensor(name + ".deviation");
-    for (std::ptrdiff_t j = 0; j < input_width_; ++j) {
-      double m = 0, squares = 0;
-      for (std::ptrdiff_t i = 0; i < rows; ++i) {
-        const double v = static_cast<double>(x[i * row + j]), before = v - m;
-        m += before / static_cast<double>(i + 1);
-        squares += before * (v - m);
-      }
-      const double s = std::sqrt(squares / static_cast<double>(rows));
-      mean[static_cast<std::size_t>(j)] = static_cast<T>(m);
-      // A constant feature becomes zero, not infinite.
-      deviation[static_cast<std::size_t>(j)] = s > 1e-12 * std::fabs(m) && s > 0 ? static_cast<T>(s) : T(1);
-    }
-  }
 }
 
 template <class T>

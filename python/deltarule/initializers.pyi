@@ -5,6 +5,7 @@ from typing import Final
 from ._families import Initializer
 
 __all__ = [
+    "LSUV",
     "ConstantValue",
     "GlorotNormal",
     "GlorotUniform",
@@ -22,6 +23,11 @@ __all__ = [
     "XavierUniform",
     "Zeros",
 ]
+
+class LSUV(Initializer):
+    tolerance: Final[float]
+    max_passes: Final[int]
+    def __init__(self, tolerance: float = 0.1, *, max_passes: int = 10) -> None: ...
 
 class ConstantValue(Initializer):
     value: Final[float]

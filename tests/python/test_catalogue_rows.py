@@ -46,12 +46,6 @@ def test_rows_are_those_of_the_library(family):
     assert set(kept) == own(family), f"update tests/reference/catalogue_rows.json: {family}"
 
 
-@pytest.mark.parametrize("family", KEPT["pending"])
-def test_pending_rows_do_not_exist_yet(family):
-    there = set(KEPT["pending"][family]) & own(family)
-    assert not there, f"{sorted(there)} exist: take them from the pending rows to the rows"
-
-
 def plain(name):
     """Names of classes and functions alike: PReLU and prelu."""
     return name.lower().replace("_", "")
@@ -78,7 +72,7 @@ def test_rows_are_those_of_the_catalogue(number):
     families = SECTIONS[number]
     entries = [e for f in families for e in CATALOG.get(f, [])]
     known = {alias for e in entries for alias in e["aliases"]}
-    known |= {row for f in families for row in KEPT["rows"][f] + KEPT["pending"].get(f, [])}
+    known |= {row for f in families for row in KEPT["rows"][f]}
     known |= {"ReduceOnPlateau"} & set(dr.callbacks.__all__)  # a schedule that looks at the history
     missing = {name for name in wanted if plain(name) not in map(plain, known)}
     assert not missing, f"rows of section {number} that are not kept"

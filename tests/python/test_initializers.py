@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import deltarule as dr
 from deltarule._native import core
 from reference.checking import assert_near, cases
 from reference.initializers import ORACLES, normal_quantile, philox_4x32, uniform
@@ -12,9 +13,10 @@ ENTRIES = core.catalog()["initializer"]
 CASES = cases(ENTRIES)
 BY_NAME = [pytest.param(e, id=e["name"]) for e in ENTRIES]
 ALL_ALIKE = ("zeros", "ones", "constant")
-ELEMENTWISE = [case for case in CASES if case.values[0]["name"] != "orthogonal"]  # the rest is a matrix
+MATRICES = ("orthogonal", "lsuv")  # these fill a matrix of the fans
+ELEMENTWISE = [case for case in CASES if case.values[0]["name"] not in MATRICES]
 RANDOM = [pytest.param(e, id=e["name"]) for e in ENTRIES if e["name"] not in ALL_ALIKE]
-SPREAD = [e for e in RANDOM if e.id not in ("orthogonal", "truncated_normal")]  # tested below
+SPREAD = [e for e in RANDOM if e.id not in (*MATRICES, "truncated_normal")]  # tested below
 
 
 def draw(name, count=1000, fan_in=30, fan_out=50, seed=0, tensor=0, **settings):
@@ -62,6 +64,7 @@ GOLDEN = {  # float.hex of elements 0, 1, 2 and 10**6 - 1 for seed 7, tensor 2, 
     "normal": "0x1.4d4369e390ed0p-7 0x1.657d69ff0a220p-6 0x1.6209c5ccda860p-5 0x1.de3bdcf01b6d7p-6",
     "truncated_normal": "0x1.3de7403b377b8p-7 0x1.543ab820f922cp-6 0x1.4daef552ae4a0p-5 0x1.c6081047b1df8p-6",
     "xavier_uniform": "0x1.e225e6b93f509p-6 0x1.f8b319823c796p-5 0x1.ca1edd860372ap-4 0x1.498401af1860cp-4",
+    "lsuv": "0x1.aa148d408d03bp-8 -0x1.4f9cb542a3b93p-5 0x1.db45aad9b6e1ep-5 0x1.f435936ff2047p-7",
     "orthogonal": "0x1.aa148d408d03bp-8 -0x1.4f9cb542a3b93p-5 0x1.db45aad9b6e1ep-5 0x1.f435936ff2047p-7",
     "siren": "0x1.3af012eaa92c3p-9 0x1.49ab1c7d10b20p-8 0x1.2b3e3bea3f96bp-7 0x1.ae7a39bbd9f37p-8",
 }
@@ -72,8 +75,8 @@ def test_golden_bits(entry):
     """The same on every platform, for ever: models are made again from their seed."""
     name = entry["name"]
     assert name in GOLDEN, f"add the four numbers of {name!r} to GOLDEN in {__file__}"
-    shape = (1000, 10) if name == "orthogonal" else (30, 50)
-    w = draw(name, 10_000 if name == "orthogonal" else 10**6, *shape, seed=7, tensor=2)
+    shape = (1000, 10) if name in MATRICES else (30, 50)
+    w = draw(name, 10_000 if name in MATRICES else 10**6, *shape, seed=7, tensor=2)
     assert " ".join(float(w[i]).hex() for i in (0, 1, 2, -1)) == GOLDEN[name]
 
 
@@ -108,7 +111,7 @@ def test_moments_and_distribution(entry):
     )
 
 
-@pytest.mark.parametrize("entry", [e for e in BY_NAME if e.id != "orthogonal"])
+@pytest.mark.parametrize("entry", [e for e in BY_NAME if e.id not in MATRICES])
 def test_a_longer_tensor_begins_alike(entry):
     assert np.array_equal(draw(entry["name"], 7), draw(entry["name"], 1000)[:7])
     assert np.array_equal(draw(entry["name"], 1000), draw(entry["name"], 1000))
@@ -118,7 +121,7 @@ def test_a_longer_tensor_begins_alike(entry):
 @pytest.mark.parametrize("entry", RANDOM)
 def test_tensors_and_seeds_are_independent(entry):
     n = 20_000
-    shape = (200, 100) if entry["name"] == "orthogonal" else (30, 50)
+    shape = (200, 100) if entry["name"] in MATRICES else (30, 50)
     draws = [draw(entry["name"], n, *shape, seed=s, tensor=t) for s in (0, 1, 2, 256) for t in (0, 1, 2, 255)]
     for i, a in enumerate(draws):
         for b in draws[:i]:
@@ -145,6 +148,7 @@ def test_orthogonal_is_the_oracles(fan_in, fan_out, gain):
     assert_near(got, wanted, 1e-11, "orthogonal", gain)  # the square one is ill-conditioned
     w = got.reshape(fan_in, fan_out)
     product = w @ w.T if fan_in < fan_out else w.T @ w
+    assert np.array_equal(draw("lsuv", count, fan_in, fan_out, seed=5, tensor=3, tolerance=0.2) * gain, got)
     assert_near(product, gain**2 * np.eye(len(product)), 1e-14, "orthogonality", gain**2)
 
 
@@ -156,13 +160,18 @@ def test_orthogonal_matrices_are_evenly_distributed():
     assert abs(np.mean(np.linalg.det(matrices))) < 4 / np.sqrt(4000)
 
 
-def test_orthogonal_fills_matrices_only():
-    import deltarule as dr
+@pytest.mark.parametrize("name", MATRICES)
+def test_what_is_orthogonal_fills_matrices_only(name):
+    with pytest.raises(ValueError, match=f"'{name}' fills a matrix of inputs x units; 7 numbers are no"):
+        draw(name, 7, 30, 50)
+    with pytest.raises(ValueError, match=f"'{name}'"):
+        dr.Sequential([dr.Dense(4, bias_initializer=name)]).build(2)
 
-    with pytest.raises(ValueError, match="'orthogonal' fills a matrix of inputs x units; 7 numbers are no"):
-        draw("orthogonal", 7, 30, 50)
-    with pytest.raises(ValueError, match="'orthogonal' fills a matrix"):
-        dr.Sequential([dr.Dense(4, bias_initializer="orthogonal")]).build(3)
+
+def test_kernels_of_a_convolution_are_orthogonal():
+    net = dr.Sequential([dr.Reshape((6, 6, 2)), dr.Conv2D(5, 3, initializer="orthogonal")], dtype="float64")
+    w = net.build(72).parameters()["conv_2d_1.weight"].reshape(18, 5)
+    assert_near(w.T @ w, np.eye(5), 1e-14, "orthogonality", 1)
 
 
 def test_constant_ones():

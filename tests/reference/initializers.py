@@ -121,6 +121,11 @@ def orthogonal(fan_in, fan_out, u, gain):
     return gain * (q if fan_in >= fan_out else q.T).ravel()
 
 
+def lsuv(fan_in, fan_out, u, tolerance, max_passes):
+    """Orthogonal; the data scale it later."""
+    return orthogonal(fan_in, fan_out, u, 1.0)
+
+
 ORACLES = {"uniform": uniform_fill} | {
     f.__name__: f
     for f in (
@@ -138,5 +143,6 @@ ORACLES = {"uniform": uniform_fill} | {
         xavier_uniform,
         siren,
         orthogonal,
+        lsuv,
     )
 }

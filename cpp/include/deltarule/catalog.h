@@ -148,6 +148,8 @@ struct Choice {
   const Entry* entry = nullptr;
   Values values{};
   Lists lists{};
+  // "" where nothing is chosen.
+  std::string_view name() const { return entry ? entry->name : std::string_view{}; }
 };
 
 namespace catalog {

@@ -10,9 +10,10 @@
 
 namespace deltarule {
 
-// M inputs and K outputs of a unit's layer.
+// M inputs and K outputs of a unit's layer; a matrix of it has M rows and so many columns.
 struct Fans {
   double in, out;
+  double columns = out;
 };
 
 // One counter-based number per element.
@@ -212,6 +213,9 @@ struct Siren : UniformRule<Siren> {
   static double limit(const Values& p, Fans f) { return p[1] != 0 ? 1 / f.in : std::sqrt(6 / f.in) / p[0]; }
 };
 
+// Throws std::invalid_argument for what is no matrix of fans.in x fans.columns.
+void fill_orthogonal(std::string_view name, double gain, Fans fans, const Draws& draws, std::span<double> w);
+
 struct Orthogonal {
   static constexpr Param parameters[] = {{.name = "gain",
                                           .value = 1,
@@ -229,12 +233,46 @@ struct Orthogonal {
       .parameters = parameters,
       .source = "Saxe, McClelland & Ganguli 2014",
   };
-  static void fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w);
+  static void fill(const Values& p, Fans fans, const Draws& draws, std::span<double> w) {
+    fill_orthogonal(entry.name, p[0], fans, draws, w);
+  }
+};
+
+struct LSUV {
+  static constexpr Param parameters[] = {{.name = "tolerance",
+                                          .value = 0.1,
+                                          .low = 0,
+                                          .low_open = true,
+                                          .high_open = true,
+                                          .meaning = "how far from 1 the variance may stay"},
+                                         {.name = "max_passes",
+                                          .value = 10,
+                                          .low = 1,
+                                          .high = 1000,
+                                          .kind = Kind::integer,
+                                          .meaning = "most times a layer is measured and scaled"}};
+  static constexpr Entry entry{
+      .name = "lsuv",
+      .class_name = "LSUV",
+      .summary =
+          "Layer-sequential unit variance: orthogonal at first; the first data, in fit or adapt, then scale "
+          "layer after layer so that what it makes before its activation has variance 1 over up to 512 of "
+          "the rows. Weights that are no longer as they were drawn stay. For weights of dense and conv_2d.",
+      .formula =
+          "W^T W = I \\text{ or } W W^T = I,\\text{ then } "
+          "W \\leftarrow W / \\sqrt{\\operatorname{Var}(x W + b)} \\text{ until } "
+          "|\\operatorname{Var} - 1| \\le \\text{tolerance}",
+      .parameters = parameters,
+      .source = "Mishkin & Matas 2016, algorithm 1",
+  };
+  static void fill(const Values&, Fans fans, const Draws& draws, std::span<double> w) {
+    fill_orthogonal(entry.name, 1, fans, draws, w);
+  }
 };
 
 using Initializers =
     List<Zeros, Ones, ConstantFill, UniformFill, NormalFill, TruncatedNormal, XavierUniform, GlorotUniform,
-         GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal, Siren>;
+         GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal, Siren, LSUV>;
 
 // Fills w by initializer `choice`; `tensor` tells parameters of one network apart.
 void initialize(const Choice& choice, Fans fans, std::uint64_t seed, std::uint32_t tensor,
@@ -246,7 +284,7 @@ void column_lengths(const std::vector<double>& matrix, std::span<double> lengths
 // ln(p / (1 - p)) for 0 < p < 1
 double logit(double p);
 
-// What "auto" means before this activation ("" for none).
-std::string_view automatic_initializer(std::string_view activation);
+// What "auto" means before this activation; `first` where no layer before has weights.
+Spec automatic_initializer(const Choice& activation, bool first);
 
 }  // namespace deltarule

@@ -65,9 +65,11 @@ class Layer {
   virtual std::vector<Tensor> tensors() const { return {}; }
   virtual void lower(engine::Lowering<float>& lowering) const = 0;
   virtual void lower(engine::Lowering<double>& lowering) const = 0;
-  // Name of the activation its output passes through, for "auto" initializers of the layer before.
-  // By default that of its part "activation".
-  virtual std::string_view activation() const;
+  // The activation its output passes through, for "auto" initializers of the layer before; its name is empty
+  // where there is none. By default that of its part "activation".
+  virtual Choice activation() const;
+  // Takes its part "activation" away, so that its output is what the activation would have seen.
+  void forget_activation();
 
   virtual LayerSpec spec() const;
   virtual std::span<const Chain> inside() const { return {}; }
@@ -82,8 +84,9 @@ class Layer {
   }
   const Shape& input_shape() const { return input_shape_; }
   void set_input_shape(Shape shape) { input_shape_ = shape; }
-  // The activation that follows, which "auto" initializers look at.
-  std::string next_activation = {};
+  // What "auto" initializers look at: the activation that follows, and whether no layer before has weights.
+  Choice next_activation = {};
+  bool reads_inputs = false;
 
  protected:
   double value(std::string_view parameter) const;
@@ -125,8 +128,9 @@ std::unique_ptr<Layer> make_layer(const LayerSpec& spec);
 // What a network and the layers with others inside share.
 // Numbers the layers without a name ("dense_1"); throws std::invalid_argument where two have the same.
 void name_layers(std::span<const Chain> chains);
-// Tells every layer of a chain which activation follows it; `after` is the one that follows the chain.
-void link_activations(const Chain& chain, const std::string& after);
+// Tells every layer of a chain which activation follows it and whether it reads the network's inputs; `after`
+// is the activation that follows the chain.
+void link_activations(const Chain& chain, const Choice& after, bool reads_inputs);
 // Sets widths and shapes; returns the last width.
 std::ptrdiff_t build_chain(const Chain& chain, std::ptrdiff_t input_width, Shape input_shape = {});
 // The arrays of all layers, their names and layers as seen from outside of the chain.

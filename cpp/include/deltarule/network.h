@@ -27,7 +27,8 @@ class Network {
   // Fixes all shapes, allocates, and draws the initial parameters from the seed.
   void build(std::ptrdiff_t input_width);
   bool built() const { return input_width_ > 0; }
-  // Mean and deviation of the data for every Standardize layer; `row` elements from row to row.
+  // What is learned from the data before training: mean and deviation for every Standardize layer, the scale
+  // of weights that the initializer lsuv drew and nobody changed since; `row` elements from row to row.
   void adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row);
   bool adapts() const;
 

@@ -172,7 +172,7 @@ Composite::Composite(const Composite& other) : Layer(other) {
 std::ptrdiff_t Composite::build(std::ptrdiff_t input_width) {
   std::vector<std::ptrdiff_t> widths;
   for (const Chain& chain : chains_) {
-    link_activations(chain, next_activation);
+    link_activations(chain, next_activation, reads_inputs);
     widths.push_back(build_chain(chain, input_width, input_shape()));
   }
   return merged_width(input_width, widths);

@@ -193,7 +193,8 @@ std::ptrdiff_t Conv2D::build(std::ptrdiff_t) {
 std::vector<Tensor> Conv2D::tensors() const {
   const std::ptrdiff_t places = window_.height * window_.width;
   const Fans fans{static_cast<double>(places * window_.in.channels),
-                  static_cast<double>(places * window_.out.channels)};
+                  static_cast<double>(places * window_.out.channels),
+                  static_cast<double>(window_.out.channels)};
   std::vector<Tensor> list{{.name = "weight",
                             .rows = places * window_.in.channels,
                             .columns = window_.out.channels,

@@ -215,7 +215,7 @@ std::ptrdiff_t WeightNorm::merged_width(std::ptrdiff_t, std::span<const std::ptr
   return widths[0];
 }
 
-std::string_view WeightNorm::activation() const { return inside()[0][0]->activation(); }
+Choice WeightNorm::activation() const { return inside()[0][0]->activation(); }
 
 std::vector<Tensor> WeightNorm::tensors() const {
   std::vector<Tensor> list = Composite::tensors();

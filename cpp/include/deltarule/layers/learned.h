@@ -10,7 +10,7 @@ class LearnedActivation : public Layer {
   using Layer::Layer;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
-  std::string_view activation() const override { return entry().name; }
+  Choice activation() const override { return {.entry = &entry()}; }
 
  protected:
   // One number for every unit, or for all of them together.

@@ -25,7 +25,7 @@ class WeightNorm : public LayerOf<WeightNorm, Composite> {
   };
   explicit WeightNorm(const LayerSpec& spec);
   std::vector<Tensor> tensors() const override;
-  std::string_view activation() const override;
+  Choice activation() const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 

@@ -1,0 +1,162 @@
+// Network::adapt: what layers learn from the data once, before training.
+#include <deltarule/layers.h>
+#include <deltarule/network.h>
+#include <deltarule/trace.h>
+#include <algorithm>
+#include <cmath>
+
+namespace deltarule {
+namespace {
+
+bool only_while_training(std::string_view layer) {
+  return layer == Dropout::entry.name || layer == AlphaDropout::entry.name ||
+         layer == GaussianNoise::entry.name;
+}
+
+// The Standardize layers, those inside others included: only those that see the network's inputs can learn
+// from them.
+struct Standardizers {
+  struct Blind {
+    std::string name, behind;
+  };
+  std::vector<std::string> seeing;
+  std::vector<Blind> blind;
+
+  // `standardised`: what a further one sees has mean 0 and deviation 1 already, as it has when it is new.
+  // `changed`: the layer that changed the inputs before, if one did.
+  void add(const Chain& chain, const std::string& outer, bool standardised, std::string changed) {
+    for (const auto& layer : chain) {
+      const std::string name = outer + layer->name();
+      if (only_while_training(layer->entry().name)) continue;
+      if (layer->entry().name != Standardize::entry.name) {
+        for (const Chain& inner : layer->inside()) add(inner, name + ".", standardised, changed);
+        if (changed.empty()) changed = name;
+      } else if (!changed.empty()) {
+        blind.push_back({name, changed});
+      } else if (!standardised) {
+        seeing.push_back(name);
+        standardised = true;
+      }
+    }
+  }
+};
+
+bool is_lsuv(const Tensor& tensor) { return tensor.initializer.name() == LSUV::entry.name; }
+
+// Finds a layer by its path, "residual_1.dense_1".
+Layer& layer_at(std::span<const Chain> chains, std::string_view path) {
+  const std::string_view first = path.substr(0, path.find('.'));
+  for (const Chain& chain : chains)
+    for (const auto& layer : chain)
+      if (layer->name() == first)
+        return first.size() == path.size() ? *layer
+                                           : layer_at(layer->inside(), path.substr(first.size() + 1));
+  throw std::logic_error("no layer " + std::string(path));
+}
+
+template <class T>
+double variance_of(std::span<const T> x) {
+  double mean = 0, squares = 0;
+  for (const T v : x) mean += static_cast<double>(v);
+  mean /= static_cast<double>(x.size());
+  for (const T v : x) squares += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean);
+  return squares / static_cast<double>(x.size());
+}
+
+// Rows spread evenly over all, since data are often sorted.
+template <class T>
+std::vector<T> some_rows(std::ptrdiff_t rows, std::ptrdiff_t most, const T* x, std::ptrdiff_t row,
+                         std::ptrdiff_t width) {
+  const std::ptrdiff_t count = std::min(rows, most);
+  std::vector<T> some;
+  some.reserve(static_cast<std::size_t>(count * width));
+  for (std::ptrdiff_t i = 0; i < count; ++i) {
+    const T* from = x + i * rows / count * row;
+    some.insert(some.end(), from, from + width);
+  }
+  return some;
+}
+
+template <class T>
+void learn_standards(Network<T>& network, std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
+  Standardizers all;
+  all.add(network.layers(), {}, false, {});
+  if (!all.blind.empty())
+    throw std::invalid_argument(
+        "adapt: layer '" + all.blind[0].name +
+        "' (standardize) is to learn mean and deviation from the network's inputs, but '" +
+        all.blind[0].behind +
+        "' before it changes them; allowed: standardize before every other layer, and batch_norm, which "
+        "follows what changes, behind them");
+  for (const std::string& name : all.seeing) {
+    const auto mean = network.tensor(name + ".mean"), deviation = network.tensor(name + ".deviation");
+    for (std::ptrdiff_t j = 0; j < network.input_width(); ++j) {
+      double m = 0, squares = 0;
+      for (std::ptrdiff_t i = 0; i < rows; ++i) {
+        const double v = static_cast<double>(x[i * row + j]), before = v - m;
+        m += before / static_cast<double>(i + 1);
+        squares += before * (v - m);
+      }
+      const double s = std::sqrt(squares / static_cast<double>(rows));
+      mean[static_cast<std::size_t>(j)] = static_cast<T>(m);
+      // A constant feature becomes zero, not infinite.
+      deviation[static_cast<std::size_t>(j)] = s > 1e-12 * std::fabs(m) && s > 0 ? static_cast<T>(s) : T(1);
+    }
+  }
+}
+
+template <class T>
+bool as_drawn(Network<T>& network, std::size_t number) {
+  const Tensor& t = network.tensors()[number];
+  std::vector<double> draws(static_cast<std::size_t>(t.size()));
+  initialize(t.initializer, t.fans, network.seed(), static_cast<std::uint32_t>(number), draws);
+  return std::equal(draws.begin(), draws.end(), network.tensor(t.name).begin(),
+                    [](double drawn, T now) { return static_cast<T>(drawn) == now; });
+}
+
+template <class T>
+void scale_to_unit_variance(Network<T>& network, std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
+  const std::vector<T> some = some_rows(rows, 512, x, row, network.input_width());
+  const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(some.size()) / network.input_width();
+  for (std::size_t number = 0; number < network.tensors().size(); ++number) {
+    const Tensor& t = network.tensors()[number];
+    if (!is_lsuv(t) || !as_drawn(network, number)) continue;
+    const double tolerance = t.initializer.values[0];
+    for (double pass = 0; pass < t.initializer.values[1]; ++pass) {
+      const Network<T> bare(network);
+      layer_at({&bare.layers(), 1}, t.layer).forget_activation();
+      double size = 1;
+      for (const auto& made : trace(bare, count, some.data()))
+        if (made.layer == t.layer) size = variance_of(std::span<const T>(made.values));
+      // A layer of which nothing comes out, or no numbers, stays as it is.
+      if (!(std::fabs(size - 1) > tolerance) || size == 0 || !std::isfinite(size)) break;
+      for (const Tensor& scaled : network.tensors())
+        if (&scaled == &t || scaled.lengths_of == t.name)
+          for (T& w : network.tensor(scaled.name))
+            w = static_cast<T>(static_cast<double>(w) / std::sqrt(size));
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+bool Network<T>::adapts() const {
+  Standardizers all;
+  all.add(layers_, {}, false, {});
+  return !all.seeing.empty() || !all.blind.empty() || std::any_of(tensors_.begin(), tensors_.end(), is_lsuv);
+}
+
+template <class T>
+void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
+  if (rows < 1 || !built()) return;
+  learn_standards(*this, rows, x, row);
+  if (std::any_of(tensors_.begin(), tensors_.end(), is_lsuv)) scale_to_unit_variance(*this, rows, x, row);
+}
+
+template bool Network<float>::adapts() const;
+template bool Network<double>::adapts() const;
+template void Network<float>::adapt(std::ptrdiff_t, const float*, std::ptrdiff_t);
+template void Network<double>::adapt(std::ptrdiff_t, const double*, std::ptrdiff_t);
+
+}  // namespace deltarule
