@@ -13,6 +13,7 @@ UNITS = {
     "training": "µs a step",
     "inference": "µs a call",
     "fits": "ms to the target accuracy",
+    "many": "ms a network",
     "startup": "ms, new process",
     "sizes": "MB",
 }

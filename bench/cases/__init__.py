@@ -6,9 +6,33 @@ from fnmatch import fnmatch
 
 from bench.case import Case
 
-from . import activations, fits, inference, limits, losses, norms, optimizers, products, startup, training
+from . import (
+    activations,
+    fits,
+    inference,
+    limits,
+    losses,
+    many,
+    norms,
+    optimizers,
+    products,
+    startup,
+    training,
+)
 
-_MODULES = (training, inference, fits, startup, activations, losses, norms, optimizers, products, limits)
+_MODULES = (
+    training,
+    inference,
+    fits,
+    many,
+    startup,
+    activations,
+    losses,
+    norms,
+    optimizers,
+    products,
+    limits,
+)
 
 
 def all_cases() -> list[Case]:

@@ -25,11 +25,12 @@ _KERNELS = ("activations", "losses", "norms")
 _WHOLE = ("inference", "startup", "sizes")
 _LIST = [
     Competitor("deltarule", "by_deltarule", "deltarule",
-               (*_KERNELS, *_WHOLE, "optimizers", "products", "limits", "training", "fits")),
+               (*_KERNELS, *_WHOLE, "optimizers", "products", "limits", "training", "fits", "many")),
+    Competitor("deltarule-alone", "by_deltarule", "deltarule", ("many",), "alone"),
     Competitor("deltarule-shuffle", "by_deltarule", "deltarule", ("training",), "shuffle"),
     Competitor("numpy", "by_numpy", "numpy",
                (*_KERNELS, *_WHOLE, "optimizers", "products", "limits", "training", "fits")),
-    Competitor("sklearn", "by_sklearn", "sklearn", ("training", "fits", *_WHOLE)),
+    Competitor("sklearn", "by_sklearn", "sklearn", ("training", "fits", "many", *_WHOLE)),
     Competitor("torch", "by_torch", "torch", (*_KERNELS, *_WHOLE, "products")),
     Competitor("torch-out", "by_torch", "torch", ("activations",), "out"),
     Competitor("torch-foreach", "by_torch", "torch", ("training", "optimizers"), "foreach"),

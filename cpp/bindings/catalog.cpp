@@ -1,8 +1,8 @@
 #include <deltarule/engine/team.h>
+#include <deltarule/fit.h>
 #include <deltarule/initializers.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/schedules.h>
-#include <deltarule/schedules/plateau.h>
 
 #include <Eigen/Core>
 #include <cmath>
@@ -126,6 +126,7 @@ Family family_of(const std::string& name) {
 }
 
 void bind_catalog(py::module_& m) {
+  using namespace py::literals;
   m.def("config", &config);
   m.def("catalog", [] {
     py::dict all;
@@ -172,10 +173,23 @@ void bind_catalog(py::module_& m) {
   py::class_<ReduceOnPlateau>(m, "ReduceOnPlateau")
       .def(py::init([](double factor, int patience, double min_delta, int cooldown, double min_learning_rate,
                        bool maximize) {
-        return ReduceOnPlateau({factor, patience, min_delta, cooldown, min_learning_rate, maximize});
-      }))
+             return ReduceOnPlateau({factor, patience, min_delta, cooldown, min_learning_rate, maximize});
+           }),
+           "factor"_a, "patience"_a, "min_delta"_a, "cooldown"_a, "min_learning_rate"_a, "maximize"_a)
       .def("observe", &ReduceOnPlateau::observe)
       .def("best", &ReduceOnPlateau::best);
+  py::class_<EarlyStopping>(m, "EarlyStopping")
+      .def(py::init([](double min_delta, int patience, int start_from_epoch, bool maximize) {
+             return EarlyStopping({min_delta, patience, maximize, start_from_epoch});
+           }),
+           "min_delta"_a, "patience"_a, "start_from_epoch"_a, "maximize"_a)
+      .def("observe",
+           [](EarlyStopping& rule, std::int64_t epoch, double figure) {
+             const auto verdict = rule.observe(epoch, figure);
+             return std::pair(verdict == EarlyStopping::Verdict::best_so_far,
+                              verdict == EarlyStopping::Verdict::stop);
+           })
+      .def("best", &EarlyStopping::best);
   m.def("initialize", [](const std::string& name, const py::dict& settings, double fan_in, double fan_out,
                          std::uint64_t seed, std::uint32_t tensor, py::ssize_t count) {
     py::array_t<double> out(count);

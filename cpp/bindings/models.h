@@ -72,7 +72,7 @@ struct TrainerBox {
   SharedBox<T> owner;
   std::unique_ptr<Trainer<T>> trainer;
   std::vector<std::string> metric_names;
-  py::object x, y, weight;  // keep the arrays of set_data alive
+  py::object x, y, weight, index;  // keep the arrays of set_data alive
   Data<T> data{};
   std::ptrdiff_t batch_size = 32;
   bool shuffle = true;
@@ -83,10 +83,10 @@ struct PyTrainer {
 };
 
 // Rows for this loss out of NumPy arrays, which must outlive it; an error that names the array whose shape is
-// wrong.
+// wrong. `index`: the numbers of the rows, or None for all.
 template <class T>
 Data<T> data_of(const Network<T>& network, const Choice& loss, const py::array& x, const py::array& y,
-                const py::object& weight) {
+                const py::object& weight, const py::object& index = py::none()) {
   if (x.ndim() != 2 || x.shape(1) != network.input_width())
     throw py::value_error("X: shape " + shape_text(x) + ", expected (rows, " +
                           std::to_string(network.input_width()) + ")");
@@ -104,9 +104,43 @@ Data<T> data_of(const Network<T>& network, const Choice& loss, const py::array& 
     expect_shape(w, {x.shape(0)}, "sample_weight");
     data.weight = numbers<T>(w, "sample_weight");
   }
+  if (!index.is_none()) {
+    const auto chosen = py::cast<py::array>(index);
+    expect_shape(chosen, {chosen.size()}, "rows");
+    data.index = numbers<std::uint32_t>(chosen, "rows");
+    data.rows = chosen.size();
+    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
+      if (data.at(i) >= x.shape(0)) throw py::value_error("rows: more than there are rows");
+  }
   return data;
 }
 
+// Whether training or evaluation on this thread is to end: a signal came, or fit_many ends. The exception of
+// a signal's handler is then set.
+bool signalled();
+// After work that signalled() may have ended: throws what it stands for.
+void raise_if_signalled(bool stopped);
+// While it lives, signalled() on this thread asks this function instead; null: signals again.
+class StopInstead {
+ public:
+  explicit StopInstead(const std::function<bool()>* stop);
+  ~StopInstead();
+  StopInstead(const StopInstead&) = delete;
+  StopInstead& operator=(const StopInstead&) = delete;
+  static const std::function<bool()>* current();
+
+ private:
+  const std::function<bool()>* outer_;
+};
+
+// Loss and metrics by name, each with `prefix` before it.
+template <class T>
+void put_figures(const TrainerBox<T>& b, const Figures& f, py::dict& out, const std::string& prefix = {}) {
+  out[py::str(prefix + "loss")] = f.loss;
+  for (std::size_t i = 0; i < f.metrics.size(); ++i) out[py::str(prefix + b.metric_names[i])] = f.metrics[i];
+}
+
 void bind_trainer(py::module_& m);
+void bind_fit_many(py::module_& m);
 
 }  // namespace deltarule::bindings

@@ -160,15 +160,24 @@ void bind_models(py::module_& m) {
                            {static_cast<py::ssize_t>(b.network.parameters().size())}, self);
              });
            })
-      .def("adapt",
-           [](const PyNetwork& n, const py::array& x) {
-             require_built(n, "adapt");
-             with(n, [&]<class B>(B& b) {
-               const auto* from = input_rows<typename B::Scalar>(x, b.network.input_width(), "X");
-               const py::gil_scoped_release release;
-               b.network.adapt(x.shape(0), from, x.shape(1));
-             });
-           })
+      .def(
+          "adapt",
+          [](const PyNetwork& n, const py::array& x, const py::object& rows) {
+            require_built(n, "adapt");
+            with(n, [&]<class B>(B& b) {
+              const auto* from = input_rows<typename B::Scalar>(x, b.network.input_width(), "X");
+              const std::uint32_t* index = nullptr;
+              py::ssize_t count = x.shape(0);
+              if (!rows.is_none()) {
+                const auto chosen = py::cast<py::array>(rows);
+                index = numbers<std::uint32_t>(chosen, "rows");
+                count = chosen.size();
+              }
+              const py::gil_scoped_release release;
+              b.network.adapt(count, from, x.shape(1), index);
+            });
+          },
+          "X"_a, "rows"_a = py::none())
       .def("predict", &predict)
       .def("forward", &forward, "X"_a, "training"_a)
       .def("backward", &backward)
@@ -178,6 +187,7 @@ void bind_models(py::module_& m) {
         });
       });
   bind_trainer(m);
+  bind_fit_many(m);
 }
 
 }  // namespace deltarule::bindings

@@ -30,21 +30,19 @@ PyTrainer make_trainer(const PyNetwork& network, const std::string& settings) {
 
 template <class T>
 py::dict figures_dict(const TrainerBox<T>& b, const Figures& f) {
-  py::dict out("loss"_a = f.loss);
-  for (std::size_t i = 0; i < f.metrics.size(); ++i) out[py::str(b.metric_names[i])] = f.metrics[i];
+  py::dict out;
+  put_figures(b, f, out);
   return out;
 }
 
-// Signals are looked at while C++ works; the handler's exception is raised when the work has stopped.
-bool signalled() {
-  const py::gil_scoped_acquire acquire;
-  return PyErr_CheckSignals() != 0;
-}
+thread_local const std::function<bool()>* stop_instead = nullptr;
 
 py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_steps,
                    std::ptrdiff_t start_step) {
   return with(t, [&]<class T>(TrainerBox<T>& b) {
     if (b.data.rows == 0) throw py::value_error("run_epoch: no data; call set_data first");
+    if (stop_instead && (*stop_instead)())
+      raise_if_signalled(true);  // short epochs end before they would ask
     EpochResult result;
     {
       const py::gil_scoped_release release;
@@ -55,7 +53,7 @@ py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_st
                                              .max_steps = max_steps,
                                              .poll = &signalled});
     }
-    if (PyErr_Occurred()) throw py::error_already_set();
+    raise_if_signalled(result.stopped);
     py::dict out = figures_dict(b, result.figures);
     out["learning_rate"] = result.learning_rate;
     out["steps"] = result.steps;
@@ -67,15 +65,16 @@ py::dict run_epoch(const PyTrainer& t, std::int64_t epoch, std::ptrdiff_t max_st
 }
 
 py::dict evaluate(const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
-                  std::ptrdiff_t batch_size) {
+                  std::ptrdiff_t batch_size, const py::object& index) {
   return with(t, [&]<class T>(TrainerBox<T>& b) {
-    const Data<T> data = data_of(b.owner->network, b.trainer->loss(), x, y, weight);
+    const Data<T> data = data_of(b.owner->network, b.trainer->loss(), x, y, weight, index);
     Figures f;
+    bool stopped = false;
     {
       const py::gil_scoped_release release;
-      f = b.trainer->evaluate(data, batch_size, &signalled);
+      f = b.trainer->evaluate(data, batch_size, [&] { return stopped = stopped || signalled(); });
     }
-    if (PyErr_Occurred()) throw py::error_already_set();
+    raise_if_signalled(stopped);
     return figures_dict(b, f);
   });
 }
@@ -142,26 +141,52 @@ py::tuple load_as(const std::string& path) {
 
 }  // namespace
 
+// Signals are looked at while C++ works; the handler's exception is raised when the work has stopped.
+bool signalled() {
+  if (stop_instead) return (*stop_instead)();
+  const py::gil_scoped_acquire acquire;
+  return PyErr_CheckSignals() != 0;
+}
+
+void raise_if_signalled(bool stopped) {
+  if (stopped && !PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
+  if (PyErr_Occurred()) throw py::error_already_set();
+}
+
+StopInstead::StopInstead(const std::function<bool()>* stop) : outer_(std::exchange(stop_instead, stop)) {}
+const std::function<bool()>* StopInstead::current() { return stop_instead; }
+StopInstead::~StopInstead() { stop_instead = outer_; }
+
 void bind_trainer(py::module_& m) {
   py::class_<PyTrainer>(m, "Trainer")
       .def(py::init(&make_trainer), "network"_a, "settings"_a)
-      .def("set_data",
+      .def(
+          "set_data",
+          [](const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
+             std::ptrdiff_t batch_size, bool shuffle, const py::object& index) {
+            with(t, [&]<class T>(TrainerBox<T>& b) {
+              b.data = data_of(b.owner->network, b.trainer->loss(), x, y, weight, index);
+              b.index = index;
+              b.x = x;
+              b.y = y;
+              b.weight = weight;
+              b.batch_size = batch_size;
+              b.shuffle = shuffle;
+            });
+          },
+          "X"_a, "y"_a, "weight"_a, "batch_size"_a, "shuffle"_a, "rows"_a = py::none())
+      .def("check_rows",
            [](const PyTrainer& t, const py::array& x, const py::array& y, const py::object& weight,
-              std::ptrdiff_t batch_size, bool shuffle) {
+              const py::object& index) {
              with(t, [&]<class T>(TrainerBox<T>& b) {
-               b.data = data_of(b.owner->network, b.trainer->loss(), x, y, weight);
-               b.x = x;
-               b.y = y;
-               b.weight = weight;
-               b.batch_size = batch_size;
-               b.shuffle = shuffle;
+               b.trainer->check_data(data_of(b.owner->network, b.trainer->loss(), x, y, weight, index));
              });
            })
       .def("clear_data",
            [](const PyTrainer& t) {
              with(t, []<class T>(TrainerBox<T>& b) {
                b.data = {};
-               b.x = b.y = b.weight = py::none();
+               b.x = b.y = b.weight = b.index = py::none();
              });
            })
       .def("run_epoch", &run_epoch, "epoch"_a, "max_steps"_a = 0, "start_step"_a = 0)
@@ -177,7 +202,10 @@ void bind_trainer(py::module_& m) {
                return figures_dict(b, f);
              });
            })
-      .def("evaluate", &evaluate, "X"_a, "y"_a, "weight"_a = py::none(), "batch_size"_a = 0)
+      .def("evaluate", &evaluate, "X"_a, "y"_a, "weight"_a = py::none(), "batch_size"_a = 0,
+           "rows"_a = py::none())
+      .def("release_memory",
+           [](const PyTrainer& t) { with(t, [](auto& b) { b.trainer->release_memory(); }); })
       .def_property(
           "step", [](const PyTrainer& t) { return with(t, [](auto& b) { return b.trainer->steps_done(); }); },
           [](const PyTrainer& t, std::int64_t step) {

@@ -63,22 +63,32 @@ double variance_of(std::span<const T> x) {
   return squares / static_cast<double>(x.size());
 }
 
+template <class T>
+struct Rows {
+  std::ptrdiff_t count;
+  const T* x;
+  std::ptrdiff_t row;
+  const std::uint32_t* index;
+  const T* at(std::ptrdiff_t i) const {
+    return x + (index ? static_cast<std::ptrdiff_t>(index[i]) : i) * row;
+  }
+};
+
 // Rows spread evenly over all, since data are often sorted.
 template <class T>
-std::vector<T> some_rows(std::ptrdiff_t rows, std::ptrdiff_t most, const T* x, std::ptrdiff_t row,
-                         std::ptrdiff_t width) {
-  const std::ptrdiff_t count = std::min(rows, most);
+std::vector<T> some_rows(const Rows<T>& rows, std::ptrdiff_t most, std::ptrdiff_t width) {
+  const std::ptrdiff_t count = std::min(rows.count, most);
   std::vector<T> some;
   some.reserve(static_cast<std::size_t>(count * width));
   for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const T* from = x + i * rows / count * row;
+    const T* from = rows.at(i * rows.count / count);
     some.insert(some.end(), from, from + width);
   }
   return some;
 }
 
 template <class T>
-void learn_standards(Network<T>& network, std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
+void learn_standards(Network<T>& network, const Rows<T>& rows) {
   Standardizers all;
   all.add(network.layers(), {}, false, {});
   if (!all.blind.empty())
@@ -92,12 +102,12 @@ void learn_standards(Network<T>& network, std::ptrdiff_t rows, const T* x, std::
     const auto mean = network.tensor(name + ".mean"), deviation = network.tensor(name + ".deviation");
     for (std::ptrdiff_t j = 0; j < network.input_width(); ++j) {
       double m = 0, squares = 0;
-      for (std::ptrdiff_t i = 0; i < rows; ++i) {
-        const double v = static_cast<double>(x[i * row + j]), before = v - m;
+      for (std::ptrdiff_t i = 0; i < rows.count; ++i) {
+        const double v = static_cast<double>(rows.at(i)[j]), before = v - m;
         m += before / static_cast<double>(i + 1);
         squares += before * (v - m);
       }
-      const double s = std::sqrt(squares / static_cast<double>(rows));
+      const double s = std::sqrt(squares / static_cast<double>(rows.count));
       mean[static_cast<std::size_t>(j)] = static_cast<T>(m);
       // A constant feature becomes zero, not infinite.
       deviation[static_cast<std::size_t>(j)] = s > 1e-12 * std::fabs(m) && s > 0 ? static_cast<T>(s) : T(1);
@@ -115,8 +125,8 @@ bool as_drawn(Network<T>& network, std::size_t number) {
 }
 
 template <class T>
-void scale_to_unit_variance(Network<T>& network, std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
-  const std::vector<T> some = some_rows(rows, 512, x, row, network.input_width());
+void scale_to_unit_variance(Network<T>& network, const Rows<T>& rows) {
+  const std::vector<T> some = some_rows(rows, 512, network.input_width());
   const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(some.size()) / network.input_width();
   for (std::size_t number = 0; number < network.tensors().size(); ++number) {
     const Tensor& t = network.tensors()[number];
@@ -148,15 +158,16 @@ bool Network<T>::adapts() const {
 }
 
 template <class T>
-void Network<T>::adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) {
-  if (rows < 1 || !built()) return;
-  learn_standards(*this, rows, x, row);
-  if (std::any_of(tensors_.begin(), tensors_.end(), is_lsuv)) scale_to_unit_variance(*this, rows, x, row);
+void Network<T>::adapt(std::ptrdiff_t count, const T* x, std::ptrdiff_t row, const std::uint32_t* index) {
+  if (count < 1 || !built()) return;
+  const Rows<T> rows{count, x, row, index};
+  learn_standards(*this, rows);
+  if (std::any_of(tensors_.begin(), tensors_.end(), is_lsuv)) scale_to_unit_variance(*this, rows);
 }
 
 template bool Network<float>::adapts() const;
 template bool Network<double>::adapts() const;
-template void Network<float>::adapt(std::ptrdiff_t, const float*, std::ptrdiff_t);
-template void Network<double>::adapt(std::ptrdiff_t, const double*, std::ptrdiff_t);
+template void Network<float>::adapt(std::ptrdiff_t, const float*, std::ptrdiff_t, const std::uint32_t*);
+template void Network<double>::adapt(std::ptrdiff_t, const double*, std::ptrdiff_t, const std::uint32_t*);
 
 }  // namespace deltarule

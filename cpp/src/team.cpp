@@ -20,6 +20,7 @@ namespace deltarule::engine {
 namespace {
 
 std::atomic<int> chosen{0};
+thread_local const ThreadLimit* limited = nullptr;
 
 constexpr std::uint64_t task_bits = 20, task_mask = (1u << task_bits) - 1;
 
@@ -65,7 +66,7 @@ void pause() {
 
 }  // namespace
 
-int threads() {
+int unlimited_threads() {
   if (in_forked_child()) return 1;
   const int cpus = usable_cpus();
   if (const int count = chosen.load(); count > 0) return count;
@@ -77,6 +78,15 @@ int threads() {
   return cpus;
 #endif
 }
+
+int threads() {
+  const int most = limited ? limited->limit_() : 0;
+  return most == 1 ? 1 : most > 1 ? std::min(most, unlimited_threads()) : unlimited_threads();
+}
+
+ThreadLimit::ThreadLimit(std::function<int()> limit)
+    : limit_(std::move(limit)), outer_(std::exchange(limited, this)) {}
+ThreadLimit::~ThreadLimit() { limited = outer_; }
 
 int openmp_version() {
 #if defined(_OPENMP)

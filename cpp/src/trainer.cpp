@@ -216,9 +216,14 @@ double Trainer<T>::penalty(const TensorSettings& tensor, std::ptrdiff_t begin, s
 }
 
 template <class T>
-void Trainer<T>::check(const Data<T>& data) const {
+void Trainer<T>::check_data(const Data<T>& data) const {
   if (data.rows < 1) throw std::invalid_argument("trainer: no rows of data given");
-  network_.check_input(data.rows, data.x, network_.input_width());
+  const std::ptrdiff_t width = network_.input_width();
+  if (!data.index)
+    network_.check_input(data.rows, data.x, width);
+  else
+    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
+      network_.check_input(1, data.x + data.at(i) * width, width);
   const bool labels = loss_.entry->target == Target::label;
   if (labels ? data.label == nullptr : data.target == nullptr)
     throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " +
@@ -227,9 +232,10 @@ void Trainer<T>::check(const Data<T>& data) const {
   const std::int32_t ignored = loss_kernel<T>(loss_.index).ignored(loss_.values);
   if (data.label)
     for (std::ptrdiff_t i = 0; i < data.rows; ++i)
-      if (data.label[i] != ignored && (data.label[i] < 0 || data.label[i] >= network_.output_width()))
+      if (const std::int32_t label = data.label[data.at(i)];
+          label != ignored && (label < 0 || label >= network_.output_width()))
         throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': label " +
-                                    std::to_string(data.label[i]) + " in row " + std::to_string(i) +
+                                    std::to_string(label) + " in row " + std::to_string(data.at(i)) +
                                     " is not allowed; allowed: 0 to " +
                                     std::to_string(network_.output_width() - 1));
   if (data.target) check_targets(data);
@@ -242,21 +248,21 @@ void Trainer<T>::check_targets(const Data<T>& data) const {
   if (!kernel.signs && !std::isfinite(low) && !std::isfinite(high)) return;
   const std::ptrdiff_t columns = network_.output_width() / kernel.outputs_per_target;
   for (std::ptrdiff_t i = 0; i < data.rows * columns; ++i) {
-    const auto t = static_cast<double>(data.target[i]);
+    const std::ptrdiff_t row = data.at(i / columns);
+    const auto t = static_cast<double>(data.target[row * columns + i % columns]);
     if (kernel.signs ? std::abs(t) == 1 : !(t < low || t > high)) continue;
     std::string allowed = kernel.signs ? "-1 and 1" : "";
     if (!kernel.signs && std::isfinite(low)) allowed = "at least " + std::to_string(low);
     if (!kernel.signs && std::isfinite(high))
       allowed += (allowed.empty() ? "" : " and ") + ("at most " + std::to_string(high));
     throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': target " + std::to_string(t) +
-                                " in row " + std::to_string(i / columns) +
-                                " is not allowed; allowed: " + allowed);
+                                " in row " + std::to_string(row) + " is not allowed; allowed: " + allowed);
   }
 }
 
 template <class T>
 void Trainer<T>::check_training(const Data<T>& data) const {
-  check(data);
+  check_data(data);
   if (data.weight && (control_.mixup > 0 || control_.dp_clip_norm))
     throw std::invalid_argument(std::string(control_.mixup > 0 ? "mixup" : "dp_clip_norm") +
                                 ": weights of rows are given; allowed: none");
@@ -276,23 +282,35 @@ const std::vector<std::uint32_t>& Trainer<T>::order(std::ptrdiff_t rows, std::in
 }
 
 template <class T>
+void Trainer<T>::release_memory() {
+  run_.reset();
+  order_ = {};
+  order_epoch_ = -1;
+  const std::lock_guard lock(evaluation_mutex_);
+  evaluation_.reset();
+}
+
+template <class T>
 Trainer<T>::~Trainer() = default;
 
 template <class T>
-int Trainer<T>::useful_threads(const engine::Plan<T>& plan, std::ptrdiff_t rows) const {
-  return plan.useful_threads(rows, engine::threads(), update_flops());
+int Trainer<T>::useful_threads(const engine::Plan<T>& plan, std::ptrdiff_t rows, int most) const {
+  return plan.useful_threads(rows, most, update_flops());
 }
 
 template <class T>
 typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
+  // Room for all threads, also where this one is held to fewer for a while (ThreadLimit): a new Run would
+  // forget where a search of lines stands.
+  const int most = engine::unlimited_threads();
   const auto fits = [&] {
     const auto& plan = run_->machine().plan();
-    return plan.max_rows() == rows && run_->machine().threads() >= useful_threads(plan, rows);
+    return plan.max_rows() == rows && run_->machine().threads() >= useful_threads(plan, rows, most);
   };
   if (run_ && fits()) return *run_;
   run_.reset();
   const engine::Plan<T> plan(network_, {.max_rows = rows, .training = true});
-  run_ = std::make_unique<Run>(*this, rows, useful_threads(plan, rows));
+  run_ = std::make_unique<Run>(*this, rows, useful_threads(plan, rows, most));
   return *run_;
 }
 
@@ -347,8 +365,8 @@ std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
                                         .training = true,
                                         .whole_loss = loss_kernel<T>(loss_.index).custom != nullptr});
   const bool fused = !updates_separately();
-  std::string text =
-      plan.explain(useful_threads(plan, batch_size), states_.size(), optimizer_.entry->class_name, fused);
+  std::string text = plan.explain(useful_threads(plan, batch_size, engine::threads()), states_.size(),
+                                  optimizer_.entry->class_name, fused);
   if (const auto* rule = update_kernel<T>(optimizer_.index).whole) {
     char line[128];
     std::snprintf(line, sizeof(line), "  %s: %d passes over whole parameters, %.3g MFLOP a step\n",

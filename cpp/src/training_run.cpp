@@ -351,7 +351,8 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
       return end_ = End::converged;
   }
   stage_ = machine_.refresh_tasks() > 0 ? Stage::first_refresh : Stage::tiles;
-  const int threads = std::min(machine_.threads(), trainer_.useful_threads(machine_.plan(), batch_));
+  const int threads =
+      std::min(machine_.threads(), trainer_.useful_threads(machine_.plan(), batch_, engine::threads()));
   phases_.start(threads, tasks_of_stage());
   engine::run_team(
       threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
@@ -364,8 +365,10 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
                             std::int64_t epoch, std::ptrdiff_t all) {
   data_ = data;
   order_ = order;
-  some_ignored_ = data.label && ignored_ != no_label &&
-                  std::find(data.label, data.label + data.rows, ignored_) != data.label + data.rows;
+  some_ignored_ = false;
+  if (data.label && ignored_ != no_label)
+    for (std::ptrdiff_t i = 0; i < data.rows && !some_ignored_; ++i)
+      some_ignored_ = data.label[data.at(i)] == ignored_;
   poll_ = poll;
   done_ = 0;
   epoch_ = epoch;

@@ -114,7 +114,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void fold_adjusted();
   void mix(std::ptrdiff_t i, T* input);
   std::ptrdiff_t place(std::ptrdiff_t i) const {
-    return order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i;
+    return data_.at(order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i);
   }
   int tasks_of_stage() const;
   void poll();

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from . import historical as historical
     from .estimators import MLPClassifier as MLPClassifier
     from .estimators import MLPRegressor as MLPRegressor
+    from .many import FitResult as FitResult
+    from .many import FitResults as FitResults
+    from .many import fit_many as fit_many
+    from .many import grid as grid
+    from .many import k_folds as k_folds
 
 FormatError = _core.FormatError
 FormatError.__module__, FormatError.__doc__ = __name__, "A model file is damaged or not one of deltarule's."
@@ -78,14 +83,19 @@ __all__ += optimizers.__all__
 __all__ += schedules.__all__
 
 
+_LATER = {
+    "diagnostics": "diagnostics",
+    **dict.fromkeys(("many", "fit_many", "grid", "k_folds", "FitResult", "FitResults"), "many"),
+}
 _NEED_SKLEARN = {"MLPClassifier": "estimators", "MLPRegressor": "estimators", "historical": "historical"}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "diagnostics":  # imported when asked for
-        return import_module(f"{__name__}.diagnostics")
+    if name in _LATER:  # imported when asked for
+        module = import_module(f"{__name__}.{_LATER[name]}")
+        return module if name == _LATER[name] else getattr(module, name)
     if name in _NEED_SKLEARN:  # likewise
         try:
             module = import_module(f"{__name__}.{_NEED_SKLEARN[name]}")
@@ -96,4 +106,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_NEED_SKLEARN, "diagnostics", "estimators"]
+    return [*__all__, *_NEED_SKLEARN, *_LATER, "estimators"]

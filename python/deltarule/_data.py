@@ -15,11 +15,28 @@ class Data(NamedTuple):
     X: Array
     y: Array
     weight: Array | None
+    picked: Array | None = None
+    """Which rows of the arrays are meant, as uint32; None for all."""
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows."""
+        return len(self.X if self.picked is None else self.picked)
 
     def rows(self, start: int, stop: int | None) -> "Data":
         """A stretch of the rows, without a copy."""
+        if self.picked is not None:
+            return self._replace(picked=self.picked[start:stop])
         weight = None if self.weight is None else self.weight[start:stop]
         return Data(self.X[start:stop], self.y[start:stop], weight)
+
+    def chosen(self, array: Array) -> Array:
+        """The meant rows of one of the arrays."""
+        return array if self.picked is None else array[self.picked]
+
+    def has_weight(self) -> bool:
+        """Whether any row counts."""
+        return self.weight is None or bool(self.chosen(self.weight).any())
 
 
 class Task(NamedTuple):
@@ -91,7 +108,7 @@ class Task(NamedTuple):
 
     def with_class_weight(self, data: Data, class_weight: Any, operation: str) -> Data:
         """Multiply the row weights by those of the rows' classes."""
-        y = data.y
+        y = data.chosen(data.y)
         two = (-1, 1) if self.loss.entry["signs"] else (0, 1)
         if self.loss.entry["target"] == "values" and (self.outputs > 1 or not np.isin(y, two).all()):
             raise ValueError(
@@ -101,24 +118,27 @@ class Task(NamedTuple):
         present = y != self.ignored if y.ndim == 1 else np.ones(len(y), dtype=bool)
         weight = np.zeros(len(y), self.dtype)
         weight[present] = _check.class_weights(class_weight, y[present], self.classes, operation, self.dtype)
-        weight = weight if data.weight is None else weight * data.weight
+        weight = weight if data.weight is None else weight * data.chosen(data.weight)
         if not weight.any():
             raise ValueError(
                 f"{operation}: class_weight and sample_weight together leave no row with a weight > 0"
             )
-        return Data(data.X, data.y, weight)
+        if data.picked is not None:
+            by_row, weight = weight, np.zeros(len(data.X), self.dtype)
+            weight[data.picked] = by_row
+        return data._replace(weight=weight)
 
 
 def split(data: Data, fraction: float, operation: str) -> tuple[Data, Data]:
     """Training rows and, as the last `fraction` of the rows, validation rows."""
-    first = int(np.floor(len(data.X) * (1.0 - fraction)))
-    if first == 0 or first == len(data.X):
+    first = int(np.floor(data.row_count * (1.0 - fraction)))
+    if first in (0, data.row_count):
         raise ValueError(
-            f"{operation}: validation_split = {fraction:g} of {len(data.X)} rows leaves one part empty; "
+            f"{operation}: validation_split = {fraction:g} of {data.row_count} rows leaves one part empty; "
             "allowed: a share that leaves rows on both sides"
         )
     parts = data.rows(0, first), data.rows(first, None)
     for part, name in zip(parts, ("training", "validation"), strict=True):
-        if part.weight is not None and not part.weight.any():
+        if not part.has_weight():
             raise ValueError(f"{operation}: sample_weight is zero for every {name} row")
     return parts

@@ -35,7 +35,7 @@ class Plan(NamedTuple):
     @property
     def steps(self) -> int:
         """Steps per epoch."""
-        return -(-len(self.train.X) // self.batch_size)
+        return -(-self.train.row_count // self.batch_size)
 
 
 def plan(
@@ -55,23 +55,53 @@ def plan(
     initial_epoch: int | None,
 ) -> Plan:
     """Check everything, before anything changes."""
+    shown = from_verbose(verbose, _OPERATION)
+    train, network = model._data(X, y, sample_weight, _OPERATION)
+    if validation_data is not None and validation_split:
+        raise ValueError(
+            f"{_OPERATION}: validation_data and validation_split are both given; allowed: one of them"
+        )
+    validation = None if validation_data is None else validation_rows(model, network, validation_data)
+    settled = settle(
+        model,
+        network,
+        train,
+        validation,
+        batch_size=batch_size,
+        epochs=epochs,
+        validation_split=validation_split,
+        class_weight=class_weight,
+        shuffle=shuffle,
+        callbacks=callbacks,
+        initial_epoch=initial_epoch,
+    )
+    return settled._replace(callbacks=[*settled.callbacks, *shown])
+
+
+def settle(
+    model: "Sequential",
+    network: core.Network,
+    train: Data,
+    validation: Data | None,
+    *,
+    batch_size: int | str | None = "auto",
+    epochs: int = 1,
+    validation_split: float = 0.0,
+    class_weight: Mapping[int, float] | str | None = None,
+    shuffle: bool = True,
+    callbacks: Iterable[Any] = (),
+    initial_epoch: int | None = None,
+) -> Plan:
+    """The rest of `plan`, for rows that are checked already."""
     compiled = model._require_compiled(_OPERATION)
     size = _batch_size(batch_size, compiled.optimizer)
     first, last = _epochs(model.epoch, epochs, initial_epoch)
     fraction = _check.real(validation_split, _OPERATION, "validation_split", 0, 1)
     shuffle = _check.flag(shuffle, _OPERATION, "shuffle")
-    train, network = model._data(X, y, sample_weight, _OPERATION)
-    validation = None
-    if validation_data is not None:
-        if fraction:
-            raise ValueError(
-                f"{_OPERATION}: validation_data and validation_split are both given; allowed: one of them"
-            )
-        validation = _validation(model, network, validation_data)
-    elif fraction:
+    if fraction:
         train, validation = split(train, fraction, _OPERATION)
     control = compiled.control
-    if (control.mixup or control.dp_clip_norm) and (sample_weight is not None or class_weight is not None):
+    if (control.mixup or control.dp_clip_norm) and (train.weight is not None or class_weight is not None):
         with_what = "mixup" if control.mixup else "dp_clip_norm"
         raise ValueError(
             f"{_OPERATION}: sample_weight or class_weight is given; allowed: neither with {with_what}"
@@ -79,11 +109,8 @@ def plan(
     if class_weight is not None:
         task = model._task(network, compiled)
         train = task.with_class_weight(train, class_weight, _OPERATION)
-    called = [
-        *_callbacks(callbacks, compiled.names(validation is not None)),
-        *from_verbose(verbose, _OPERATION),
-    ]
-    return Plan(network, train, validation, size or len(train.X), shuffle, first, last, called)
+    called = _callbacks(callbacks, compiled.names(validation is not None))
+    return Plan(network, train, validation, size or train.row_count, shuffle, first, last, called)
 
 
 def run(model: "Sequential", plan: Plan) -> History:
@@ -91,10 +118,10 @@ def run(model: "Sequential", plan: Plan) -> History:
     trainer = model._ready(plan.network)
     train = plan.train
     if not model._adapted:
-        plan.network.adapt(train.X)
+        plan.network.adapt(train.X, train.picked)
         model._adapted = True
     model.epoch, model.stop_training, model.history = plan.first_epoch, False, History()
-    trainer.set_data(train.X, train.y, train.weight, plan.batch_size, plan.shuffle)
+    trainer.set_data(train.X, train.y, train.weight, plan.batch_size, plan.shuffle, train.picked)
     by_batch = [c for c in plan.callbacks if _wants_batches(c)]
     logs: dict[str, float] = {"first_epoch": plan.first_epoch, "last_epoch": plan.last_epoch}
     try:
@@ -134,10 +161,14 @@ def _epoch(
     rate = result["learning_rate"]
     logs = {k: v for k, v in result.items() if k not in ("learning_rate", *_NOT_LOGGED)}
     if plan.validation is not None:
-        X, y, weight = plan.validation
-        checked = trainer.evaluate(X, y, weight, 0)
-        logs |= {"val_" + name: value for name, value in checked.items()}
+        logs |= validated(trainer, plan.validation)
     return {**logs, "learning_rate": rate, "time": perf_counter() - started}, result["stop_reason"]
+
+
+def validated(trainer: core.Trainer, rows: Data) -> dict[str, float]:
+    """Figures of validation rows, by their names in the history."""
+    checked = trainer.evaluate(rows.X, rows.y, rows.weight, 0, rows.picked)
+    return {"val_" + name: value for name, value in checked.items()}
 
 
 def _by_batch(trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]) -> dict[str, Any]:
@@ -180,7 +211,8 @@ def _epochs(done: int, epochs: int, initial: int | None) -> tuple[int, int]:
     return initial, epochs
 
 
-def _validation(model: "Sequential", network: core.Network, given: Any) -> Data:
+def validation_rows(model: "Sequential", network: core.Network, given: Any) -> Data:
+    """What `validation_data` holds, checked."""
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         raise TypeError(f"{_OPERATION}: validation_data must be (X, y) or (X, y, sample_weight)")
     names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")

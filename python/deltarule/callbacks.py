@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 Logs = dict[str, float]
+_MOST = 2**31 - 1  # epochs that the core counts
 
 __all__ = [
     "CSVLogger",
@@ -85,6 +86,12 @@ class LambdaCallback(Callback):
             setattr(self, name, function)
 
 
+def larger_is_better(figure: str) -> bool:
+    """Whether a figure of the history, such as "val_accuracy", is the better the larger it is."""
+    found = Metric.registry.get(("metric", figure.removeprefix("val_")))
+    return found is not None and bool(found.higher_is_better())
+
+
 class _Monitor(Callback):
     """Watches one figure for improvement."""
 
@@ -119,11 +126,7 @@ class _Monitor(Callback):
         return False
 
     def _maximize(self) -> bool:
-        if self.mode != "auto":
-            return self.mode == "max"
-        name = self.monitor.removeprefix("val_")
-        found = Metric.registry.get(("metric", name))
-        return found is not None and bool(found.higher_is_better())
+        return larger_is_better(self.monitor) if self.mode == "auto" else self.mode == "max"
 
 
 class EarlyStopping(_Monitor):
@@ -167,25 +170,30 @@ class EarlyStopping(_Monitor):
         self.start_from_epoch = _check.whole(start_from_epoch, "EarlyStopping", "start_from_epoch", 0)
         self.stopped_epoch: int | None = None
 
+    def rule(self) -> dict[str, Any]:
+        """Settings of the core's rule."""
+        return {
+            "min_delta": self.min_delta,
+            "patience": min(self.patience, _MOST),
+            "start_from_epoch": min(self.start_from_epoch, _MOST),
+            "maximize": self._maximize(),
+        }
+
     def on_train_begin(self, logs: Logs) -> None:
         """Start counting anew."""
         super().on_train_begin(logs)
         self.stopped_epoch = None
-        self._seen = self._waited = 0
+        self._rule = core.EarlyStopping(**self.rule())
         self._weights: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Compare with the best epoch; end training when patience is over."""
-        self._seen += 1
-        if self._seen <= self.start_from_epoch:
-            return
-        if self.improved(epoch, logs):
-            self._waited = 0
+        improved, stop = self._rule.observe(epoch, logs[self.monitor])
+        if improved:
+            self.best, self.best_epoch = logs[self.monitor], epoch
             if self.restore_best_weights:
                 self._weights = self.model.get_weights()
-            return
-        self._waited += 1
-        if self._waited >= max(self.patience, 1):
+        if stop:
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
@@ -318,19 +326,27 @@ class ReduceLROnPlateau(_Monitor):
         self.cooldown = _check.whole(cooldown, name, "cooldown", 0)
         self.min_learning_rate = _check.real(min_learning_rate, name, "min_learning_rate", 0)
 
+    def rule(self) -> dict[str, Any]:
+        """Settings of the core's rule."""
+        return {
+            "factor": self.factor,
+            "patience": min(self.patience, _MOST),
+            "min_delta": self.min_delta,
+            "cooldown": min(self.cooldown, _MOST),
+            "min_learning_rate": self.min_learning_rate,
+            "maximize": self._maximize(),
+        }
+
+    def refuse_schedule(self, model: Sequential) -> None:
+        """Raise ValueError where a schedule sets the rate already."""
+        if model.compiled is not None and model.compiled.optimizer.schedule is not None:
+            raise ValueError("ReduceLROnPlateau: the optimizer has a schedule; use one of the two")
+
     def on_train_begin(self, logs: Logs) -> None:
         """Start counting anew."""
-        if self.model.compiled is not None and self.model.compiled.optimizer.schedule is not None:
-            raise ValueError("ReduceLROnPlateau: the optimizer has a schedule; use one of the two")
+        self.refuse_schedule(self.model)
         super().on_train_begin(logs)
-        self._rule = core.ReduceOnPlateau(
-            self.factor,
-            self.patience,
-            self.min_delta,
-            self.cooldown,
-            self.min_learning_rate,
-            self._maximize(),
-        )
+        self._rule = core.ReduceOnPlateau(**self.rule())
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Compare with the best epoch; lower the rate when patience is over."""

@@ -24,12 +24,33 @@ def test_reference_pages_are_up_to_date(generate):
     assert {p.name for p in (DOCS / "reference").glob("*.md")} == {p.name for p in pages}
 
 
-def test_the_page_of_own_functions_runs():
-    text = (DOCS / "custom.md").read_text(encoding="utf-8")
+def run_page(path):
+    """Run the Python of a page; gives its names."""
     names = {}
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
         exec(block, names)
-    assert names["net"].step > 0
+    return names
+
+
+def test_the_page_of_own_functions_runs():
+    assert run_page(DOCS / "custom.md")["net"].step > 0
+
+
+def test_the_page_of_many_networks_runs():
+    pytest.importorskip("sklearn")
+    names = run_page(DOCS / "many.md")
+    assert names["best"].score["val_accuracy"] > 0.95
+    assert len(names["results"].means()) == 4
+    assert len(names["found"].finished) == 6
+
+
+def test_the_readme_runs(tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    names = run_page(DOCS.parent / "README.md")
+    assert names["net"].evaluate(names["X"][1400:], names["y"][1400:])["accuracy"] > 0.85
+    assert len(names["results"].finished) == 18
+    assert (tmp_path / "digits.safetensors").exists()
 
 
 def test_every_link_to_a_file_leads_somewhere():

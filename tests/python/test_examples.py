@@ -106,6 +106,22 @@ def test_convolutions_read_digits(monkeypatch):
     assert module.accuracy(module.lenet(side), split, epochs=20) > 0.97
 
 
+def test_widths_and_rates_are_searched_at_once(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER.parent))
+    module = importlib.import_module("width_and_rate")
+    widths, rates = [4, 32], [1e-4, 1e-2]
+    results = module.search(widths, rates, folds=3, epochs=15)
+    accuracy = module.accuracy_map(results, widths, rates)
+    assert results.best().configuration["width"] == 32
+    assert accuracy[1, 1] > 0.94
+    assert (accuracy[1] > accuracy[0]).all()
+    assert (accuracy[:, 1] > accuracy[:, 0]).all()
+    monkeypatch.setattr(module, "WIDTHS", widths)
+    monkeypatch.setattr(module, "RATES", rates)
+    module.draw(accuracy, str(tmp_path / "map.svg"))
+    assert (tmp_path / "map.svg").read_text().rstrip().endswith("</svg>")
+
+
 def test_main_writes_the_figure_and_prints_the_tables(example, monkeypatch, tmp_path, capsys):
     figure = tmp_path / "figure.svg"
     monkeypatch.setattr(sys, "argv", ["slow_learning.py", str(figure)])

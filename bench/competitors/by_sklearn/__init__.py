@@ -5,7 +5,16 @@ import warnings
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
 
+_threads = 1
 
-def start(_threads: int) -> dict[str, str]:
+
+def used_threads() -> int:
+    """What `start` was told."""
+    return _threads
+
+
+def start(threads: int) -> dict[str, str]:
+    global _threads  # noqa: PLW0603
+    _threads = threads
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     return {"sklearn": sklearn.__version__}

@@ -28,8 +28,9 @@ class Network {
   void build(std::ptrdiff_t input_width);
   bool built() const { return input_width_ > 0; }
   // What is learned from the data before training: mean and deviation for every Standardize layer, the scale
-  // of weights that the initializer lsuv drew and nobody changed since; `row` elements from row to row.
-  void adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row);
+  // of weights that the initializer lsuv drew and nobody changed since; `row` elements from row to row,
+  // `index`: which of them, if not all.
+  void adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row, const std::uint32_t* index = nullptr);
   bool adapts() const;
 
   // Throws std::invalid_argument when these rows are not what the first layer can read (indices).

@@ -6,6 +6,7 @@
 #include <deltarule/network.h>
 #include <deltarule/training_control.h>
 #include <functional>
+#include <mutex>
 #include <optional>
 
 namespace deltarule {
@@ -30,6 +31,9 @@ struct Data {
   const T* target = nullptr;  // rows x output width, contiguous
   const std::int32_t* label = nullptr;
   const T* weight = nullptr;  // per row; none: all one
+  // Which rows of these arrays to take, `rows` of them, as for a fold of them; none: all, as they lie.
+  const std::uint32_t* index = nullptr;
+  std::ptrdiff_t at(std::ptrdiff_t i) const { return index ? static_cast<std::ptrdiff_t>(index[i]) : i; }
 };
 
 struct Figures {
@@ -86,8 +90,14 @@ class Trainer {
   EpochResult run_epoch(const Data<T>& data, const EpochOptions& options);
   // One step on these rows; loss and metrics are those before the step.
   Figures step(const Data<T>& data);
+  // Safe to call from several threads at once.
   Figures evaluate(const Data<T>& data, std::ptrdiff_t batch_size = 0,
                    const std::function<bool()>& poll = {}) const;
+  // Throw std::invalid_argument when these rows cannot be evaluated, or not trained on.
+  void check_data(const Data<T>& data) const;
+  void check_training(const Data<T>& data) const;
+  // Lets go of the memory of steps and evaluations; the next one takes it anew.
+  void release_memory();
 
   TrainerSpec spec() const;
   std::int64_t steps_done() const { return step_; }
@@ -115,15 +125,14 @@ class Trainer {
 
  private:
   class Run;
+  class Evaluation;
   Run& run(std::ptrdiff_t rows);
-  void check(const Data<T>& data) const;
   void check_targets(const Data<T>& data) const;
-  void check_training(const Data<T>& data) const;
   const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
   bool averages() const { return control_.ema_decay || control_.swa_start; }
   bool updates_separately() const;
   double update_flops() const;
-  int useful_threads(const engine::Plan<T>& plan, std::ptrdiff_t rows) const;
+  int useful_threads(const engine::Plan<T>& plan, std::ptrdiff_t rows, int most) const;
   bool penalized() const;
   double penalty(const TensorSettings& tensor, std::ptrdiff_t begin, std::ptrdiff_t end) const;
   Figures finish(const std::vector<double>& sums) const;
@@ -145,6 +154,8 @@ class Trainer {
   std::vector<engine::Buffer<T>> states_;
   std::vector<LayerState<T>> layer_states_;
   std::unique_ptr<Run> run_;
+  mutable std::mutex evaluation_mutex_;
+  mutable std::shared_ptr<Evaluation> evaluation_;  // of the last call, for the next
   std::vector<std::uint32_t> order_;
   std::int64_t order_epoch_ = -1;
   std::vector<double> sums_;  // of the epoch so far

@@ -64,15 +64,19 @@ void check_control(const Choice& rule, const TrainingControl& control,
 template <class T>
 bool Trainer<T>::Run::begins_where_it_was(std::ptrdiff_t first) {
   if (!lbfgs_) return false;
-  const auto hash = [](std::uint64_t seed, const T* data, std::ptrdiff_t count) {
-    return data ? second_order::fingerprint(seed, data, static_cast<std::size_t>(count) * sizeof(T)) : seed;
+  // Rows that are picked by an index are looked at one by one.
+  const auto hash = [this]<class Number>(std::uint64_t seed, const Number* data, std::ptrdiff_t columns) {
+    if (!data) return seed;
+    const std::ptrdiff_t pieces = data_.index ? data_.rows : 1;
+    const auto bytes = static_cast<std::size_t>(data_.rows / pieces * columns) * sizeof(Number);
+    for (std::ptrdiff_t i = 0; i < pieces; ++i)
+      seed = second_order::fingerprint(seed, data + (data_.index ? data_.at(i) * columns : 0), bytes);
+    return seed;
   };
-  std::uint64_t seen = hash(static_cast<std::uint64_t>(data_.rows), data_.x, data_.rows * width_);
-  seen = hash(seen + 1, data_.target, data_.rows * target_width_);
-  seen = hash(seen + 2, data_.weight, data_.rows);
-  if (data_.label)
-    seen = second_order::fingerprint(seen + 3, data_.label,
-                                     static_cast<std::size_t>(data_.rows) * sizeof(std::int32_t));
+  std::uint64_t seen = hash(static_cast<std::uint64_t>(data_.rows), data_.x, width_);
+  seen = hash(seen + 1, data_.target, target_width_);
+  seen = hash(seen + 2, data_.weight, 1);
+  seen = hash(seen + 3, data_.label, 1);
   const auto statistics = trainer_.network_.statistics();
   const bool same = first == 0 && rows_ == data_.rows && !order_ && !random_ && seen == fingerprint_ &&
                     std::ranges::equal(statistics, seen_statistics_) && lbfgs_->knows_this_point();

@@ -20,6 +20,23 @@ namespace deltarule::engine {
 int threads();
 // 0 goes back to the default.
 void set_threads(int count);
+// The same without the limit of a ThreadLimit.
+int unlimited_threads();
+
+// While it lives, threads() is at most limit() where it is called on this thread. The inner one of two
+// decides.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(std::function<int()> limit);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  friend int threads();
+  std::function<int()> limit_;
+  const ThreadLimit* outer_;
+};
 // The OpenMP standard whose settings threads() follows (201511 for 4.5); 0 where there is none.
 int openmp_version();
 
