@@ -16,10 +16,13 @@ SOURCES := CMakeLists.txt pyproject.toml $(wildcard cmake/*) $(shell find cpp -n
 PYTHON_SOURCES := $(wildcard python/deltarule/*.py python/deltarule/*.pyi python/deltarule/*/*.py)
 CXX_FILES = $(shell find cpp tests/cpp tests/consumer -name '*.h' -o -name '*.cpp' -o -name '*.c')
 
-.PHONY: help demo test test-cpp test-python test-consumer dev lint format bench clean
+CONSUMER = cmake -S tests/consumer -B build/consumer -G Ninja --fresh
+EIGEN = python -c 'import importlib.util as u; print(u.find_spec("eigency").submodule_search_locations[0] + "/eigen")'
+
+.PHONY: help demo test test-cpp test-python test-consumer test-subdirectory dev lint format bench clean
 help:
 	@sed -n '1,2s/^# //p' Makefile
-	@echo "also: make dev | lint | format | test-cpp | test-python | test-consumer | bench | clean"
+	@echo "also: make dev | lint | format | test-cpp | test-python | test-consumer | test-subdirectory | bench | clean"
 
 .venv-%/.made:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "deltarule needs Python 3.10 or newer"'
@@ -58,11 +61,24 @@ test-cpp: .venv-test/.tools
 	  -D DELTARULE_WERROR=ON -D DELTARULE_SYSTEM_EIGEN=OFF -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python" \
 	  && cmake --build build/cpp && ctest --test-dir build/cpp --output-on-failure --no-tests=error
 
-# The wheel is also the C++ library: a foreign project finds it and runs.
+# A foreign project uses the C++ library: out of the wheel, and out of a folder where it was installed and which
+# was moved; with every compiler that is there.
 test-consumer: .venv-test/.installed
-	cd build && PATH="$(CURDIR)/$(TEST):$$PATH" && cmake -S ../tests/consumer -B consumer -G Ninja --fresh \
-	  -D CMAKE_BUILD_TYPE=Release -D deltarule_DIR="$$(python -m deltarule --cmake-dir)" \
-	  && cmake --build consumer && ctest --test-dir consumer --output-on-failure --no-tests=error
+	[ -f build/cpp/cmake_install.cmake ] || $(MAKE) --no-print-directory test-cpp
+	rm -rf build/installed build/moved && cmake --install build/cpp --prefix build/installed && mv build/installed build/moved
+	set -e; export PATH="$(CURDIR)/$(TEST):$$PATH"; for compiler in g++ clang++; do \
+	  command -v $$compiler || continue; \
+	  for where in "-D deltarule_DIR=$$(cd build && python -m deltarule --cmake-dir)" \
+	               "-D CMAKE_PREFIX_PATH=$(CURDIR)/build/moved -D DELTARULE_EIGEN_INCLUDE_DIR=$$(cd build && $(EIGEN))"; do \
+	    $(CONSUMER) -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=$$compiler $$where; \
+	    cmake --build build/consumer && ctest --test-dir build/consumer --output-on-failure --no-tests=error; \
+	  done; done
+
+# The same project with the sources as a subdirectory, as a shared library: builds the library once more.
+test-subdirectory: .venv-test/.installed
+	PATH="$(CURDIR)/$(TEST):$$PATH" && $(CONSUMER) -D CMAKE_BUILD_TYPE=Debug -D BUILD_SHARED_LIBS=ON \
+	  -D DELTARULE_SOURCE="$(CURDIR)" -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python" \
+	  && cmake --build build/consumer && ctest --test-dir build/consumer --output-on-failure --no-tests=error
 
 test-python: .venv-test/.installed
 	$(TEST)/python -m pytest

@@ -50,7 +50,7 @@ endfunction()
 # What runs at set-up only (descriptions, files, the catalogue) is compiled for size: a quarter of the time and bytes.
 function(deltarule_setup_sources)
   set(setup ${ARGN})
-  list(FILTER setup INCLUDE REGEX "/src/(atomic_file|catalog|control_specs|custom|fit|fit_many|layer|network|serialize|specs|trace|training_control|training_state)\\.cpp$")
+  list(FILTER setup INCLUDE REGEX "/src/(atomic_file|catalog|export_c/[a-z]+|control_specs|custom|fit|fit_many|layer|network|serialize|specs|trace|training_control|training_state)\\.cpp$")
   set(flag -Os)
   if(MSVC)
     set(flag /clang:-Os)

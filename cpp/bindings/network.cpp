@@ -1,3 +1,5 @@
+#include <deltarule/export_c.h>
+
 #include "models.h"
 
 namespace deltarule::bindings {
@@ -68,6 +70,23 @@ void predict(const PyNetwork& n, const py::array& x, py::array out) {
     if (x.shape(0) == 0) return;
     const py::gil_scoped_release release;
     b.predict(from, to, x.shape(0));
+  });
+}
+
+void write_c(const PyNetwork& n, const std::string& path, const std::string& prefix,
+             const std::string& comment, const py::object& test_inputs) {
+  require_built(n, "export_c");
+  with(n, [&]<class B>(B& b) {
+    using T = typename B::Scalar;
+    ExportOptions<T> options{.prefix = prefix, .comment = comment};
+    py::array rows;
+    if (!test_inputs.is_none()) {
+      rows = py::cast<py::array>(test_inputs);
+      options.test_inputs = {input_rows<T>(rows, b.network.input_width(), "test_inputs"),
+                             static_cast<std::size_t>(rows.size())};
+    }
+    const py::gil_scoped_release release;
+    deltarule::export_c(path, b.network, options);
   });
 }
 
@@ -179,6 +198,7 @@ void bind_models(py::module_& m) {
           },
           "X"_a, "rows"_a = py::none())
       .def("predict", &predict)
+      .def("export_c", &write_c, "path"_a, "prefix"_a, "comment"_a, "test_inputs"_a)
       .def("forward", &forward, "X"_a, "training"_a)
       .def("backward", &backward)
       .def("copy", [](const PyNetwork& n) {

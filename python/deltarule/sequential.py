@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -315,6 +316,46 @@ class Sequential(Trained):
         The file appears complete or not at all. `deltarule.load` and the C++ library read it.
         """
         _storage.save(self, path)
+
+    def export_c(
+        self,
+        path: str | Path,
+        *,
+        prefix: str = "model",
+        test_inputs: ArrayLike | None = None,
+        comment: str = "",
+    ) -> None:
+        """Write inference as one C99 file without dependencies, for microcontrollers and other programs.
+
+        The file, which C++ takes as well, holds the weights, ``<prefix>_predict(input, output)``, a self-test
+        and, in the comment at its top, what it costs in flash, memory and operations. It allocates nothing.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, as in "model.h"; it appears complete or not at all.
+        prefix : str, default "model"
+            What all names in the file begin with: two networks in one program need two.
+        test_inputs : array (N, columns), optional
+            Rows of data for the self-test; without, rows are drawn at random.
+        comment : str
+            Put into the comment at the top.
+
+        Raises
+        ------
+        ValueError
+            Something cannot be written as C: functions and layers of your own (`deltarule.custom`), weights
+            that are not finite, a prefix that is no name in C. No file is written.
+        OSError
+            The file cannot be written.
+        """
+        network = self._require_built("Sequential.export_c")
+        rows = None
+        if test_inputs is not None:
+            operation = "Sequential.export_c"
+            rows = _check.features(test_inputs, operation, "test_inputs", self._real, network.input_width)
+            _check.not_empty(rows, operation, "test_inputs")
+        network.export_c(os.fspath(path), prefix, comment, rows)
 
     def copy(self) -> Sequential:
         """Independent copy with the same weights, compile settings and optimizer state."""

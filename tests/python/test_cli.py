@@ -232,6 +232,28 @@ def test_datasets(ok):
         assert name in out
 
 
+def test_export(ok, run, tmp_path):
+    """The network of a table in C: its comment says how inputs are made and what comes out."""
+    ok("train", mixed(tmp_path / "homes.csv"), "-t", "price", "--hidden", "8", "--epochs", 2)
+    assert "wrote homes.h" in ok("export", "homes.safetensors", "--prefix", "homes")
+    text = (tmp_path / "homes.h").read_text()
+    model = model_file.load(tmp_path / "homes.safetensors")
+    number = model.features.encoders[0]
+    assert f"0: area = (value - {number.mean!r}) / {number.deviation!r}, held within" in text
+    assert f"1: area missing = 1 where there is none, and {number.fill!r} is the value; else 0" in text
+    for index, name in enumerate(model.features.names[2:], 2):
+        assert f"{index}: {name}\n" in text
+    assert f"0: price = output * {model.target.deviation!r} + {model.target.mean!r}" in text
+    assert "static inline void homes_predict(const float *input, float *output)" in text
+    plain = dr.Sequential([dr.Dense(2)]).build(3)
+    plain.save("plain.safetensors")
+    ok("export", "plain.safetensors", "-o", "net.h")
+    assert "static inline int model_self_test(void)" in (tmp_path / "net.h").read_text()
+    code, _, err = run("export", "plain.safetensors", "--prefix", "while")
+    assert code == 1
+    assert "prefix = 'while' is not allowed" in err
+
+
 def test_version_and_help(ok):
     assert ok("--version").strip() == f"deltarule {dr.__version__}"
     assert "predict" in ok("--help")

@@ -65,6 +65,12 @@ struct Inner {
   std::string_view meaning{};
 };
 
+// What export_c writes. `c` is the body of a C function: of x, giving f(x); of a row operation it reads n
+// numbers at x and writes y. `real` is the type, {name} a parameter, {name.low} what rounding took from it,
+// {name.floor} the largest number of the type that is not above it; {1.702} a number likewise. Functions of
+// math.h are called by their names for double, other activations by theirs. "@tanh" begins the text for that
+// choice. What is compared with a parameter, or used beside its low part, is first put into a variable:
+// machines may hold constants with more digits than the type.
 struct Entry {
   std::string_view name;          // the catalogue's key, as in loss="mse"
   std::string_view class_name{};  // the Python class, where there is one
@@ -72,6 +78,7 @@ struct Entry {
   std::string_view summary{};
   std::string_view formula{};     // LaTeX
   std::string_view derivative{};  // LaTeX
+  std::string_view c{};           // activations: the value in C, see above
   std::span<const Param> parameters{};
   std::span<const Part> parts{};               // layers
   Inner inner{};                               // layers

@@ -4,6 +4,7 @@
 #include <deltarule/catalog.h>
 #include <deltarule/custom.h>
 #include <deltarule/elementwise.h>
+#include <deltarule/export_c.h>
 #include <deltarule/fit_many.h>
 #include <deltarule/historical/delta_rule.h>
 #include <deltarule/historical/perceptron.h>

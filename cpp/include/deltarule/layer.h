@@ -9,6 +9,8 @@
 
 namespace deltarule {
 
+class CWriter;  // src/export_c/writer.h
+
 // A layer as a user writes it. `parts` are its named choices: activation, initializer, ...
 struct LayerSpec {
   std::string type;
@@ -65,6 +67,8 @@ class Layer {
   virtual std::vector<Tensor> tensors() const { return {}; }
   virtual void lower(engine::Lowering<float>& lowering) const = 0;
   virtual void lower(engine::Lowering<double>& lowering) const = 0;
+  // Writes inference as C; throws std::invalid_argument where that is not possible.
+  virtual void to_c(CWriter& writer) const;
   // The activation its output passes through, for "auto" initializers of the layer before; its name is empty
   // where there is none. By default that of its part "activation".
   virtual Choice activation() const;

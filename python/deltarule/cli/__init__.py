@@ -1,4 +1,4 @@
-"""The command line: ``deltarule train | predict | info | compare | datasets``."""
+"""The command line: ``deltarule train | predict | info | export | compare | datasets``."""
 
 import sys
 from collections.abc import Sequence

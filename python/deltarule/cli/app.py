@@ -10,6 +10,7 @@ from deltarule.data.errors import DataError
 from .compare import compare
 from .console import complain
 from .datasets import datasets
+from .export import export
 from .info import info
 from .predict import predict
 from .train import train
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (train, predict, info, compare, datasets):
+for command in (train, predict, info, export, compare, datasets):
     app.command()(command)
 
 

@@ -15,6 +15,7 @@ struct Identity {
       .summary = "Passes its input through.",
       .formula = "f(x) = x",
       .derivative = "f'(x) = 1",
+      .c = "return x;",
       .reads = Reads::nothing,
   };
   template <class V>
@@ -49,6 +50,16 @@ struct PiecewiseLinear {
           "f(x) = \\min(1, \\max(0, a x + \\tfrac12)),\\quad \\text{printed: } 1 \\text{ if } a x \\ge "
           "\\tfrac12,\\; 0 \\text{ if } a x \\le -\\tfrac12, \\text{ else } a x",
       .derivative = "f'(x) = a \\text{ if } -\\tfrac12 < a x \\le \\tfrac12 \\text{ else } 0",
+      .c = "@continuous const real z = {slope} * x;\n"
+           "if (z <= -1) return 0;\n"
+           "if (z >= 1) return 1;\n"
+           "const real y = fma({slope}, x, 0.5) + {slope.low} * x;\n"
+           "return y < 0 ? 0 : y > 1 ? 1 : y;\n"
+           "@printed const real z = {slope} * x;\n"
+           "if (z <= -1) return 0;\n"
+           "if (z >= 1) return 1;\n"
+           "if (fma({slope}, x, 0.5) + {slope.low} * x <= 0) return 0;\n"
+           "return fma({slope}, x, -0.5) + {slope.low} * x >= 0 ? 1 : z;",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,
@@ -103,6 +114,7 @@ struct HardTanh {
       .summary = "The input, held between two bounds.",
       .formula = "f(x) = \\min(b, \\max(a, x)),\\quad a = \\text{min\\_value},\\; b = \\text{max\\_value}",
       .derivative = "f'(x) = 1 \\text{ if } a < x \\le b \\text{ else } 0",
+      .c = "return x < {min_value} ? {min_value} : x > {max_value} ? {max_value} : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,
@@ -129,6 +141,7 @@ struct HardSigmoid {
       .summary = "Straight line from 0 at -3 to 1 at 3, constant outside.",
       .formula = "f(x) = \\min(1, \\max(0, \\tfrac{x}{6} + \\tfrac12))",
       .derivative = "f'(x) = \\tfrac16 \\text{ if } -3 < x \\le 3 \\text{ else } 0",
+      .c = "return x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) * (1.0 / 6);",
       .reads = Reads::input,
       .kinks = kinks,
       .source = "Courbariaux, Bengio & David 2015; slope and bounds as in Howard et al. 2019",
@@ -152,6 +165,7 @@ struct Relu6 {
       .summary = "ReLU that stops at 6.",
       .formula = "f(x) = \\min(6, \\max(0, x))",
       .derivative = "f'(x) = 1 \\text{ if } 0 < x \\le 6 \\text{ else } 0",
+      .c = "return x < 0 ? 0 : x > 6 ? 6 : x;",
       .reads = Reads::input,
       .kinks = kinks,
       .source = "Krizhevsky 2010",

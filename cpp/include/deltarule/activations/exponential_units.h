@@ -20,6 +20,7 @@ struct Elu {
       .summary = "Exponential linear unit.",
       .formula = "f(x) = x \\text{ if } x > 0 \\text{ else } \\alpha (e^x - 1)",
       .derivative = "f'(x) = 1 \\text{ if } x > 0 \\text{ else } \\alpha e^x",
+      .c = "return x < 0 ? {alpha} * expm1(x) : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .source = "Clevert, Unterthiner & Hochreiter 2016",
@@ -47,6 +48,8 @@ struct Celu {
       .summary = "ELU with a continuous derivative for every alpha.",
       .formula = "f(x) = \\max(0, x) + \\min(0, \\alpha (e^{x/\\alpha} - 1))",
       .derivative = "f'(x) = 1 \\text{ if } x > 0 \\text{ else } e^{x/\\alpha}",
+      .c = "const real z = x / {alpha};\n"
+           "return z < -1e-17 ? {alpha} * expm1(z) : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .source = "Barron 2017",
@@ -79,6 +82,7 @@ struct Selu {
           "f(x) = \\lambda x \\text{ if } x > 0 \\text{ else } \\lambda \\alpha (e^x - 1),\\quad "
           "\\lambda = 1.0507009873554805,\\; \\alpha = 1.6732632423543772",
       .derivative = "f'(x) = \\lambda \\text{ if } x > 0 \\text{ else } \\lambda \\alpha e^x",
+      .c = "return x < 0 ? 1.7580993408473766 * expm1(x) : 1.0507009873554805 * x;",
       .reads = Reads::input,
       .kinks = kinks,
       .source = "Klambauer et al. 2017",

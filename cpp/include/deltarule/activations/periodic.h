@@ -23,6 +23,8 @@ struct Sin {
       .summary = "Sine of the input times a frequency.",
       .formula = "f(x) = \\sin(\\omega x)",
       .derivative = "f'(x) = \\omega \\cos(\\omega x)",
+      .c = "const real p = {omega} * x, rest = fma({omega}, x, -p) + {omega.low} * x;\n"
+           "return rest == 0 ? sin(p) : sin(p) + rest * cos(p);",
       .parameters = parameters,
       .reads = Reads::input,
       .source = "Sitzmann et al. 2020, SIREN",

@@ -15,6 +15,7 @@ struct Relu {
       .summary = "Rectified linear unit.",
       .formula = "f(x) = \\max(0, x)",
       .derivative = "f'(x) = 1 \\text{ if } x > 0 \\text{ else } 0",
+      .c = "return x < 0 ? 0 : x;",
       .reads = Reads::output,
       .kinks = kinks,
       .source = "Nair & Hinton 2010",
@@ -39,6 +40,7 @@ struct LeakyRelu {
       .summary = "ReLU that lets a fraction alpha of negative inputs through.",
       .formula = "f(x) = x \\text{ if } x > 0 \\text{ else } \\alpha x",
       .derivative = "f'(x) = 1 \\text{ if } x > 0 \\text{ else } \\alpha",
+      .c = "return x < 0 ? {alpha} * x : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,
@@ -70,6 +72,8 @@ struct Threshold {
       .summary = "The input where it is above a threshold, else a fixed value.",
       .formula = "f(x) = x \\text{ if } x > \\theta \\text{ else } v",
       .derivative = "f'(x) = 1 \\text{ if } x > \\theta \\text{ else } 0",
+      .c = "const real limit = {threshold.floor};\n"
+           "return x <= limit ? {value} : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,
@@ -93,6 +97,7 @@ struct SquaredRelu {
       .summary = "Square of the ReLU.",
       .formula = "f(x) = \\max(0, x)^2",
       .derivative = "f'(x) = 2 \\max(0, x)",
+      .c = "return x < 0 ? 0 : x * x;",
       .reads = Reads::input,
       .source = "So et al. 2021, Primer",
   };

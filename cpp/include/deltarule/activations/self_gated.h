@@ -22,6 +22,22 @@ struct Gelu {
           "\\tanh\\left(\\sqrt{2/\\pi}\\,(x + 0.044715 x^3)\\right)\\right),"
           "\\quad \\text{sigmoid: } x\\,\\sigma(1.702 x)",
       .derivative = "f'(x) = \\Phi(x) + x\\,\\varphi(x)",
+      .c = "@none return x < -40 ? 0 : x * normal_cdf(x);\n"
+           "@tanh const real a = {1.5957691216057308-9.96930880911092e-17};  /* 2 sqrt(2/pi) */\n"
+           "const real a_low = {1.5957691216057308-9.96930880911092e-17.low};\n"
+           "const real b = {0.07135481627260025-6.175149918155315e-19};  /* 0.044715 a */\n"
+           "const real b_low = {0.07135481627260025-6.175149918155315e-19.low};\n"
+           "if (fabs(x) > 30) return x < 0 ? 0 : x;\n"
+           "const real s = x * x, s_low = fma(x, x, -s), p = b * s, p_low = fma(b, s, -p);\n"
+           "const real sum = p + a, part = sum - p, sum_low = (p - (sum - part)) + (a - part);\n"
+           "const real u_low = sum_low + p_low + b * s_low + b_low * s + a_low;\n"
+           "const real z = sum * x;\n"
+           "return x * logistic(z, fma(sum, x, -z) + u_low * x);\n"
+           "@sigmoid const real a = {1.702+4.263256414560601e-17}, a_low = "
+           "{1.702+4.263256414560601e-17.low};\n"
+           "const real z = a * x;\n"
+           "if (fabs(z) > 800) return x < 0 ? 0 : x;\n"
+           "return x * logistic(z, fma(a, x, -z) + a_low * x);",
       .parameters = parameters,
       .reads = Reads::input,
       .source = "Hendrycks & Gimpel 2016",
@@ -91,6 +107,9 @@ struct Swish {
       .summary = "Input times its own sigmoid.",
       .formula = "f(x) = x\\,\\sigma(\\beta x)",
       .derivative = "f'(x) = \\sigma(\\beta x) + \\beta x\\,\\sigma(\\beta x)(1 - \\sigma(\\beta x))",
+      .c = "const real z = {beta} * x, e = exp_minus({beta}, {beta.low}, x);\n"
+           "if (e == 0) return z > 0 ? x : 0;\n"
+           "return x * ((z < 0 ? e : 1) / (1 + e));",
       .parameters = parameters,
       .reads = Reads::input,
       .source = "Ramachandran, Zoph & Le 2017; Elfwing, Uchibe & Doya 2018",
@@ -117,6 +136,9 @@ struct Mish {
       .summary = "Input times the tanh of its softplus.",
       .formula = "f(x) = x \\tanh(\\ln(1 + e^x))",
       .derivative = "f'(x) = t + x\\,\\sigma(x) (1 - t^2),\\quad t = \\tanh(\\ln(1 + e^x))",
+      .c = "const real e = exp(-fabs(x)), n = x > 0 ? 1 + 2 * e : e * (e + 2);\n"
+           "if (e == 0) return x > 0 ? x : 0;\n"
+           "return x * (n / (n + (x > 0 ? 2 * e * e : 2)));",
       .reads = Reads::input,
       .source = "Misra 2019",
   };
@@ -172,6 +194,7 @@ struct HardSwish {
       .derivative =
           "f'(x) = 0 \\text{ if } x \\le -3,\\; 1 \\text{ if } x > 3, \\text{ else } \\tfrac{x}{3} + "
           "\\tfrac12",
+      .c = "return x <= -3 ? 0 : x >= 3 ? x : x * ((x + 3) * (1.0 / 6));",
       .reads = Reads::input,
       .kinks = kinks,
       .source = "Howard et al. 2019, MobileNetV3",

@@ -15,6 +15,12 @@ struct Tanhshrink {
       .summary = "Input minus its hyperbolic tangent.",
       .formula = "f(x) = x - \\tanh x",
       .derivative = "f'(x) = \\tanh^2 x",
+      .c = "const real z = x * x;\n"
+           "real k = z / 21;  /* continued fraction of x / tanh x - 1 */\n"
+           "int n;\n"
+           "if (fabs(x) >= 1) return x - tanh(x);\n"
+           "for (n = 19; n > 1; n -= 2) k = z / ((real)n + k);\n"
+           "return x * (k / (1 + k));",
       .reads = Reads::input,
       .source = "PyTorch, torch.nn.Tanhshrink",
   };
@@ -51,6 +57,8 @@ struct Softshrink {
           "f(x) = x - \\lambda \\text{ if } x > \\lambda,\\; x + \\lambda \\text{ if } x < -\\lambda, "
           "\\text{ else } 0",
       .derivative = "f'(x) = 0 \\text{ if } -\\lambda < x \\le \\lambda \\text{ else } 1",
+      .c = "const real a = fabs(x), limit = {threshold.floor}, high = {threshold}, low = {threshold.low};\n"
+           "return a <= limit ? 0 : copysign((a - high) - low, x);",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,
@@ -85,6 +93,8 @@ struct Hardshrink {
       .summary = "The input where its magnitude is above lambda, else 0.",
       .formula = "f(x) = x \\text{ if } |x| > \\lambda \\text{ else } 0",
       .derivative = "f'(x) = 0 \\text{ if } -\\lambda < x \\le \\lambda \\text{ else } 1",
+      .c = "const real limit = {threshold.floor};\n"
+           "return fabs(x) <= limit ? 0 : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,

@@ -20,6 +20,8 @@ struct Sigmoid {
       .summary = "Logistic function, from 0 to 1.",
       .formula = "f(x) = \\frac{1}{1 + e^{-a x}}",
       .derivative = "f'(x) = a\\, y (1 - y)",
+      .c = "const real e = exp_minus({slope}, {slope.low}, x);\n"
+           "return (x < 0 ? e : 1) / (1 + e);",
       .parameters = parameters,
       .reads = Reads::input,
       .source = "Rumelhart, Hinton & Williams 1986",
@@ -46,6 +48,7 @@ struct Tanh {
       .summary = "Hyperbolic tangent, from -1 to 1.",
       .formula = "f(x) = \\tanh x",
       .derivative = "f'(x) = 1 - y^2",
+      .c = "return tanh(x);",
       .reads = Reads::output,
       .source = "LeCun et al. 1998, Efficient BackProp",
   };
@@ -68,6 +71,7 @@ struct Softplus {
       .summary = "Smooth ReLU.",
       .formula = "f(x) = \\ln(1 + e^{k x}) / k",
       .derivative = "f'(x) = \\sigma(k x)",
+      .c = "return (x > 0 ? x : 0) + log1p(exp_minus({k}, {k.low}, x)) / {k};",
       .parameters = parameters,
       .reads = Reads::input,
       .source = "Dugas et al. 2001",
@@ -89,6 +93,7 @@ struct LogSigmoid {
       .summary = "Logarithm of the sigmoid.",
       .formula = "f(x) = \\ln \\sigma(x) = -\\ln(1 + e^{-x})",
       .derivative = "f'(x) = \\sigma(-x)",
+      .c = "return (x < 0 ? x : 0) - log1p(exp(-fabs(x)));",
       .reads = Reads::input,
       .source = "PyTorch, torch.nn.LogSigmoid",
   };
@@ -109,6 +114,7 @@ struct Softsign {
       .summary = "From -1 to 1 like tanh, but slower.",
       .formula = "f(x) = \\frac{x}{1 + |x|}",
       .derivative = "f'(x) = \\frac{1}{(1 + |x|)^2}",
+      .c = "return fabs(x) > 1e30 ? copysign(1.0, x) : x / (1 + fabs(x));",
       .reads = Reads::input,
       .source = "Bergstra, Desjardins, Lamblin & Bengio 2009",
   };

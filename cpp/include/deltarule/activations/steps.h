@@ -31,6 +31,8 @@ struct BinaryStep {
       .summary = "1 above the threshold, else 0.",
       .formula = "f(x) = 1 \\text{ if } x > \\theta \\text{ else } 0",
       .derivative = "f'(x) = 0,\\quad \\text{straight through: } 1",
+      .c = "const real limit = {threshold.floor};\n"
+           "return x > limit ? 1 : x == x ? 0 : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,
@@ -61,6 +63,7 @@ struct Sign {
       .summary = "1 for positive inputs, else -1.",
       .formula = "f(x) = 1 \\text{ if } x > 0 \\text{ else } -1",
       .derivative = "f'(x) = 0,\\quad \\text{straight through: } 1",
+      .c = "return x > 0 ? 1 : x == x ? -1 : x;",
       .parameters = parameters,
       .reads = Reads::input,
       .kinks = kinks,

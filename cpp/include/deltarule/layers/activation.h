@@ -19,6 +19,7 @@ class Activation : public LayerOf<Activation> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   Shape output_shape() const override { return output_width() == input_width() ? input_shape() : Shape{}; }
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };

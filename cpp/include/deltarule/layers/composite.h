@@ -37,6 +37,7 @@ class Residual : public LayerOf<Residual, Composite> {
   };
   using LayerOf::LayerOf;
   Shape output_shape() const override { return input_shape(); }
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 
@@ -69,6 +70,7 @@ class Branches : public LayerOf<Branches, Composite> {
       .source = "Szegedy et al. 2015",
   };
   using LayerOf::LayerOf;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 

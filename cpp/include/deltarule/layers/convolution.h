@@ -32,6 +32,7 @@ class Reshape : public LayerOf<Reshape> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   Shape output_shape() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>&) const {}
 };
@@ -110,6 +111,7 @@ class Conv2D : public LayerOf<Conv2D> {
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   Shape output_shape() const override { return window_.out; }
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 
@@ -157,6 +159,7 @@ class MaxPool2D : public LayerOf<MaxPool2D> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   Shape output_shape() const override { return window_.out; }
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 

@@ -40,6 +40,7 @@ class Dense : public LayerOf<Dense> {
   // Makes the buffers of its operation and finds its arrays, whose names begin with `prefix`.
   template <class T>
   engine::DenseParts<T> prepare(engine::Lowering<T>& lowering, const std::string& prefix = {}) const;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };

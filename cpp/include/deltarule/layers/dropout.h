@@ -29,6 +29,7 @@ class Dropout : public LayerOf<Dropout> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };
@@ -64,6 +65,7 @@ class AlphaDropout : public LayerOf<AlphaDropout> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };
@@ -89,6 +91,7 @@ class GaussianNoise : public LayerOf<GaussianNoise> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };

@@ -54,6 +54,7 @@ class Embedding : public LayerOf<Embedding> {
   bool must_be_first() const override { return true; }
   void check_input(std::ptrdiff_t rows, const float* x, std::ptrdiff_t row) const override;
   void check_input(std::ptrdiff_t rows, const double* x, std::ptrdiff_t row) const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 
@@ -100,6 +101,7 @@ class PeriodicEmbedding : public LayerOf<PeriodicEmbedding> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 

@@ -39,6 +39,7 @@ class PReLU : public LayerOf<PReLU, LearnedActivation> {
   };
   using LayerOf::LayerOf;
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };
@@ -69,6 +70,7 @@ class AdaptiveReLU : public LayerOf<AdaptiveReLU, LearnedActivation> {
   };
   using LayerOf::LayerOf;
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };
@@ -96,6 +98,7 @@ class LearnedSwish : public LayerOf<LearnedSwish, LearnedActivation> {
   };
   using LayerOf::LayerOf;
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };

@@ -38,6 +38,7 @@ class BatchNorm : public LayerOf<BatchNorm> {
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };
@@ -70,6 +71,7 @@ class LayerNorm : public LayerOf<LayerNorm> {
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };
@@ -102,6 +104,7 @@ class RMSNorm : public LayerOf<RMSNorm> {
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };
@@ -123,6 +126,7 @@ class Standardize : public LayerOf<Standardize> {
   std::ptrdiff_t build(std::ptrdiff_t input_width) override { return input_width; }
   Shape output_shape() const override { return input_shape(); }
   std::vector<Tensor> tensors() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 };

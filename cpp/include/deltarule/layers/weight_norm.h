@@ -26,6 +26,7 @@ class WeightNorm : public LayerOf<WeightNorm, Composite> {
   explicit WeightNorm(const LayerSpec& spec);
   std::vector<Tensor> tensors() const override;
   Choice activation() const override;
+  void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
 

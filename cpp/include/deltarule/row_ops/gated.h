@@ -90,6 +90,8 @@ struct Glu : Gated<Sigmoid> {
       .summary = "First half of the last axis times the sigmoid of the second.",
       .formula = "y = a \\odot \\sigma(b),\\quad x = (a, b)",
       .derivative = "da = dy \\odot \\sigma(b),\\; db = dy \\odot a \\odot \\sigma'(b)",
+      .c = "size_t i;\n"
+           "for (i = 0; i < n / 2; ++i) y[i] = x[i] * sigmoid(x[i + n / 2]);",
       .reads = Reads::input,
       .source = "Dauphin, Fan, Auli & Grangier 2017",
   };
@@ -102,6 +104,8 @@ struct Swiglu : Gated<Swish> {
       .formula = "y = a \\odot \\operatorname{swish}(b),\\quad x = (a, b)",
       .derivative =
           "da = dy \\odot \\operatorname{swish}(b),\\; db = dy \\odot a \\odot \\operatorname{swish}'(b)",
+      .c = "size_t i;\n"
+           "for (i = 0; i < n / 2; ++i) y[i] = x[i] * swish(x[i + n / 2]);",
       .reads = Reads::input,
       .source = "Shazeer 2020, GLU variants improve transformer",
   };
@@ -114,6 +118,8 @@ struct Geglu : Gated<Gelu> {
       .formula = "y = a \\odot \\operatorname{gelu}(b),\\quad x = (a, b)",
       .derivative =
           "da = dy \\odot \\operatorname{gelu}(b),\\; db = dy \\odot a \\odot \\operatorname{gelu}'(b)",
+      .c = "size_t i;\n"
+           "for (i = 0; i < n / 2; ++i) y[i] = x[i] * gelu(x[i + n / 2]);",
       .reads = Reads::input,
       .source = "Shazeer 2020, GLU variants improve transformer",
   };
@@ -125,6 +131,8 @@ struct Reglu : Gated<Relu> {
       .summary = "First half of the last axis times the ReLU of the second.",
       .formula = "y = a \\odot \\max(0, b),\\quad x = (a, b)",
       .derivative = "da = dy \\odot \\max(0, b),\\; db = dy \\odot a \\text{ if } b > 0 \\text{ else } 0",
+      .c = "size_t i;\n"
+           "for (i = 0; i < n / 2; ++i) y[i] = x[i] * relu(x[i + n / 2]);",
       .reads = Reads::input,
       .source = "Shazeer 2020, GLU variants improve transformer",
   };

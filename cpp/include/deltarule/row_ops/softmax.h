@@ -14,6 +14,11 @@ struct Softmax {
       .summary = "Exponentials normalised to sum to one, over the last axis.",
       .formula = "y_i = \\frac{e^{x_i - m}}{\\sum_k e^{x_k - m}},\\quad m = \\max_k x_k",
       .derivative = "dx = y \\odot (dy - \\langle dy, y \\rangle)",
+      .c = "size_t i;\n"
+           "real m = x[0], sum = 0;\n"
+           "for (i = 1; i < n; ++i) m = x[i] > m ? x[i] : m;\n"
+           "for (i = 0; i < n; ++i) sum += y[i] = exp(x[i] - m);\n"
+           "for (i = 0; i < n; ++i) y[i] /= sum;",
       .reads = Reads::output,
       .source = "Bridle 1990",
   };
@@ -57,6 +62,12 @@ struct LogSoftmax {
       .summary = "Logarithm of the softmax, over the last axis.",
       .formula = "y_i = x_i - m - \\ln \\sum_k e^{x_k - m},\\quad m = \\max_k x_k",
       .derivative = "dx = dy - e^{y} \\sum_k dy_k",
+      .c = "size_t i;\n"
+           "real m = x[0], largest = -1, others = 0;\n"
+           "for (i = 1; i < n; ++i) m = x[i] > m ? x[i] : m;\n"
+           "for (i = 0; i < n; ++i) if (x[i] == m) largest += 1; else others += exp(x[i] - m);\n"
+           "others = log1p(others + largest);\n"
+           "for (i = 0; i < n; ++i) y[i] = (x[i] - m) - others;",
       .reads = Reads::output,
       .source = "Bridle 1990",
   };

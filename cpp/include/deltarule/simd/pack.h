@@ -40,7 +40,30 @@ template <class T>
 inline constexpr int native_width =
     std::max(static_cast<int>(Eigen::internal::packet_traits<T>::size), static_cast<int>(16 / sizeof(T)));
 
-template <class T, int Width = native_width<T>>
+// What this file is compiled for. It is part of the types, so that a program compiled for another instruction
+// set than the library has functions of its own: the linker would take one of two that have the same name.
+inline constexpr int instruction_set = 0
+#if defined(__SSE4_1__)
+                                       | 1
+#endif
+#if defined(__AVX__)
+                                       | 2
+#endif
+#if defined(__AVX2__)
+                                       | 4
+#endif
+#if defined(__FMA__)
+                                       | 8
+#endif
+#if defined(__AVX512F__)
+                                       | 16
+#endif
+#if defined(__AVX512VL__)
+                                       | 32
+#endif
+    ;
+
+template <class T, int Width = native_width<T>, int For = instruction_set>
 struct Pack {
   using Scalar = T;
   static constexpr int width = Width;

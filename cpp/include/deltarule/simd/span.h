@@ -6,7 +6,7 @@
 
 namespace deltarule::simd {
 
-template <class T>
+template <class T, int For = instruction_set>
 struct FullSpan {
   std::size_t i;
   Pack<T> load(const T* p) const { return Pack<T>::load(p + i); }
@@ -14,7 +14,7 @@ struct FullSpan {
   Pack<T> only(Pack<T> v, T) const { return v; }
 };
 
-template <class T>
+template <class T, int For = instruction_set>
 struct TailSpan {
   std::size_t i;
   int n;
