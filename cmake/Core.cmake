@@ -1,11 +1,14 @@
 # How deltarule's own code is compiled, and the core library of one level.
 
 # Options for a target made of our own code; LEVEL is v2, v3, v4, generic, or empty (the user's flags decide).
-# OPTIMIZE (default 3) may be "s" for code that runs once.
+# OPTIMIZE (default 3, but 2 for v2, where size counts more) may be "s" for code that runs once.
 function(deltarule_compile_options target level)
   cmake_parse_arguments(arg "" "OPTIMIZE" "" ${ARGN})
   if(NOT arg_OPTIMIZE)
     set(arg_OPTIMIZE 3)
+    if(level STREQUAL "v2")
+      set(arg_OPTIMIZE 2)
+    endif()
   endif()
   set(flags $<$<NOT:$<CONFIG:Debug>>:-O${arg_OPTIMIZE}> -fno-math-errno -fno-trapping-math -ffp-contract=fast)
   set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
@@ -23,7 +26,7 @@ function(deltarule_compile_options target level)
   endif()
   if(MSVC) # clang-cl
     list(TRANSFORM flags REPLACE "^-" "/clang:-")
-    list(TRANSFORM flags REPLACE ":-O([3s])>" ":/clang:-O\\1>")
+    list(TRANSFORM flags REPLACE ":-O([23s])>" ":/clang:-O\\1>")
     set(warnings /W4)
   endif()
   if(NOT level)
@@ -44,18 +47,23 @@ function(deltarule_exact_sources)
   if(MSVC)
     set(flag /clang:-ffp-contract=off)
   endif()
-  set_source_files_properties(${exact} PROPERTIES COMPILE_OPTIONS "${flag}")
+  set_property(SOURCE ${exact} APPEND PROPERTY COMPILE_OPTIONS "${flag}")
 endfunction()
 
 # What runs at set-up only (descriptions, files, the catalogue) is compiled for size: a quarter of the time and bytes.
-function(deltarule_setup_sources)
+# What arranges the work of kernels gains nothing by -O3.
+function(deltarule_lean_sources)
   set(setup ${ARGN})
-  list(FILTER setup INCLUDE REGEX "/src/(atomic_file|catalog|export_c/[a-z]+|control_specs|custom|fit|fit_many|layer|network|serialize|specs|trace|training_control|training_state)\\.cpp$")
-  set(flag -Os)
+  list(FILTER setup INCLUDE REGEX "/src/(adaptation|atomic_file|catalog|control_specs|custom|export_c/[a-z]+|fit|fit_many|layer|network|serialize|specs|trace|training_control|training_state)\\.cpp$")
+  set(others ${ARGN})
+  list(FILTER others EXCLUDE REGEX "/src/(activations/.*|gemm|losses|norm_kernels|optimizers|row_ops|training_run|layers/(convolution|dropout|normalization)|second_order/(lbfgs|natural_gradient))\\.cpp$")
+  list(REMOVE_ITEM others ${setup})
+  set(prefix)
   if(MSVC)
-    set(flag /clang:-Os)
+    set(prefix /clang:)
   endif()
-  set_source_files_properties(${setup} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:${flag}>")
+  set_source_files_properties(${setup} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:${prefix}-Os>")
+  set_source_files_properties(${others} PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:${prefix}-O2>")
 endfunction()
 
 # Small files of one kind that take longer to read their headers than to compile.
@@ -72,8 +80,8 @@ function(deltarule_add_core target level)
     deltarule_resolve_levels(level ${level})
   endif()
   add_library(${target} ${ARGN} ${DELTARULE_SOURCES})
+  deltarule_lean_sources(${DELTARULE_SOURCES})
   deltarule_exact_sources(${DELTARULE_SOURCES})
-  deltarule_setup_sources(${DELTARULE_SOURCES})
   deltarule_grouped_sources(${target} ${DELTARULE_SOURCES})
   deltarule_compile_options(${target} "${level}")
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON WINDOWS_EXPORT_ALL_SYMBOLS ON
