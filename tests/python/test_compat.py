@@ -57,6 +57,53 @@ def test_keras(name, ours, theirs, rng):
         assert_near(got, expected, 1e-12, f"{name}, step {step}", 1)
 
 
+KERAS_CLASSES = {
+    "sgd": "SGD",
+    "adagrad": "Adagrad",
+    "rmsprop": "RMSprop",
+    "adadelta": "Adadelta",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "nadam": "Nadam",
+    "adamax": "Adamax",
+    "lion": "Lion",
+}
+
+
+@pytest.fixture
+def keras(monkeypatch):
+    """Keras on JAX, in float64 for one test."""
+    jax = pytest.importorskip("jax", reason="jax is not installed: no cross-check with Keras")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    keras = pytest.importorskip("keras", reason="keras is not installed: no cross-check with Keras")
+    before = jax.config.jax_enable_x64, keras.config.floatx()
+    jax.config.update("jax_enable_x64", True)
+    keras.config.set_floatx("float64")
+    yield keras
+    jax.config.update("jax_enable_x64", before[0])
+    keras.config.set_floatx(before[1])
+
+
+def test_every_rule_of_keras_is_checked():
+    assert set(KERAS_CLASSES) == set(_compat.LIBRARIES["keras"])
+
+
+@pytest.mark.parametrize(("name", "ours", "theirs"), VARIANTS)
+def test_keras_itself(name, ours, theirs, rng, keras):
+    rule = dr.optimizers.Optimizer.find(name)(compat="keras", **ours)
+    peer = getattr(keras.optimizers, KERAS_CLASSES[name])(**ours)
+    assert rule.learning_rate == pytest.approx(float(peer.learning_rate))
+    w = rng.normal(size=9)
+    variable = keras.Variable(w, dtype="float64")
+    peer.build([variable])
+    rates = rule.learning_rate * np.linspace(30, 1, STEPS)
+    for step, got in enumerate(follow(rule, w, rates), start=1):
+        peer.learning_rate = rates[step - 1]
+        gradient = bowl(np.array(variable.value), step)
+        peer.apply([keras.ops.convert_to_tensor(gradient, dtype="float64")], [variable])
+        assert_near(got, np.array(variable.value), 1e-12, f"{name}, step {step}", 1)
+
+
 PEERS = {
     "sgd": "SGD",
     "adagrad": "Adagrad",
