@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import compare, limits, machine, plot, readme, results, runner, tables
+from . import compare, limits, machine, plot, readme, results, runner, scaling, tables
 from .cases import select
 from .competitors import COMPETITORS, for_group
 
@@ -99,6 +99,11 @@ def _limits(options: argparse.Namespace) -> int:
     return 0
 
 
+def _scaling(options: argparse.Namespace) -> int:
+    print(scaling.report(results.read(options.result)))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -154,6 +159,10 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("--folder", help="default: bench/results; the documentation's is docs/images")
     drawing.add_argument("--format", choices=["svg", "png"], default="svg")
     drawing.set_defaults(action=_plot)
+
+    growing = commands.add_parser("scaling", help="predict training on more cores, from a kept result")
+    growing.add_argument("result")
+    growing.set_defaults(action=_scaling)
 
     limiting = commands.add_parser("limits", help="measure what the machine allows")
     limiting.add_argument("--threads", type=_numbers)

@@ -6,7 +6,8 @@ from typing import Any
 
 from .workloads import WORKLOADS
 
-_STATES = {"sgd": 1, "adam": 2, "adamw": 2}
+STATES = {"sgd": 1, "adam": 2, "adamw": 2}
+"""Arrays that a rule keeps beside the weights."""
 
 
 def rates(results: dict[str, Any], threads: int) -> dict[str, float]:
@@ -18,6 +19,8 @@ def rates(results: dict[str, Any], threads: int) -> dict[str, float]:
             if not times:
                 continue
             settings = record["settings"]
+            if settings.get("kind") == "phase":
+                continue
             name, amount = ("GFLOP/s", settings["flops"]) if "flops" in settings else _copied(settings)
             found[name] = max(found.get(name, 0.0), amount / min(times) / 1e3)
     return found
@@ -27,14 +30,31 @@ def _copied(settings: dict[str, Any]) -> tuple[str, float]:
     return f"GB/s in {settings['footprint'] >> 10} KiB", float(settings["footprint"])
 
 
+def copies(found: dict[str, float]) -> dict[int, float]:
+    """The GB/s of `rates` by footprint in bytes."""
+    return {int(name.split()[2]) << 10: speed for name, speed in found.items() if name.startswith("GB/s")}
+
+
+def phase(results: dict[str, Any]) -> float:
+    """Microseconds from one phase of the engine to the next, on two threads."""
+    return min(
+        (
+            float(record["competitors"]["deltarule"]["best"])
+            for record in results["records"]
+            if record["settings"].get("kind") == "phase" and record["threads"] == 2
+        ),
+        default=float("nan"),
+    )
+
+
 def training_step(results: dict[str, Any], record: dict[str, Any]) -> float | None:
     """Microseconds: products at the best rate, parameters and states at that of the cache that holds them."""
     found = rates(results, record["threads"])
     workload = WORKLOADS[record["settings"]["workload"]]
     count = 4 * workload.parameter_count()
-    footprint = (2 + _STATES[workload.optimizer]) * count  # weights, gradient, states
-    traffic = (2 + 2 * _STATES[workload.optimizer]) * count  # weights and states, read and written
-    speeds = [(int(name.split()[2]) << 10, speed) for name, speed in found.items() if name.startswith("GB/s")]
+    footprint = (2 + STATES[workload.optimizer]) * count  # weights, gradient, states
+    traffic = (2 + 2 * STATES[workload.optimizer]) * count  # weights and states, read and written
+    speeds = list(copies(found).items())
     if "GFLOP/s" not in found or not speeds:
         return None
     holding = [speed for size, speed in sorted(speeds) if size >= footprint] or [min(s for _, s in speeds)]

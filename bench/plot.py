@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from . import drawings
 from .tables import OWN, UNITS
 
 _COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c", "#222222", "#a6761d"]
 
 
 def draw(results: dict[str, Any], groups: list[str], folder: Path, suffix: str) -> list[Path]:
-    """One drawing for each group and number of threads, and one of the scaling; the files written."""
+    """One for each group and number of threads, of the scaling, and of the model; the files written."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -31,7 +32,9 @@ def draw(results: dict[str, Any], groups: list[str], folder: Path, suffix: str) 
             _bars(results, group, threads, part, path)
             written.append(path)
     scaling = folder / f"scaling.{suffix}"
-    return [*written, scaling] if _scaling(results, scaling) else written
+    if _scaling(results, scaling):
+        written.append(scaling)
+    return written + (drawings.draw(results, folder, suffix) if not groups or "training" in groups else [])
 
 
 def _pages(records: list[dict[str, Any]], most: int = 16) -> list[list[dict[str, Any]]]:

@@ -22,4 +22,4 @@ def cases() -> list[Case]:
         )
         for rows, inner, outer in _PRODUCTS
     ]  # fmt: skip
-    return copies + products
+    return [*copies, *products, Case("limits", "phase", {"kind": "phase"})]

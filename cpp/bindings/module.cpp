@@ -17,6 +17,13 @@ PYBIND11_MODULE(DELTARULE_MODULE_NAME, m) {
       PyErr_SetObject(PyExc_OSError, py::make_tuple(e.code().value(), e.what()).ptr());
     }
   });
+  m.def(
+      "phase_seconds",
+      [](int threads, int count) {
+        const py::gil_scoped_release release;
+        return deltarule::engine::phase_seconds(threads, count);
+      },
+      py::arg("threads"), py::arg("count"));
   m.def("set_num_threads", [](int count) {
     if (count < 0)
       throw py::value_error("set_num_threads: count = " + std::to_string(count) +

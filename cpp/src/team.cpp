@@ -1,5 +1,6 @@
 #include <deltarule/engine/team.h>
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -131,6 +132,29 @@ int Phases::claim(int thread, std::uint32_t phase) {
     }
   }
   return -1;
+}
+
+double phase_seconds(int threads, int count) {
+  Phases phases(threads);
+  int left = std::max(1, count);
+  const auto begin = std::chrono::steady_clock::now();
+  // A task goes on when all of the phase have begun, or some 100 microseconds later: a thread may be missing.
+  std::atomic<int> begun{0};
+  phases.start(threads, threads);
+  run_team(threads, [&](int thread) {
+    phases.work(
+        thread,
+        [&](int) {
+          begun.fetch_add(1, std::memory_order_acq_rel);
+          for (int i = 0; i < 3000 && begun.load(std::memory_order_acquire) < threads; ++i) pause();
+        },
+        [&] {
+          begun.store(0, std::memory_order_release);
+          --left > 0 ? phases.open(threads) : phases.finish();
+        });
+  });
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+  return passed.count() / std::max(1, count);
 }
 
 void Phases::wait_while(std::uint32_t phase) {

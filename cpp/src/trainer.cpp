@@ -310,7 +310,8 @@ typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
   if (run_ && fits()) return *run_;
   run_.reset();
   const engine::Plan<T> plan(network_, {.max_rows = rows, .training = true});
-  run_ = std::make_unique<Run>(*this, rows, useful_threads(plan, rows, most));
+  run_ = std::make_unique<Run>(*this, rows, useful_threads(plan, rows, most),
+                               useful_threads(plan, rows, engine::threads()));
   return *run_;
 }
 
@@ -357,16 +358,28 @@ Figures Trainer<T>::step(const Data<T>& data) {
 }
 
 template <class T>
+engine::Plan<T> Trainer<T>::training_plan(std::ptrdiff_t batch_size, int threads) {
+  return {network_,
+          {.max_rows = batch_size,
+           .training = true,
+           .whole_loss = loss_kernel<T>(loss_.index).custom != nullptr,
+           .threads = threads}};
+}
+
+template <class T>
+std::vector<engine::PhaseCost> Trainer<T>::phase_costs(std::ptrdiff_t batch_size, int threads) {
+  return training_plan(batch_size, threads).costs();
+}
+
+template <class T>
 std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
   if (batch_size < 1)
     throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) +
                                 " is not allowed; allowed: 1 or more");
-  const engine::Plan<T> plan(network_, {.max_rows = batch_size,
-                                        .training = true,
-                                        .whole_loss = loss_kernel<T>(loss_.index).custom != nullptr});
+  const int threads = useful_threads(training_plan(batch_size, 1), batch_size, engine::threads());
+  const engine::Plan<T> plan = training_plan(batch_size, threads);
   const bool fused = !updates_separately();
-  std::string text = plan.explain(useful_threads(plan, batch_size, engine::threads()), states_.size(),
-                                  optimizer_.entry->class_name, fused);
+  std::string text = plan.explain(threads, states_.size(), optimizer_.entry->class_name, fused);
   if (const auto* rule = update_kernel<T>(optimizer_.index).whole) {
     char line[128];
     std::snprintf(line, sizeof(line), "  %s: %d passes over whole parameters, %.3g MFLOP a step\n",

@@ -12,12 +12,13 @@ constexpr int no_op = 1 << 30;
 }  // namespace
 
 template <class T>
-Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads)
+Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads, int sharing)
     : trainer_(trainer),
       machine_(trainer.network_,
                {.max_rows = batch,
                 .training = true,
-                .whole_loss = loss_kernel<T>(trainer.loss_.index).custom != nullptr},
+                .whole_loss = loss_kernel<T>(trainer.loss_.index).custom != nullptr,
+                .threads = sharing},
                threads),
       batch_(batch),
       width_(trainer.network_.input_width()),

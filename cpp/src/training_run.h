@@ -15,7 +15,8 @@ namespace deltarule {
 template <class T>
 class Trainer<T>::Run final : public engine::BatchHooks<T> {
  public:
-  Run(Trainer& trainer, std::ptrdiff_t batch, int threads);
+  // Room for so many threads, of which `sharing` go over the row tiles.
+  Run(Trainer& trainer, std::ptrdiff_t batch, int threads, int sharing);
 
   engine::Machine<T>& machine() { return machine_; }
   // Steps first .. last - 1 of an epoch over these rows, in this order (null: as they lie). True when poll

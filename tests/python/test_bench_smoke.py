@@ -4,10 +4,11 @@ import copy
 import json
 
 import pytest
-from bench import compare, limits, readme, tables
+from bench import compare, limits, readme, scaling, tables
 from bench import results as kept
 from bench.__main__ import main
 from bench.cases import all_cases, select
+from bench.workloads import WORKLOADS
 
 KINDS = {case.group for case in all_cases() if case.quick}
 
@@ -50,6 +51,30 @@ def test_a_result_is_shown_and_compared_with_itself(results):
     assert len(changes) == len(found["records"])
     assert {change.verdict(0.05) for change in changes} == {""}
     assert limits.rates(found, 1).keys() >= {"GFLOP/s", "GB/s in 24 KiB"}
+
+
+MACHINE = scaling.Constants(
+    flops=100.0, copies={384 << 10: 150.0, 6 << 20: 90.0}, both={384 << 10: 300.0, 6 << 20: 160.0}, phase=0.5
+)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_model_of_one_thread_is_the_measurement(name):
+    workload = WORKLOADS[name]
+    least = scaling.step(workload, MACHINE, 1, 0.0).all
+    assert least >= workload.product_flops() / MACHINE.flops / 1e3
+    assert scaling.step(workload, MACHINE, 1, 3 * least).all == pytest.approx(3 * least)
+
+
+def test_the_model_shares_products_among_the_row_tiles():
+    workload = WORKLOADS["T3-adam" if "T3-adam" in WORKLOADS else "T3"]
+    one, four = (scaling.step(workload, MACHINE, n, 1e4) for n in (1, 4))
+    assert 0.25 * one.products <= four.products < 0.3 * one.products
+    assert one.exchange == one.phases == 0
+    assert four.phases == pytest.approx(2 * 0.5 * 2)
+    slow = scaling.Constants(MACHINE.flops, MACHINE.copies, MACHINE.both, phase=1e4)
+    assert scaling.paying(workload, slow, one.all) == 1
+    assert scaling.paying(workload, MACHINE, one.all) >= 4
 
 
 def _result(own, peer, others=0.0):

@@ -77,6 +77,50 @@ def test_same_bytes_for_any_number_of_threads(dtype, loss, batch):
     assert len(results) == 1
 
 
+@pytest.mark.parametrize("batch", [9, 20, 32, 50, 100, 600, 1000])
+def test_same_bytes_however_the_rows_are_shared_out(batch):
+    """Nothing is added up over row tiles here, so their number follows the threads."""
+    rng = np.random.default_rng(4)
+    X, y = rng.normal(size=(1000, 200)).astype(np.float32), rng.integers(0, 10, 1000)
+    results = set()
+    for threads in (1, 2, 3, 5, 8):
+        dr.set_num_threads(threads)
+        net = dr.Sequential(
+            [dr.Dense(500, "gelu"), dr.LayerNorm(), dr.Dropout(0.2), dr.Dense(300, "tanh"), dr.Dense(10)]
+        )
+        net.compile("adam", loss="sparse_softmax_cross_entropy")
+        net.fit(X, y, batch_size=batch, epochs=1)
+        results.add(b"".join(w.tobytes() for w in net.get_weights().values()))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize(
+    ("batch", "threads", "tiles"),
+    [
+        (32, 1, "1 row tiles of 32 rows"),
+        (32, 2, "2 row tiles of 16 rows"),
+        (50, 2, "2 row tiles of 25 rows"),
+        (128, 3, "6 row tiles of 22 rows"),
+        (128, 8, "8 row tiles of 16 rows"),
+        (64, 64, "8 row tiles of 8 rows"),
+        (4, 4, "1 row tiles of 4 rows"),
+    ],
+)
+def test_every_thread_gets_as_many_rows(batch, threads, tiles):
+    dr.set_num_threads(threads)
+    net = dr.Sequential([dr.Dense(2000, "relu"), dr.Dense(1000)]).build(1000)
+    net.compile("adam", loss="mse")
+    assert tiles in net.explain_plan(batch)
+
+
+def test_row_tiles_that_are_added_up_do_not_follow_the_threads():
+    dr.set_num_threads(8)
+    for summed in (dr.BatchNorm(), dr.Residual([dr.BatchNorm()])):
+        net = dr.Sequential([dr.Dense(1000, "relu"), summed, dr.Dense(1000)]).build(1000)
+        net.compile("adam", loss="mse")
+        assert "4 row tiles of 32 rows" in net.explain_plan(128)
+
+
 @pytest.mark.slow
 def test_same_bytes_for_large_layers():
     rng = np.random.default_rng(4)

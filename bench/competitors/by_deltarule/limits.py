@@ -8,12 +8,16 @@ import numpy as np
 
 from bench.case import Case, Work, repeat
 from bench.probe import normal, probe
-from deltarule import kernels
+from deltarule import get_num_threads, kernels
+from deltarule._native import core
 
 from . import products
 
 
 def prepare(case: Case, _variant: str) -> Work:
+    if case.settings["kind"] == "phase":
+        threads = get_num_threads()
+        return Work(lambda count: core.phase_seconds(threads, 1000 * count), units=1000, check=lambda: [0.0])
     if case.settings["kind"] == "product":
         return products.prepare(case, "")
     x = normal([case.settings["footprint"] // 8], 0)

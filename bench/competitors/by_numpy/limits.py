@@ -12,7 +12,9 @@ from bench.probe import normal, probe
 from . import products
 
 
-def prepare(case: Case, _variant: str) -> Work:
+def prepare(case: Case, _variant: str) -> Work | None:
+    if case.settings["kind"] == "phase":
+        return None
     if case.settings["kind"] == "product":
         return products.prepare(case, "")
     x = normal([case.settings["footprint"] // 8], 0)

@@ -9,11 +9,21 @@ namespace {
 // it.
 constexpr double flops_per_thread = 1.5e6;
 
-// Depends on the batch alone, never on the threads: the tiles decide in which order batch statistics are
-// summed.
+std::ptrdiff_t whole_parts(std::ptrdiff_t whole, std::ptrdiff_t part) { return (whole + part - 1) / part; }
+
+// Depends on the batch alone: where tiles are added up, they decide on the order.
 std::ptrdiff_t choose_tile_rows(std::ptrdiff_t rows) {
   if (rows <= 32) return std::max<std::ptrdiff_t>(1, rows);
   return rows <= 512 ? 32 : 64;
+}
+
+// As many tiles for every thread, down to the size at which products become slow.
+std::ptrdiff_t share_tile_rows(std::ptrdiff_t rows, std::ptrdiff_t threads) {
+  constexpr std::ptrdiff_t least = 8;
+  const std::ptrdiff_t usual = choose_tile_rows(rows);
+  if (threads <= 1) return usual;
+  const std::ptrdiff_t tiles = whole_parts(whole_parts(rows, usual), threads) * threads;
+  return std::clamp(whole_parts(rows, tiles), std::min(least, usual), usual);
 }
 
 }  // namespace
@@ -30,9 +40,11 @@ Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
   for (const auto& layer : network.layers()) lower(*layer);
   for (const auto& op : ops_) {
     scratch_ = std::max(scratch_, op->scratch_size(options.max_rows));
-    flops_ += op->flops_per_row();
+    const Work work = op->work();
+    flops_ += options.training ? work.all() : work.forward;
   }
-  if (!options.training) flops_ /= 3;
+  if (std::none_of(ops_.begin(), ops_.end(), [](const auto& op) { return op->adds_up_tiles(); }))
+    tile_rows_ = share_tile_rows(options.max_rows, options.threads);
   make_phases();
 }
 
@@ -168,8 +180,35 @@ int Plan<T>::useful_threads(std::ptrdiff_t rows, int available, double more) con
 
 template <class T>
 void Plan<T>::reserve() {
-  const int tiles = static_cast<int>((options_.max_rows + tile_rows_ - 1) / tile_rows_);
+  const int tiles = static_cast<int>(whole_parts(options_.max_rows, tile_rows_));
   for (const auto& op : ops_) op->reserve(options_.max_rows, tiles);
+}
+
+template <class T>
+std::vector<PhaseCost> Plan<T>::costs() const {
+  const std::ptrdiff_t rows = options_.max_rows;
+  std::vector<PhaseCost> costs;
+  for (const Phase<T>& phase : step_) {
+    PhaseCost cost{.tasks = static_cast<int>(whole_parts(rows, tile_rows_))};
+    if (phase.whole) cost.tasks = 1;
+    if (const Op<T>* op = phase.tasks_of) {
+      cost.tasks = phase.backward_tasks ? op->backward_tasks(rows) : op->forward_tasks(rows);
+      cost.flops += phase.backward_tasks ? op->work().backward : op->work().forward;
+    }
+    for (const Call<T>& call : phase.calls) {
+      if (call.action == Action::forward) cost.flops += call.op->work().forward;
+      if (call.action == Action::backward) cost.flops += call.op->work().backward;
+    }
+    cost.flops *= static_cast<double>(rows);
+    costs.push_back(cost);
+  }
+  PhaseCost weights{.tasks = 0};
+  for (const auto& op : ops_) {
+    weights.tasks += op->weight_tasks();
+    weights.flops += op->work().weights * static_cast<double>(rows);
+  }
+  costs.push_back(weights);
+  return costs;
 }
 
 template <class T>
@@ -181,21 +220,21 @@ std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_
     text += buffer;
     text += '\n';
   };
-  const int tiles = static_cast<int>((options_.max_rows + tile_rows_ - 1) / tile_rows_);
+  const std::vector<PhaseCost> costs = this->costs();
   line("plan for %td rows, %s, %td inputs, %td outputs", options_.max_rows,
        sizeof(T) == 4 ? "float32" : "float64", first_.columns, this->input.columns);
-  int number = 1;
+  int number = 0;
   for (const Phase<T>& phase : step_) {
+    const PhaseCost& cost = costs[static_cast<std::size_t>(number++)];
+    const double mflop = cost.flops / 1e6;
     if (phase.tasks_of)
-      line("  phase %d: %d tasks of %s: %s%s", number++,
-           phase.backward_tasks ? phase.tasks_of->backward_tasks(options_.max_rows)
-                                : phase.tasks_of->forward_tasks(options_.max_rows),
+      line("  phase %d: %d tasks, %.3g MFLOP, of %s: %s%s", number, cost.tasks, mflop,
            phase.tasks_of->layer.c_str(), phase.tasks_of->describe().c_str(),
            phase.backward_tasks ? ", gradient of the input" : "");
     else if (phase.whole)
-      line("  phase %d: all rows at once", number++);
+      line("  phase %d: all rows at once, %.3g MFLOP", number, mflop);
     else
-      line("  phase %d: %d row tiles of %td rows", number++, tiles, tile_rows_);
+      line("  phase %d: %d row tiles of %td rows, %.3g MFLOP", number, cost.tasks, tile_rows_, mflop);
     for (const Call<T>& call : phase.calls) {
       static constexpr const char* names[] = {"gather batch",          "forward",
                                               "forward (activation)",  "collect batch sums",
@@ -205,10 +244,9 @@ std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_
            call.op ? (call.op->layer + ": " + call.op->describe()).c_str() : "");
     }
   }
-  int tasks = 0;
-  for (const auto& op : ops_) tasks += op->weight_tasks();
-  line("  phase %d: %d tasks: weight gradients%s%s", number, tasks,
-       fused ? ", updated while in the cache by " : "; then ", std::string(rule).c_str());
+  line("  phase %d: %d tasks, %.3g MFLOP: weight gradients%s%s", number + 1, costs.back().tasks,
+       costs.back().flops / 1e6, fused ? ", updated while in the cache by " : "; then ",
+       std::string(rule).c_str());
   std::size_t elements = scratch_ * static_cast<std::size_t>(threads);
   for (const auto columns : values_)
     elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);

@@ -120,9 +120,11 @@ class ConvOp final : public Op<T>, public Tangent<T> {
   std::size_t scratch_size(std::ptrdiff_t) const override {
     return static_cast<std::size_t>(own_size()) + products_.scratch_size();
   }
-  double flops_per_row() const override {
-    return static_cast<double>(products_.windows()) * static_cast<double>(inner_ * filters_) *
-           (in_.has_gradient() ? 6 : 4);
+  bool adds_up_tiles() const override { return training_ && by_tile_; }
+  Work work() const override {
+    const double product =
+        2 * static_cast<double>(products_.windows()) * static_cast<double>(inner_ * filters_);
+    return {product, in_.has_gradient() ? product : 0, product};
   }
 
  private:

@@ -178,8 +178,9 @@ class DenseBase : public Op<T>, public Tangent<T> {
                                     workspace_size<T>(rows, inputs_, outputs_, !by_tasks_),
                                     workspace_size<T>(piece_rows_, piece_columns_, rows, true)});
   }
-  double flops_per_row() const override {
-    return static_cast<double>(inputs_) * static_cast<double>(outputs_) * (in_.has_gradient() ? 6 : 4);
+  Work work() const override {
+    const double product = 2 * static_cast<double>(inputs_) * static_cast<double>(outputs_);
+    return {product, in_.has_gradient() ? product : 0, product};
   }
 
  protected:

@@ -88,8 +88,9 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
   std::size_t scratch_size(std::ptrdiff_t) const override {
     return static_cast<std::size_t>(piece_rows_ * dimension_);
   }
-  double flops_per_row() const override {
-    return 3 * static_cast<double>(tables_.size()) * static_cast<double>(dimension_);
+  Work work() const override {
+    const double read = static_cast<double>(tables_.size()) * static_cast<double>(dimension_);
+    return {read, 0, 2 * read};
   }
 
  private:

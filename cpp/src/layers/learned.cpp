@@ -144,7 +144,10 @@ class LearnedOp final : public Op<T>, public Tangent<T> {
   std::size_t scratch_size(std::ptrdiff_t) const override {
     return Rule::count * static_cast<std::size_t>(row());
   }
-  double flops_per_row() const override { return 20 * static_cast<double>(width_); }
+  Work work() const override {
+    const auto each = static_cast<double>(width_);
+    return {5 * each, 5 * each, 10 * each};
+  }
 
   // f'(x) Rx + sum of the derivatives by the parameters times their directions
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {

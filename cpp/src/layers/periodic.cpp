@@ -70,8 +70,9 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
                     c.scratch);
   }
   std::size_t scratch_size(std::ptrdiff_t) const override { return length(); }
-  double flops_per_row() const override {
-    return 60 * static_cast<double>(chosen_.size()) * static_cast<double>(count_);
+  Work work() const override {
+    const double waves = 20 * static_cast<double>(chosen_.size()) * static_cast<double>(count_);
+    return {waves, waves, waves};
   }
 
   // Rv = 2 pi (Rc x + c Rx)

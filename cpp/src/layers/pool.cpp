@@ -48,8 +48,9 @@ class MaxPoolOp final : public Op<T>, public Tangent<T> {
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
     if (in_.has_gradient()) give_back(c, t.gradient(out_), t.gradient(in_), 0, c.rows);
   }
-  double flops_per_row() const override {
-    return 3 * static_cast<double>(out_.columns) * static_cast<double>(window_.height * window_.width);
+  Work work() const override {
+    const auto seen = static_cast<double>(out_.columns) * static_cast<double>(window_.height * window_.width);
+    return {seen, 2 * seen, 0};
   }
 
  private:

@@ -91,8 +91,9 @@ class RBFOp final : public Op<T>, public Tangent<T> {
   std::size_t scratch_size(std::ptrdiff_t) const override {
     return count(std::max(units_, (inputs_ + 3) * task_units)) + 16;
   }
-  double flops_per_row() const override {
-    return 60 * static_cast<double>(inputs_) * static_cast<double>(units_);
+  Work work() const override {
+    const double distances = 20 * static_cast<double>(inputs_) * static_cast<double>(units_);
+    return {distances, distances, distances};
   }
 
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {

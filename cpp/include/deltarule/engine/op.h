@@ -97,6 +97,12 @@ struct Context {
   const Update<T>* update = nullptr;
 };
 
+// Floating-point operations for one row.
+struct Work {
+  double forward = 0, backward = 0, weights = 0;  // weights: their gradients
+  double all() const { return forward + backward + weights; }
+};
+
 template <class T>
 class Op {
  public:
@@ -144,7 +150,9 @@ class Op {
   virtual void refresh_task(int) {}
 
   virtual std::size_t scratch_size(std::ptrdiff_t /*rows*/) const { return 0; }
-  virtual double flops_per_row() const { return 0; }  // forward and backward
+  virtual Work work() const { return {}; }
+  // Whether numbers of tiles are added up: their size must not depend on the threads then.
+  virtual bool adds_up_tiles() const { return needs_batch(); }
 
   int number = 0;          // place in the plan
   int layer_number = 0;    // place of its layer in the network

@@ -35,11 +35,17 @@ struct Phase {
   bool empty() const { return calls.empty() && tasks_of == nullptr; }
 };
 
+struct PhaseCost {
+  int tasks = 1;
+  double flops = 0;
+};
+
 struct PlanOptions {
   std::ptrdiff_t max_rows = 1;
   bool training = false;
   bool input_gradient = false;  // the gradient of the network's input is wanted too
   bool whole_loss = false;      // the loss sees all rows at once
+  int threads = 1;              // that will share the row tiles
 };
 
 template <class T>
@@ -75,6 +81,8 @@ class Plan final : public Lowering<T> {
   int useful_threads(std::ptrdiff_t rows, int available, double more = 0) const;
   // Memory that the operations keep beside the arena.
   void reserve();
+  // Of every phase of a step, the weight gradients' last, for max_rows rows.
+  std::vector<PhaseCost> costs() const;
   std::string explain(int threads, std::size_t state_arrays, std::string_view rule, bool fused) const;
 
  private:

@@ -91,6 +91,10 @@ class Phases {
   std::atomic<bool> finished_{false};
 };
 
+// Seconds from one phase to the next when every thread takes part and has nothing to do: the mean of `count`
+// phases.
+double phase_seconds(int threads, int count);
+
 // The first exception of several threads, to be thrown again by the one that waits for them.
 class FirstError {
  public:

@@ -1,0 +1,171 @@
+"""How a training step gains from threads: a model of few measured constants, beside what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import deltarule as dr
+
+from . import limits
+from .competitors.by_deltarule.network import build
+from .workloads import WORKLOADS, Workload
+
+SHARED_FROM = 2 << 20
+"""Weights larger than so many bytes are worked on by tasks over the whole batch, each by one thread."""
+SECOND_CACHE = 384 << 10
+"""Footprint (KiB) of the copy that stands for the second cache; the third is the next one."""
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What the machine does, from the group `limits` of a result."""
+
+    flops: float
+    """GFLOP/s of one thread's products."""
+    copies: dict[int, float]
+    """GB/s of one thread's copy, by footprint."""
+    both: dict[int, float]
+    """The same of two threads together."""
+    phase: float
+    """Microseconds from one phase to the next on two threads."""
+
+    @classmethod
+    def of(cls, results: dict[str, Any]) -> Constants:
+        one, two = limits.rates(results, 1), limits.rates(results, 2)
+        return cls(one["GFLOP/s"], limits.copies(one), limits.copies(two), limits.phase(results))
+
+    def seconds(self, footprint: float, amount: float, threads: int) -> float:
+        """Microseconds to move so many bytes, a footprint shared by the threads."""
+        fits = [size for size in sorted(self.copies) if size >= footprint / threads] or [max(self.copies)]
+        size = fits[0]
+        speed = self.copies[size] * threads
+        if size > SECOND_CACHE and threads > 1:  # beyond a core's own caches two threads tell what is shared
+            speed = self.both.get(size, self.copies[size]) * threads / 2
+        return amount / speed / 1e3
+
+
+@dataclass(frozen=True)
+class Step:
+    """Microseconds of a training step, by what they are spent on."""
+
+    products: float
+    update: float
+    rest: float
+    exchange: float
+    phases: float
+
+    @property
+    def all(self) -> float:
+        return self.products + self.update + self.rest + self.exchange + self.phases
+
+
+def step(workload: Workload, constants: Constants, threads: int, one_thread: float) -> Step:
+    """The model. `one_thread`: measured microseconds of the step on one thread, of which the rest follows."""
+    alone = _parts(workload, constants, 1)
+    rest = max(0.0, one_thread - alone.all)
+    shared = _parts(workload, constants, threads)
+    return Step(
+        shared.products,
+        shared.update,
+        rest * _largest_share(_costs(workload, threads)[0][0], threads),
+        shared.exchange,
+        shared.phases,
+    )
+
+
+@cache
+def _network(workload_name: str) -> dr.Sequential:
+    workload = WORKLOADS[workload_name]
+    return build(workload, workload.initial_parameters())
+
+
+def _costs(workload: Workload, threads: int) -> list[tuple[int, float]]:
+    net = _network(workload.name)
+    costs: list[tuple[int, float]] = net._ready(net._require_built("bench")).phase_costs(
+        workload.batch, threads
+    )
+    return costs
+
+
+def _matrices(workload: Workload) -> list[tuple[int, int]]:
+    return list(zip(workload.sizes[:-1], workload.sizes[1:], strict=True))
+
+
+def _largest_share(tasks: int, threads: int) -> float:
+    return -(-tasks // threads) / tasks
+
+
+def _parts(workload: Workload, constants: Constants, threads: int) -> Step:
+    costs = _costs(workload, threads)
+    products = sum(flops * _largest_share(tasks, threads) for tasks, flops in costs) / constants.flops / 1e3
+    states = limits.STATES[workload.optimizer]
+    numbers = 4 * workload.parameter_count()
+    update = constants.seconds((2 + states) * numbers, (2 + 2 * states) * numbers, threads)
+    exchange = phases = 0.0
+    if threads > 1:
+        # Weights and their transposes that another thread has changed are read through the third cache.
+        small = sum(4 * a * b for a, b in _matrices(workload) if 4 * a * b <= SHARED_FROM)
+        third = min(size for size in constants.copies if size > SECOND_CACHE)
+        exchange = 2 * small * (1 - 1 / threads) / constants.copies[third] / 1e3
+        phases = constants.phase * len(costs) * max(1.0, (threads - 1).bit_length())
+    return Step(products, update, 0.0, exchange, phases)
+
+
+def report(results: dict[str, Any], counts: tuple[int, ...] = (1, 2, 4, 8, 16, 64)) -> str:
+    """Markdown: constants, then predicted microseconds of every measured workload."""
+    constants = Constants.of(results)
+    lines = [
+        f"Products {constants.flops:.0f} GFLOP/s on one thread; a phase on two threads {constants.phase:.2f} "
+        "µs; copies on one thread (two together), GB/s: "
+        + ", ".join(
+            f"{size >> 10} KiB {speed:.0f} ({constants.both.get(size, 0):.0f})"
+            for size, speed in sorted(constants.copies.items())
+        ),
+        "",
+        "| step | measured, 1 | measured, 2 | "
+        + " | ".join(f"model, {n}" for n in counts if n > 1)
+        + " | cores that pay |",
+        "|---|" + "--:|" * (len(counts) + 2),
+    ]
+    for name, times in measured(results).items():
+        workload = WORKLOADS[workload_of(results, name)]
+        model = {n: step(workload, constants, n, times[1]).all for n in counts}
+        pays = paying(workload, constants, times[1])
+        lines.append(
+            f"| {name} | {times[1]:.3g} | {times.get(2, float('nan')):.3g} | "
+            + " | ".join(f"{model[n]:.3g}" for n in counts if n > 1)
+            + f" | {pays} |"
+        )
+    return "\n".join(lines)
+
+
+def paying(workload: Workload, constants: Constants, one_thread: float) -> int:
+    """The last doubling of the cores that still saves a fifth of the time."""
+    cores, time = 1, one_thread
+    while cores < 256:
+        twice = step(workload, constants, 2 * cores, one_thread).all
+        if twice > 0.8 * time:
+            break
+        cores, time = 2 * cores, twice
+    return cores
+
+
+def measured(results: dict[str, Any]) -> dict[str, dict[int, float]]:
+    """Deltarule's microseconds a step, by case and number of threads."""
+    found: dict[str, dict[int, float]] = {}
+    for record in results["records"]:
+        entry = record["competitors"].get("deltarule", {})
+        if record["group"] == "training" and "time" in entry:
+            found.setdefault(record["name"], {})[record["threads"]] = entry["time"]
+    return {name: times for name, times in found.items() if 1 in times}
+
+
+def workload_of(results: dict[str, Any], name: str) -> str:
+    """Which of the workloads a case of the group training is."""
+    return next(
+        str(r["settings"]["workload"])
+        for r in results["records"]
+        if r["group"] == "training" and r["name"] == name
+    )
