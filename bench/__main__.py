@@ -100,7 +100,10 @@ def _limits(options: argparse.Namespace) -> int:
 
 
 def _scaling(options: argparse.Namespace) -> int:
-    print(scaling.report(results.read(options.result)))
+    found = results.read(options.result)
+    print(scaling.report(found))
+    if options.write:
+        scaling.write(found)
     return 0
 
 
@@ -162,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 
     growing = commands.add_parser("scaling", help="predict training on more cores, from a kept result")
     growing.add_argument("result")
+    growing.add_argument("--write", action="store_true", help="put it into docs/performance.md")
     growing.set_defaults(action=_scaling)
 
     limiting = commands.add_parser("limits", help="measure what the machine allows")

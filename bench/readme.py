@@ -57,8 +57,13 @@ def block(results: dict[str, Any]) -> str:
 
 def write(results: dict[str, Any]) -> None:
     """Put the figures into the README."""
-    text = README.read_text()
-    if BEGIN not in text:
-        raise SystemExit(f"{README.name}: no line {BEGIN!r}")
+    replace(README, block(results))
+
+
+def replace(page: Path, text: str) -> None:
+    """Put a generated text between the marks of a page."""
+    old = page.read_text()
+    if BEGIN not in old:
+        raise SystemExit(f"{page.name}: no line {BEGIN!r}")
     pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    README.write_text(re.sub(pattern, lambda _: f"{BEGIN}\n{block(results)}{END}", text, flags=re.DOTALL))
+    page.write_text(re.sub(pattern, lambda _: f"{BEGIN}\n{text}{END}", old, flags=re.DOTALL))

@@ -8,10 +8,11 @@ from typing import Any
 
 import deltarule as dr
 
-from . import limits
+from . import limits, readme
 from .competitors.by_deltarule.network import build
 from .workloads import WORKLOADS, Workload
 
+PAGE = readme.README.parent / "docs" / "performance.md"
 SHARED_FROM = 2 << 20
 """Weights larger than so many bytes are worked on by tasks over the whole batch, each by one thread."""
 SECOND_CACHE = 384 << 10
@@ -113,32 +114,51 @@ def _parts(workload: Workload, constants: Constants, threads: int) -> Step:
     return Step(products, update, 0.0, exchange, phases)
 
 
-def report(results: dict[str, Any], counts: tuple[int, ...] = (1, 2, 4, 8, 16, 64)) -> str:
-    """Markdown: constants, then predicted microseconds of every measured workload."""
-    constants = Constants.of(results)
-    lines = [
-        f"Products {constants.flops:.0f} GFLOP/s on one thread; a phase on two threads {constants.phase:.2f} "
-        "µs; copies on one thread (two together), GB/s: "
-        + ", ".join(
-            f"{size >> 10} KiB {speed:.0f} ({constants.both.get(size, 0):.0f})"
-            for size, speed in sorted(constants.copies.items())
-        ),
+def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64)) -> str:
+    """Markdown: constants, what a step consists of, and the times predicted for more cores."""
+    constants, machine = Constants.of(results), results["machine"]
+    copies = "; ".join(
+        f"{size >> 10} KiB {speed:.0f} and {constants.both.get(size, 0):.0f}"
+        for size, speed in sorted(constants.copies.items())
+    )
+    parts = [
+        f"Measured on {machine['processors']} cores of an {machine['processor'].get('name', '')}, "
+        f"{machine['date'][:10]}: products {constants.flops:.0f} GFLOP/s on one thread; from one phase to the "
+        f"next {constants.phase:.2f} µs on two; copies in GB/s, one thread and two together: {copies}.",
         "",
-        "| step | measured, 1 | measured, 2 | "
-        + " | ".join(f"model, {n}" for n in counts if n > 1)
+        "| step | MFLOP | update moves, MB | phases | products, µs | update, µs | the rest, µs | measured, µs |",
+        "|---|" + "--:|" * 7,
+    ]
+    found = measured(results)
+    for name, times in found.items():
+        workload = WORKLOADS[workload_of(results, name)]
+        spent = step(workload, constants, 1, times[1])
+        moved = 4e-6 * workload.parameter_count() * (2 + 2 * limits.STATES[workload.optimizer])
+        parts.append(
+            f"| {name} | {workload.product_flops() / 1e6:.3g} | {moved:.2g} | {len(_costs(workload, 1))} | "
+            f"{spent.products:.3g} | {spent.update:.3g} | {spent.rest:.3g} | {times[1]:.4g} |"
+        )
+    parts += [
+        "",
+        "| µs a step | measured, 2 threads | "
+        + " | ".join(f"model, {n}" for n in counts)
         + " | cores that pay |",
         "|---|" + "--:|" * (len(counts) + 2),
     ]
-    for name, times in measured(results).items():
+    for name, times in found.items():
         workload = WORKLOADS[workload_of(results, name)]
-        model = {n: step(workload, constants, n, times[1]).all for n in counts}
-        pays = paying(workload, constants, times[1])
-        lines.append(
-            f"| {name} | {times[1]:.3g} | {times.get(2, float('nan')):.3g} | "
-            + " | ".join(f"{model[n]:.3g}" for n in counts if n > 1)
-            + f" | {pays} |"
+        model = [step(workload, constants, n, times[1]).all for n in counts]
+        parts.append(
+            f"| {name} | {f'{times[2]:.4g}' if 2 in times else '-'} | "
+            + " | ".join(f"{time:.3g}" for time in model)
+            + f" | {paying(workload, constants, times[1])} |"
         )
-    return "\n".join(lines)
+    return "\n".join(parts) + "\n"
+
+
+def write(results: dict[str, Any]) -> None:
+    """Put the report into docs/performance.md."""
+    readme.replace(PAGE, report(results))
 
 
 def paying(workload: Workload, constants: Constants, one_thread: float) -> int:
