@@ -121,12 +121,13 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
         f"{size >> 10} KiB {speed:.0f} and {constants.both.get(size, 0):.0f}"
         for size, speed in sorted(constants.copies.items())
     )
+    where = f"{machine['processors']} cores of an {machine['processor'].get('name', '')}"
     parts = [
-        f"Measured on {machine['processors']} cores of an {machine['processor'].get('name', '')}, "
-        f"{machine['date'][:10]}: products {constants.flops:.0f} GFLOP/s on one thread; from one phase to the "
-        f"next {constants.phase:.2f} µs on two; copies in GB/s, one thread and two together: {copies}.",
+        f"Measured on {where}, {machine['date'][:10]}: products {constants.flops:.0f} GFLOP/s on one thread.",
+        f"From one phase to the next {constants.phase:.2f} µs on two threads.",
+        f"Copies in GB/s, one thread and two together: {copies}.",
         "",
-        "| step | MFLOP | update moves, MB | phases | products, µs | update, µs | the rest, µs | measured, µs |",
+        "| step | MFLOP | update moves, MB | phases | products, µs | update, µs | rest, µs | measured, µs |",
         "|---|" + "--:|" * 7,
     ]
     found = measured(results)
@@ -140,9 +141,7 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
         )
     parts += [
         "",
-        "| µs a step | measured, 2 threads | "
-        + " | ".join(f"model, {n}" for n in counts)
-        + " | cores that pay |",
+        f"| µs a step | measured, 2 | {' | '.join(f'model, {n}' for n in counts)} | cores that pay |",
         "|---|" + "--:|" * (len(counts) + 2),
     ]
     for name, times in found.items():
