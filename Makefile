@@ -71,7 +71,8 @@ test-consumer: .venv-test/.installed
 	  for where in "-D deltarule_DIR=$$(cd build && python -m deltarule --cmake-dir)" \
 	               "-D CMAKE_PREFIX_PATH=$(CURDIR)/build/moved -D DELTARULE_EIGEN_INCLUDE_DIR=$$(cd build && $(EIGEN))"; do \
 	    $(CONSUMER) -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=$$compiler $$where; \
-	    cmake --build build/consumer && ctest --test-dir build/consumer --output-on-failure --no-tests=error; \
+	    cmake --build build/consumer; \
+	    ctest --test-dir build/consumer --output-on-failure --no-tests=error; \
 	  done; done
 
 # The same project with the sources as a subdirectory, as a shared library: builds the library once more.

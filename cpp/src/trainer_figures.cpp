@@ -52,6 +52,7 @@ class Trainer<T>::Evaluation {
   explicit Evaluation(const Network<T>& network) : plan(network, {.max_rows = 64}) {}
 
   struct Seat {
+    Seat(const Network<T>& network, std::ptrdiff_t most) : session(network, most) {}
     Session<T> session;
     engine::Buffer<T> x = {}, gradient = {};
   };
@@ -61,7 +62,7 @@ class Trainer<T>::Evaluation {
     if (block != rows) seats.clear();
     block = rows;
     while (seats.size() < static_cast<std::size_t>(threads))
-      seats.push_back(std::make_unique<Seat>(Session<T>(network, most)));
+      seats.push_back(std::make_unique<Seat>(network, most));
     for (auto& seat : seats) {
       grow(seat->gradient, block * network.output_width());
       if (data.index) grow(seat->x, block * network.input_width());

@@ -50,6 +50,14 @@ std::string text_of(double x, bool single) {
 
 bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
+// Of "{slope.low}" or "{1.702}" at the beginning of a text, as opposed to a block or to the list {0}; else 0.
+std::size_t placeholder_length(std::string_view text) {
+  const std::size_t end = text.find_first_of("} ;,\n", 1);
+  if (text[0] != '{' || end == std::string_view::npos || text[end] != '}') return 0;
+  const bool whole = text.substr(1, end - 1).find_first_not_of("0123456789") == std::string_view::npos;
+  return whole ? 0 : end + 1;
+}
+
 double rounded(double x, bool single) { return single ? static_cast<double>(static_cast<float>(x)) : x; }
 
 std::string identifier(std::string_view text) {
@@ -194,12 +202,9 @@ std::string CWriter::translated(std::string_view text, const Entry* entry, const
     if (text.substr(i).starts_with("/*")) {
       end = text.find("*/", i) + 2;
       out += text.substr(i, end - i);
-    } else if (c == '{' && end < text.size() && is_name(text[end]) &&
-               text.find('}', i) < text.find('\n', i) &&
-               text.substr(i, text.find('}', i) - i).find_first_of(" ;,") == std::string_view::npos &&
-               text.substr(i, 3) != "{0}") {
-      end = text.find('}', i) + 1;
-      out += placeholder(text.substr(i + 1, end - i - 2), entry, values);
+    } else if (const std::size_t length = placeholder_length(text.substr(i)); length > 0) {
+      end = i + length;
+      out += placeholder(text.substr(i + 1, length - 2), entry, values);
     } else if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
       while (end < text.size() && (is_name(text[end]) || text[end] == '.' ||
                                    ((text[end] == '-' || text[end] == '+') && text[end - 1] == 'e')))

@@ -55,10 +55,10 @@ std::vector<LayerState<T>> layer_states(const Network<T>& network, const Choice&
                             ") is too large: its matrices would have more than " +
                             std::to_string(static_cast<long>(most_numbers)) + " numbers" +
                             (by_unit ? "; allowed: method='kfac', or a smaller layer" : ""));
-    const auto add = [&](const char* name, std::vector<std::ptrdiff_t> shape) {
+    const auto add = [&, layer = op->layer](const char* name, std::vector<std::ptrdiff_t> shape) {
       std::size_t size = allocate ? 1 : 0;
       for (const auto length : shape) size *= static_cast<std::size_t>(length);
-      states.push_back({op->layer + "." + name, std::move(shape), engine::Buffer<T>(size)});
+      states.push_back({layer + "." + name, std::move(shape), engine::Buffer<T>(size)});
     };
     if (by_unit) {
       add("unit_factors", {outputs, inputs, inputs});

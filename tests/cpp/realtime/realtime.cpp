@@ -45,7 +45,7 @@ namespace {
 constexpr int thread_count = 4;
 
 thread_local bool watched = false;
-std::atomic<long> allocated{0}, locked{0};
+[[maybe_unused]] std::atomic<long> allocated{0}, locked{0};
 
 }  // namespace
 
