@@ -8,6 +8,7 @@ from bench.case import Case
 
 from . import (
     activations,
+    convolutions,
     fits,
     inference,
     limits,
@@ -30,6 +31,7 @@ _MODULES = (
     losses,
     norms,
     optimizers,
+    convolutions,
     products,
     limits,
 )

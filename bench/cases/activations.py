@@ -8,7 +8,7 @@ from bench.case import Case
 
 from .catalog import entries, variants
 
-_SIZES = {"64K": 1 << 16, "1M": 1 << 20, "64M": 1 << 26}
+_SIZES = {"64K": 1 << 16, "1M": 1 << 20, "16M": 1 << 24}
 _ROWS = (10, 1000)
 
 

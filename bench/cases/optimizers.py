@@ -1,10 +1,10 @@
-"""Every update rule of the catalogue on 64K and on 10M parameters."""
+"""Every update rule of the catalogue on 64K, 1M and 10M parameters."""
 
 from bench.case import Case
 
 from .catalog import entries
 
-_SIZES = {"64K": 1 << 16, "10M": 10_000_000}
+_SIZES = {"64K": 1 << 16, "1M": 1 << 20, "10M": 10_000_000}
 _PARAMETERS = {"sgd": {"momentum": 0.9}}
 """Where the default is not the form in use."""
 

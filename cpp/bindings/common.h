@@ -16,7 +16,9 @@ namespace deltarule::bindings {
 namespace py = pybind11;
 
 void bind_catalog(py::module_& m);
+void bind_activations(py::module_& m);
 void bind_kernels(py::module_& m);
+void bind_norms(py::module_& m);
 void bind_products(py::module_& m);
 void bind_models(py::module_& m);
 void bind_historical(py::module_& m);
@@ -72,6 +74,11 @@ inline void expect_shape(const py::array& a, std::span<const py::ssize_t> shape,
 }
 inline void expect_shape(const py::array& a, std::initializer_list<py::ssize_t> shape, const char* name) {
   expect_shape(a, std::span(shape.begin(), shape.size()), name);
+}
+
+inline void two_axes(const py::array& a, const char* name) {
+  if (a.ndim() != 2)
+    throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected 2 axes");
 }
 
 // Calls f(float{}) or f(double{}) by the array's dtype.

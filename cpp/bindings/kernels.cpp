@@ -1,66 +1,15 @@
-// Elementwise kernels, losses, update rules and metrics on arrays.
-#include <deltarule/elementwise.h>
+// Row operations, losses, update rules and metrics on arrays.
 #include <deltarule/engine/arena.h>
-#include <deltarule/engine/team.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/metrics.h>
 #include <deltarule/row_op_kernel.h>
 #include <deltarule/update_kernel.h>
 
 #include "common.h"
+#include "pieces.h"
 
 namespace deltarule::bindings {
 namespace {
-
-// Large arrays are shared out among the threads in pieces.
-template <class F>
-void in_pieces(std::size_t n, std::size_t piece, F&& f) {
-  const py::gil_scoped_release release;
-  const std::size_t pieces = (n + piece - 1) / piece;
-  const int threads = pieces < 4 ? 1 : std::min(engine::threads(), static_cast<int>(pieces / 2));
-  engine::parallel_for(threads, static_cast<int>(pieces), [&](int, int i) {
-    const std::size_t begin = static_cast<std::size_t>(i) * piece;
-    f(begin, std::min(n, begin + piece));
-  });
-}
-
-constexpr std::size_t piece = 16384;
-
-void activation_forward(int index, const py::dict& settings, const py::array& x, py::array out) {
-  const Choice c = choice_at(Family::activation, index, settings);
-  same_shape(x, out, "x", "out");
-  by_type(x, "x", [&]<class T>(T) {
-    const T* from = numbers<T>(x, "x");
-    T* to = writable<T>(out, "out");
-    in_pieces(static_cast<std::size_t>(x.size()), piece, [&](std::size_t b, std::size_t e) {
-      activation_kernel<T>(c.index).forward(c.values, e - b, from + b, to + b);
-    });
-  });
-}
-
-void activation_backward(int index, const py::dict& settings, const py::array& x, const py::array& y,
-                         const py::array& dy, py::array out) {
-  const Choice c = choice_at(Family::activation, index, settings);
-  same_shape(x, y, "x", "y");
-  same_shape(x, dy, "x", "dy");
-  same_shape(x, out, "x", "out");
-  by_type(x, "x", [&]<class T>(T) {
-    const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
-    T* to = writable<T>(out, "out");
-    in_pieces(static_cast<std::size_t>(x.size()), piece, [&](std::size_t b, std::size_t e) {
-      activation_kernel<T>(c.index).backward(c.values, e - b, px + b, py_ + b, pg + b, to + b);
-    });
-  });
-}
-
-py::array_t<double> activation_second(int index, const py::dict& settings, const py::array& x) {
-  const Choice c = choice_at(Family::activation, index, settings);
-  const double* from = numbers<double>(x, "x");
-  py::array_t<double> out(x.size());
-  std::transform(from, from + x.size(), out.mutable_data(),
-                 [&](double v) { return activation_kernel<double>(c.index).second(c.values, v); });
-  return out;
-}
 
 struct Rows {
   std::size_t rows, columns, piece;
@@ -81,9 +30,10 @@ void row_op_forward(int index, const py::dict& settings, const py::array& x, py:
   by_type(x, "x", [&]<class T>(T) {
     const T* from = numbers<T>(x, "x");
     T* to = writable<T>(out, "out");
-    in_pieces(r.rows, r.piece, [&](std::size_t b, std::size_t e) {
+    const auto& kernel = row_op_kernel<T>(c.index);
+    make_rows(r.rows, narrow, r.piece, to, to == from, [&](std::size_t b, std::size_t e, T* y) {
       for (std::size_t i = b; i < e; ++i)
-        row_op_kernel<T>(c.index).forward(c.values, r.columns, from + i * r.columns, to + i * narrow);
+        kernel.forward(c.values, r.columns, from + i * r.columns, y + (i - b) * narrow);
     });
   });
 }
@@ -99,12 +49,11 @@ void row_op_backward(int index, const py::dict& settings, const py::array& x, co
   by_type(x, "x", [&]<class T>(T) {
     const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
     T* to = writable<T>(out, "out");
-    in_pieces(r.rows, r.piece, [&](std::size_t b, std::size_t e) {
-      for (std::size_t i = b; i < e; ++i) {
-        const std::size_t wide_at = i * r.columns, at = i * narrow;
-        row_op_kernel<T>(c.index).backward(c.values, r.columns, px + wide_at, py_ + at, pg + at,
-                                           to + wide_at);
-      }
+    const auto& kernel = row_op_kernel<T>(c.index);
+    make_rows(r.rows, r.columns, r.piece, to, to == pg, [&](std::size_t b, std::size_t e, T* dx) {
+      for (std::size_t i = b; i < e; ++i)
+        kernel.backward(c.values, r.columns, px + i * r.columns, py_ + i * narrow, pg + i * narrow,
+                        dx + (i - b) * r.columns);
     });
   });
 }
@@ -166,8 +115,9 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
     py::array_t<double> values(prediction.shape(0));
     double* v = values.mutable_data();
     const std::size_t rows_of_piece = std::max<std::size_t>(1, piece / std::max<std::size_t>(1, all.outputs));
-    in_pieces(all.rows, kernel.custom ? std::max<std::size_t>(1, all.rows) : rows_of_piece,
-              [&](std::size_t b, std::size_t e) {
+    const bool in_place = to == all.prediction || to == all.target || kernel.custom;
+    make_rows(all.rows, all.outputs, kernel.custom ? std::max<std::size_t>(1, all.rows) : rows_of_piece, to,
+              in_place, [&](std::size_t b, std::size_t e, T* into) {
                 LossRows<T> part = all;
                 const auto first = static_cast<std::ptrdiff_t>(b);
                 part.rows = e - b;
@@ -175,8 +125,7 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
                 if (part.target) part.target += first * part.target_row;
                 if (part.label) part.label += first;
                 if (part.weight) part.weight += first;
-                kernel.run(c.values, part, scale, v + b, to + first * part.prediction_row,
-                           part.prediction_row);
+                kernel.run(c.values, part, scale, v + b, into, part.prediction_row);
               });
     if (reduction == "none") return values;
     double sum = 0;
@@ -260,9 +209,6 @@ double metric(int index, const py::dict& settings, const py::array& prediction, 
 }  // namespace
 
 void bind_kernels(py::module_& m) {
-  m.def("activation_forward", &activation_forward);
-  m.def("activation_backward", &activation_backward);
-  m.def("activation_second", &activation_second);
   m.def("row_op_inputs_per_output", [](int index) { return row_op_kernel<double>(index).inputs_per_output; });
   m.def("row_op_forward", &row_op_forward);
   m.def("row_op_backward", &row_op_backward);

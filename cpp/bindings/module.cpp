@@ -32,7 +32,9 @@ PYBIND11_MODULE(DELTARULE_MODULE_NAME, m) {
   });
   m.def("get_num_threads", &deltarule::engine::threads);
   deltarule::bindings::bind_catalog(m);
+  deltarule::bindings::bind_activations(m);
   deltarule::bindings::bind_kernels(m);
+  deltarule::bindings::bind_norms(m);
   deltarule::bindings::bind_products(m);
   deltarule::bindings::bind_models(m);
   deltarule::bindings::bind_historical(m);

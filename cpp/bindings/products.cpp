@@ -1,20 +1,12 @@
-// Products and normalisations on arrays.
+// Products on arrays.
 #include <deltarule/engine/gemm.h>
 #include <deltarule/engine/reduce.h>
 #include <deltarule/engine/team.h>
-#include <deltarule/norm_kernel.h>
-
-#include <cmath>
 
 #include "common.h"
 
 namespace deltarule::bindings {
 namespace {
-
-void two_axes(const py::array& a, const char* name) {
-  if (a.ndim() != 2)
-    throw py::value_error(std::string(name) + ": shape " + shape_text(a) + ", expected 2 axes");
-}
 
 // The caller's rows end where their array ends; the product may look a little further.
 template <class T>
@@ -164,107 +156,12 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
   });
 }
 
-template <class T>
-View<const T> view(const py::array& a, const char* name) {
-  return {numbers<T>(a, name), a.shape(1)};
-}
-template <class T>
-View<T> view_out(py::array& a, const char* name) {
-  return {writable<T>(a, name), a.shape(1)};
-}
-
-void batch_norm_forward(const py::array& x, const py::array& gain, const py::array& shift, double epsilon,
-                        py::array y, py::array mean, py::array inverse) {
-  two_axes(x, "x");
-  same_shape(x, y, "x", "y");
-  const auto width = x.shape(1);
-  if (x.shape(0) < 1) throw py::value_error("x: no rows");
-  for (const auto& [a, name] : {std::pair<const py::array&, const char*>{gain, "gain"},
-                                {shift, "shift"},
-                                {mean, "mean"},
-                                {inverse, "inverse_deviation"}})
-    expect_shape(a, {width}, name);
-  by_type(x, "x", [&]<class T>(T) {
-    T *m = writable<T>(mean, "mean"), *inv = writable<T>(inverse, "inverse_deviation");
-    engine::Buffer<T> deviations(static_cast<std::size_t>(width));
-    column_moments<T>(x.shape(0), width, view<T>(x, "x"), m, deviations.data());
-    for (py::ssize_t j = 0; j < width; ++j)
-      inv[j] = static_cast<T>(
-          1 /
-          std::sqrt(static_cast<double>(deviations.data()[j]) / static_cast<double>(x.shape(0)) + epsilon));
-    normalize_columns<T>(x.shape(0), width, view<T>(x, "x"), m, inv, numbers<T>(gain, "gain"),
-                         numbers<T>(shift, "shift"), view_out<T>(y, "y"));
-  });
-}
-
-void batch_norm_backward(const py::array& x, const py::array& gain, const py::array& mean,
-                         const py::array& inverse, const py::array& dy, py::array dx, py::array dgain,
-                         py::array dshift) {
-  two_axes(x, "x");
-  same_shape(x, dy, "x", "dy");
-  same_shape(x, dx, "x", "dx");
-  for (const auto& [a, name] : {std::pair<const py::array&, const char*>{gain, "gain"},
-                                {mean, "mean"},
-                                {inverse, "inverse_deviation"},
-                                {dgain, "dgain"},
-                                {dshift, "dshift"}})
-    expect_shape(a, {x.shape(1)}, name);
-  by_type(x, "x", [&]<class T>(T) {
-    const T *m = numbers<T>(mean, "mean"), *inv = numbers<T>(inverse, "inverse_deviation");
-    T *gains = writable<T>(dgain, "dgain"), *shifts = writable<T>(dshift, "dshift");
-    batch_norm_sums<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv, shifts, gains);
-    batch_norm_input<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv,
-                        numbers<T>(gain, "gain"), shifts, gains, static_cast<double>(x.shape(0)),
-                        view_out<T>(dx, "dx"));
-  });
-}
-
-void layer_norm_forward_array(const py::array& x, const py::array& gain, const py::array& shift,
-                              double epsilon, py::array y, py::array mean, py::array inverse) {
-  two_axes(x, "x");
-  same_shape(x, y, "x", "y");
-  expect_shape(gain, {x.shape(1)}, "gain");
-  expect_shape(shift, {x.shape(1)}, "shift");
-  expect_shape(mean, {x.shape(0)}, "mean");
-  expect_shape(inverse, {x.shape(0)}, "inverse_deviation");
-  if (x.shape(1) < 1) throw py::value_error("x: no columns");
-  by_type(x, "x", [&]<class T>(T) {
-    layer_norm_forward<T>(x.shape(0), x.shape(1), view<T>(x, "x"), numbers<T>(gain, "gain"),
-                          numbers<T>(shift, "shift"), epsilon, view_out<T>(y, "y"), writable<T>(mean, "mean"),
-                          writable<T>(inverse, "inverse_deviation"));
-  });
-}
-
-void layer_norm_backward(const py::array& x, const py::array& gain, const py::array& mean,
-                         const py::array& inverse, const py::array& dy, py::array dx, py::array dgain,
-                         py::array dshift) {
-  two_axes(x, "x");
-  same_shape(x, dy, "x", "dy");
-  same_shape(x, dx, "x", "dx");
-  for (const auto& [a, name] :
-       {std::pair<const py::array&, const char*>{gain, "gain"}, {dgain, "dgain"}, {dshift, "dshift"}})
-    expect_shape(a, {x.shape(1)}, name);
-  expect_shape(mean, {x.shape(0)}, "mean");
-  expect_shape(inverse, {x.shape(0)}, "inverse_deviation");
-  by_type(x, "x", [&]<class T>(T) {
-    const T *m = numbers<T>(mean, "mean"), *inv = numbers<T>(inverse, "inverse_deviation");
-    layer_norm_parameters<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), m, inv,
-                             writable<T>(dgain, "dgain"), writable<T>(dshift, "dshift"));
-    layer_norm_input<T>(x.shape(0), x.shape(1), view<T>(x, "x"), view<T>(dy, "dy"), numbers<T>(gain, "gain"),
-                        m, inv, view_out<T>(dx, "dx"));
-  });
-}
-
 }  // namespace
 
 void bind_products(py::module_& m) {
   m.def("matmul", &matmul);
   m.def("dense_forward", &dense_forward);
   m.def("dense_backward", &dense_backward);
-  m.def("batch_norm_forward", &batch_norm_forward);
-  m.def("batch_norm_backward", &batch_norm_backward);
-  m.def("layer_norm_forward", &layer_norm_forward_array);
-  m.def("layer_norm_backward", &layer_norm_backward);
 }
 
 }  // namespace deltarule::bindings

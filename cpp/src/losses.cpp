@@ -20,31 +20,100 @@ double row_by_element(const Broadcast<simd::Pack<T>>& p, std::size_t n, const T*
   return static_cast<double>(value) * share;
 }
 
+// All rows at once, where they are short and lie side by side; the sums in the order of row_by_element.
+template <class Loss, class T>
+void short_rows(const Broadcast<simd::Pack<T>>& p, const LossRows<T>& in, double scale, double* value,
+                T* gradient) {
+  using P = simd::Pack<T>;
+  constexpr std::size_t most = 1024;
+  const std::size_t n = in.outputs, step = most / n;
+  const double share = Loss::averaged ? 1 / static_cast<double>(n) : 1.0;
+  const P factor(static_cast<T>(scale * share));
+  T values[most];
+  for (std::size_t begin = 0; begin < in.rows; begin += step) {
+    const std::size_t rows = std::min(step, in.rows - begin);
+    const T *y = in.prediction + begin * n, *t = in.target + begin * n;
+    T* const g = gradient + begin * n;
+    simd::each<T>(rows * n, [&](auto span) {
+      P v, slope;
+      Loss::element(p, span.load(y), span.load(t), v, slope);
+      span.store(g, factor * slope);
+      span.store(values, v);
+    });
+    for (std::size_t i = 0; i < rows; ++i) {
+      const T* own = values + i * n;
+      value[begin + i] =
+          static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(own); })) * share;
+    }
+  }
+}
+
+// The losses of some rows from their terms.
+class LogTerms {
+ public:
+  static constexpr std::size_t most = 32;
+  void set(std::size_t i, LogTerm term, double weight) {
+    plain_[i] = term.plain;
+    factor_[i] = term.factor;
+    own_[i] = term.own;
+    rest_[i] = term.rest;
+    weight_[i] = weight;
+  }
+  void finish(std::size_t rows, double* value) const {
+    using P = simd::Pack<double>;
+    simd::each<double>(rows, [&](auto span) {
+      const P own = span.load(own_), rest = span.load(rest_);
+      const P logarithm = simd::select(own == P(1), simd::log1p(rest), simd::log(own + rest));
+      span.store(value, span.load(weight_) * (span.load(plain_) + span.load(factor_) * logarithm));
+    });
+  }
+
+ private:
+  double plain_[most], factor_[most], own_[most], rest_[most], weight_[most];
+};
+
+template <class Loss, class T>
+auto row(const Values& values, const LossRows<T>& in, std::size_t i, double scale, T* gradient) {
+  const auto r = static_cast<std::ptrdiff_t>(i);
+  const T* y = in.prediction + r * in.prediction_row;
+  if constexpr (Loss::entry.target == Target::label)
+    return Loss::template row<T>(values, in.outputs, y, in.label[i], scale, gradient);
+  else
+    return Loss::template row<T>(values, in.outputs, y, in.target + r * in.target_row, scale, gradient);
+}
+
 template <class Loss, class T>
 void run(const Values& values, const LossRows<T>& in, double scale, double* value, T* gradient,
          std::ptrdiff_t gradient_row) {
+  constexpr bool by_element = requires { Loss::averaged; };
   [[maybe_unused]] Broadcast<simd::Pack<T>> p;
-  if constexpr (requires { Loss::averaged; })
+  [[maybe_unused]] LogTerms terms;
+  if constexpr (by_element) {
     for (std::size_t i = 0; i < p.size(); ++i) p[i] = simd::Pack<T>(static_cast<T>(values[i]));
+    const auto n = static_cast<std::ptrdiff_t>(in.outputs);
+    const bool side_by_side = in.prediction_row == n && in.target_row == n && gradient_row == n;
+    if (side_by_side && n > 0 && n < 4 * simd::Pack<T>::width && !in.weight && !in.label)
+      return short_rows<Loss, T>(p, in, scale, value, gradient);
+  }
   for (std::size_t i = 0; i < in.rows; ++i) {
     const auto r = static_cast<std::ptrdiff_t>(i);
     const double weight = row_weight(in, i);
-    const T* y = in.prediction + r * in.prediction_row;
     T* g = gradient + r * gradient_row;
     // A row of weight zero counts as absent, even where its loss is not finite or its label no class.
-    if (weight == 0) {
-      value[i] = 0;
-      std::fill_n(g, in.outputs, T(0));
-      continue;
+    const bool absent = weight == 0;
+    if (absent) std::fill_n(g, in.outputs, T(0));
+    if constexpr (by_element) {
+      value[i] = absent
+                     ? 0
+                     : weight * row_by_element<Loss, T>(p, in.outputs, in.prediction + r * in.prediction_row,
+                                                        in.target + r * in.target_row, scale * weight, g);
+    } else if constexpr (std::is_same_v<decltype(row<Loss, T>(values, in, i, scale, g)), LogTerm>) {
+      const std::size_t at = i % LogTerms::most;
+      terms.set(at, absent ? LogTerm{0, 0, 1, 0} : row<Loss, T>(values, in, i, scale * weight, g), weight);
+      if (at + 1 == LogTerms::most || i + 1 == in.rows) terms.finish(at + 1, value + i - at);
+    } else {
+      value[i] = absent ? 0 : weight * row<Loss, T>(values, in, i, scale * weight, g);
     }
-    if constexpr (requires { Loss::averaged; })
-      value[i] = row_by_element<Loss, T>(p, in.outputs, y, in.target + r * in.target_row, scale * weight, g);
-    else if constexpr (Loss::entry.target == Target::label)
-      value[i] = Loss::template row<T>(values, in.outputs, y, in.label[i], scale * weight, g);
-    else
-      value[i] =
-          Loss::template row<T>(values, in.outputs, y, in.target + r * in.target_row, scale * weight, g);
-    value[i] *= weight;
   }
 }
 

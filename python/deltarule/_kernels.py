@@ -24,6 +24,8 @@ def activation(family: str, index: int, entry: Entry) -> Callable[..., Any]:
     parts = core.row_op_inputs_per_output(index) if by_rows else 1
 
     def kernel(x: ArrayLike, *, out: Array | None = None, **settings: Any) -> Array:
+        if not by_rows and (done := core.ready_forward(index, settings, x, out)) is not None:
+            return done
         x = _arrays.real(x, name, "x")
         y = _arrays.output(out, _arrays.split_shape(x.shape, parts, name, "x"), x.dtype, name)
         run(index, settings, *((_arrays.rows(x), _arrays.rows(y)) if by_rows else (x, y)))
@@ -50,6 +52,8 @@ def activation_backward(family: str, index: int, entry: Entry) -> Callable[..., 
     def kernel(
         x: ArrayLike | None, y: ArrayLike | None, dy: ArrayLike, *, out: Array | None = None, **settings: Any
     ) -> Array:
+        if not by_rows and (done := core.ready_backward(index, settings, x, y, dy, out)) is not None:
+            return done
         dy = _arrays.real(dy, name, "dy")
         arrays = []
         wide = (*dy.shape[:-1], dy.shape[-1] * parts) if dy.ndim else dy.shape

@@ -175,29 +175,67 @@ def layer_norm_forward(
 
 
 def batch_norm_backward(
-    x: ArrayLike, gain: ArrayLike, mean: ArrayLike, inverse_deviation: ArrayLike, dy: ArrayLike
+    x: ArrayLike,
+    gain: ArrayLike,
+    mean: ArrayLike,
+    inverse_deviation: ArrayLike,
+    dy: ArrayLike,
+    *,
+    out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """Gradients of `batch_norm_forward`, with the mean and deviation it gave.
 
+    Parameters
+    ----------
+    x : array
+        (N, M) inputs of the forward pass; its dtype decides.
+    gain : array
+        (M,) learned factor.
+    mean, inverse_deviation : array
+        (M,) what the forward pass gave besides y.
+    dy : array
+        (N, M) gradient of y.
+    out : (dx, dgain, dshift), optional
+        C-contiguous arrays for the results.
+
     Returns
     -------
     dx : ndarray (N, M)
     dgain, dshift : ndarray (M,)
     """
-    return _denormalise(core.batch_norm_backward, "batch_norm", 1, x, gain, mean, inverse_deviation, dy)
+    return _denormalise(core.batch_norm_backward, "batch_norm", 1, x, gain, mean, inverse_deviation, dy, out)
 
 
 def layer_norm_backward(
-    x: ArrayLike, gain: ArrayLike, mean: ArrayLike, inverse_deviation: ArrayLike, dy: ArrayLike
+    x: ArrayLike,
+    gain: ArrayLike,
+    mean: ArrayLike,
+    inverse_deviation: ArrayLike,
+    dy: ArrayLike,
+    *,
+    out: tuple[Array, Array, Array] | None = None,
 ) -> tuple[Array, Array, Array]:
     """Gradients of `layer_norm_forward`, with the mean and deviation it gave.
+
+    Parameters
+    ----------
+    x : array
+        (N, M) inputs of the forward pass; its dtype decides.
+    gain : array
+        (M,) learned factor.
+    mean, inverse_deviation : array
+        (N,) what the forward pass gave besides y.
+    dy : array
+        (N, M) gradient of y.
+    out : (dx, dgain, dshift), optional
+        C-contiguous arrays for the results.
 
     Returns
     -------
     dx : ndarray (N, M)
     dgain, dshift : ndarray (M,)
     """
-    return _denormalise(core.layer_norm_backward, "layer_norm", 0, x, gain, mean, inverse_deviation, dy)
+    return _denormalise(core.layer_norm_backward, "layer_norm", 0, x, gain, mean, inverse_deviation, dy, out)
 
 
 def _product(x: ArrayLike, w: ArrayLike, name: str) -> tuple[Array, Array]:
@@ -240,6 +278,7 @@ def _denormalise(
     mean: ArrayLike,
     inverse_deviation: ArrayLike,
     dy: ArrayLike,
+    out: tuple[Array, Array, Array] | None,
 ) -> tuple[Array, Array, Array]:
     name = layer + "_backward"
     x = _arrays.matrix(_arrays.real(x, name, "x"), name, "x")
@@ -250,8 +289,10 @@ def _denormalise(
         _arrays.same_shape(statistics[-1], (x.shape[axis],), name, argument)
     dy = _arrays.real(dy, name, "dy", x.dtype)
     _arrays.same_shape(dy, x.shape, name, "dy")
-    dx = np.empty_like(x)
-    dgain, dshift = np.empty((2, x.shape[1]), x.dtype)
+    given = out or (None, None, None)
+    dx = _arrays.output(given[0], x.shape, x.dtype, name, "out[0]")
+    dgain = _arrays.output(given[1], gain.shape, x.dtype, name, "out[1]")
+    dshift = _arrays.output(given[2], gain.shape, x.dtype, name, "out[2]")
     run(x, gain, *statistics, dy, dx, dgain, dshift)
     return dx, dgain, dshift
 

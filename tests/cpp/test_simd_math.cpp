@@ -276,7 +276,7 @@ std::vector<OfFactor<T, F>> functions_of_factor() {
          const R v = std::max<R>(x, 0) + std::log1p(std::exp(-std::abs(f * x))) / f;
          return Exact<R>{v, v};
        }},
-      {"times_exp", [](F f, P x) { return simd::times_exp(f, -simd::abs(x)); },
+      {"times_exp_minus_abs", [](F f, P x) { return simd::times_exp_minus_abs(f, x); },
        [](R f, R x) {
          const R v = f * std::exp(-std::abs(x));
          return Exact<R>{v, v};

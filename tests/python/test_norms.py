@@ -110,6 +110,16 @@ def test_nan_layouts_and_errors(layer, axis, rng):
     out = np.empty_like(x)
     assert forward(x, gain, shift, out=out)[0] is out
     assert np.array_equal(out, y)
+    dy = rng.normal(size=x.shape)
+    wanted = backward(x, gain, mean, inverse, dy)
+    results = tuple(np.empty_like(v) for v in wanted)
+    given = backward(x, gain, mean, inverse, dy, out=results)
+    for got, own, expected in zip(given, results, wanted, strict=True):
+        assert got is own
+        assert np.array_equal(got, expected)
+    assert np.array_equal(backward(x, gain, mean, inverse, dy, out=(dy, *results[1:]))[0], wanted[0])
+    with pytest.raises(ValueError, match=rf"{layer}_backward: out\[1\] has shape \(4,\); allowed: \(5,\)"):
+        backward(x, gain, mean, inverse, x, out=(results[0], results[1][:4], results[2]))
     broken = x.copy()
     broken[2, 3] = np.nan
     bad = np.isnan(forward(broken, gain, shift)[0])
@@ -125,6 +135,23 @@ def test_nan_layouts_and_errors(layer, axis, rng):
         forward(x, gain, shift, epsilon=-1)
     with pytest.raises(ValueError, match=rf"{layer}_backward: dy has shape \(6, 4\); allowed: \(6, 5\)"):
         backward(x, gain, mean, inverse, x[:, :4])
+
+
+@NORMS
+def test_bits_do_not_depend_on_threads(layer, axis, rng):
+    forward, backward = functions(layer)
+    x, dy = rng.normal(size=(2, 1000, 70)).astype(np.float32)
+    gain, shift = rng.normal(size=(2, 70)).astype(np.float32)
+    found = []
+    try:
+        for count in (1, 3):
+            dr.set_num_threads(count)
+            y, mean, inverse = forward(x, gain, shift)
+            results = (y, mean, inverse, *backward(x, gain, mean, inverse, dy))
+            found.append(b"".join(v.tobytes() for v in results))
+    finally:
+        dr.set_num_threads(0)
+    assert found[0] == found[1]
 
 
 @NORMS

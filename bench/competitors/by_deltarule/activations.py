@@ -1,4 +1,4 @@
-"""Activations by `deltarule.kernels`, into arrays made before."""
+"""Activations by `deltarule.kernels`, into arrays made before, or (variant "new") into new ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from bench.probe import normal, probe
 from deltarule import kernels
 
 
-def prepare(case: Case, _variant: str) -> Work:
+def prepare(case: Case, variant: str) -> Work:
     name, parameters = case.settings["function"], case.settings["parameters"]
     x, dy = normal(case.settings["shape"], 0), normal(case.settings["shape"], 1)
-    y, dx = np.empty_like(x), np.empty_like(x)
-    forward = partial(getattr(kernels, name), x, out=y, **parameters)
-    forward()
+    y = getattr(kernels, name)(x, **parameters)
+    out = None if variant == "new" else y
     if case.settings["direction"] == "forward":
-        return Work(repeat(forward), check=lambda: probe(y))
+        forward = partial(getattr(kernels, name), x, out=out, **parameters)
+        return Work(repeat(forward), check=lambda: probe(forward()))
+    dy = dy[:, : y.shape[1]].copy() if y.shape != x.shape else dy
+    dx = None if variant == "new" else np.empty_like(x)
     backward = partial(getattr(kernels, name + "_backward"), x, y, dy, out=dx, **parameters)
     return Work(repeat(backward), check=lambda: probe(backward()))

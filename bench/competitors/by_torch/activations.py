@@ -12,8 +12,8 @@ from bench.probe import normal, probe
 
 from . import functions
 
-_DONE_ELSEWHERE = {"identity", "threshold"}
-"""Names that mean something else in PyTorch, or nothing at all."""
+_DONE_ELSEWHERE = {"identity"}
+"""Nothing to measure."""
 
 
 def prepare(case: Case, variant: str) -> Work | None:
@@ -34,7 +34,10 @@ def _into(label: str, x: torch.Tensor, dy: torch.Tensor, backward: bool) -> Call
         return None
     if not backward:
         return partial(table[label], x, out=torch.empty_like(x))
-    return partial(table[label], x, functions.FORWARD[label](x), dy, torch.empty_like(x))
+    forward = functions.forward_of(label)
+    assert forward is not None
+    y = forward(x)
+    return partial(table[label], x, y, _like(dy, y), torch.empty_like(x))
 
 
 def _allocating(
@@ -46,7 +49,16 @@ def _allocating(
     if not backward:
         return partial(forward, x)
     if label in functions.BACKWARD:
-        return partial(functions.BACKWARD[label], x, forward(x), dy)
+        y = forward(x)
+        return partial(functions.BACKWARD[label], x, y, _like(dy, y))
     x.requires_grad_()
     y = forward(x)
+    if not y.requires_grad:
+        return None
+    dy = _like(dy, y)
     return lambda: torch.autograd.grad(y, x, dy, retain_graph=True)[0]
+
+
+def _like(dy: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """As many columns as y has: gated units have half of x."""
+    return dy if dy.shape == y.shape else dy[:, : y.shape[1]].contiguous()

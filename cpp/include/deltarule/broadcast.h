@@ -10,4 +10,8 @@ namespace deltarule {
 template <class F>
 using Broadcast = std::array<F, max_parameters>;
 
+// The first parameter of an activation with `forms`, a choice: every form gets a loop of its own.
+template <int number>
+struct Form {};
+
 }  // namespace deltarule

@@ -43,5 +43,9 @@ void layer_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T>
 template <class T>
 void layer_norm_parameters(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
                            const T* mean, const T* inverse, T* dgain, T* dshift);
+// Both in one pass; dgain and dshift are added to. dx may be x or dy.
+template <class T>
+void layer_norm_backward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
+                         const T* gain, const T* mean, const T* inverse, View<T> dx, T* dgain, T* dshift);
 
 }  // namespace deltarule

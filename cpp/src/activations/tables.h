@@ -5,6 +5,7 @@
 #include <deltarule/simd/math.h>
 #include <deltarule/simd/span.h>
 #include <algorithm>
+#include <utility>
 
 #include "kinds.h"
 
@@ -36,7 +37,11 @@ template <class Op, class P, class Run>
 void with_parameters(const Values& given, Run run) {
   Values values = given;
   if constexpr (requires { Op::prepare(given); }) values = Op::prepare(given);
-  if constexpr (requires(P x) { Op::forward(Broadcast<simd::One>{}, x); }) {
+  if constexpr (requires { Op::forms; }) {
+    [&]<int... form>(std::integer_sequence<int, form...>) {
+      ((values[0] == form ? run(Form<form>{}) : void()), ...);
+    }(std::make_integer_sequence<int, Op::forms>{});
+  } else if constexpr (requires(P x) { Op::forward(Broadcast<simd::One>{}, x); }) {
     const auto all = [&](auto holds) {
       return std::all_of(values.begin(), values.begin() + factors<Op>, holds);
     };

@@ -31,7 +31,7 @@ struct Elu {
   }
   template <class F, class V>
   static V backward(const Broadcast<F>& p, V x, V, V dy) {
-    return dy * simd::select(x > V(0), V(1), simd::times_exp(p[0], simd::min(x, V(0))));
+    return dy * simd::select(x > V(0), V(1), simd::times_exp_minus_abs(p[0], x));
   }
   static double second(const Values& p, double x) { return x > 0 ? 0 : p[0] * std::exp(x); }
 };
@@ -97,8 +97,7 @@ struct Selu {
   template <class V>
   static V backward(const Broadcast<V>&, V x, V, V dy) {
     using T = typename V::Scalar;
-    const auto d = simd::decay(simd::min(x, V(0)));
-    const V left = simd::Scaled<V>{V(T(lambda_alpha)) * d.value, d.n}.rounded();
+    const V left = V(T(lambda_alpha)) * simd::exp_minus_abs(x);
     return dy * simd::select(x > V(0), V(T(lambda)), left);
   }
   static double second(const Values&, double x) { return x > 0 ? 0 : lambda_alpha * std::exp(x); }

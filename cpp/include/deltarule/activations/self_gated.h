@@ -49,22 +49,28 @@ struct Gelu {
   static constexpr simd::Constant cubic{0.0713548139f, 2.39883247e-09f, 0.07135481627260025,
                                         -6.175149918155315e-19};  // 0.044715 linear
   static constexpr simd::Constant steepness{1.70200002f, -2.19345093e-08f, 1.702, 4.263256414560601e-17};
-  template <class V>
-  static V forward(const Broadcast<V>& p, V x) {
-    if (p[0][0] == 0) return simd::times_normal_cdf(x);
-    if (p[0][0] == tanh) return simd::times_logistic(x, cubic_argument(bounded(x)));
-    return simd::times_logistic(x, linear_argument(x));
+  static constexpr int forms = 3;
+  template <int form, class V>
+  static V forward(Form<form>, V x) {
+    if constexpr (form == 0)
+      return simd::times_normal_cdf(x);
+    else if constexpr (form == tanh)
+      return simd::times_logistic(x, cubic_argument(bounded(x)));
+    else
+      return simd::times_logistic(x, linear_argument(x));
   }
-  template <class V>
-  static V backward(const Broadcast<V>& p, V x, V, V dy) {
-    if (p[0][0] == 0) return dy * simd::times_normal_cdf_slope(x);
-    if (p[0][0] != tanh) {
+  template <int form, class V>
+  static V backward(Form<form>, V x, V, V dy) {
+    if constexpr (form == 0) {
+      return dy * simd::times_normal_cdf_slope(x);
+    } else if constexpr (form == tanh) {
+      const V a = bounded(x);
+      const V z_slope = simd::fma((V(3) * cubic.in<V>().high) * a, a, linear.in<V>().high);
+      return dy * simd::times_logistic_slope(cubic_argument(a), a * z_slope);
+    } else {
       const auto z = linear_argument(x);
       return dy * simd::times_logistic_slope(z, z.high);
     }
-    const V a = bounded(x);
-    const V z_slope = simd::fma((V(3) * cubic.in<V>().high) * a, a, linear.in<V>().high);
-    return dy * simd::times_logistic_slope(cubic_argument(a), a * z_slope);
   }
   template <class V>
   static auto cubic_argument(V x) {
@@ -121,6 +127,7 @@ struct Swish {
   }
   template <class F, class V>
   static V backward(const Broadcast<F>& p, V x, V, V dy) {
+    if constexpr (std::is_same_v<F, simd::One>) return dy * simd::times_logistic_slope(x);
     const auto z = p[0].argument(x);
     return dy * simd::times_logistic_slope(z, simd::leading(z));
   }

@@ -5,6 +5,7 @@
 #include <deltarule/row_op_kernel.h>
 #include <deltarule/row_ops.h>
 #include <algorithm>
+#include <utility>
 
 namespace deltarule::fixed {
 
@@ -33,7 +34,13 @@ class Applied {
   P operator()(P x) const noexcept {
     if constexpr (is_identity)
       return x;
-    else if constexpr (requires { Op::forward(Broadcast<simd::One>{}, x); }) {
+    else if constexpr (requires { Op::forms; }) {
+      P y = x;
+      [&]<int... form>(std::integer_sequence<int, form...>) {
+        ((values_[0] == form ? void(y = Op::forward(Form<form>{}, x)) : void()), ...);
+      }(std::make_integer_sequence<int, Op::forms>{});
+      return y;
+    } else if constexpr (requires { Op::forward(Broadcast<simd::One>{}, x); }) {
       if (one_) return Op::forward(Broadcast<simd::One>{}, x);
       if (narrow_) return Op::forward(broadcast<simd::Factor<P>>(), x);
       return Op::forward(broadcast<simd::WideFactor<P>>(), x);

@@ -62,21 +62,24 @@ struct SoftmaxCrossEntropy {
   };
   static constexpr bool from_logits = true;
   template <class T>
-  static double row(const Values& values, std::size_t n, const T* z, const T* target, double scale,
-                    T* gradient) {
+  static LogTerm row(const Values& values, std::size_t n, const T* z, const T* target, double scale,
+                     T* gradient) {
     using P = simd::Pack<T>;
     const T keep = static_cast<T>(1 - values[0]), spread = static_cast<T>(values[0] / static_cast<double>(n));
-    const auto first = static_cast<std::size_t>(std::max_element(z, z + n) - z);
-    const SoftmaxSums<T> s(n, z, gradient, first);
+    const T largest = simd::maximum(n, z);
+    const std::size_t first = first_largest(n, z, largest);
+    const SoftmaxSums<T> s(n, z, gradient, largest, first);
     const auto smooth = [&](auto span) {
       return span.only(simd::fma(P(keep), span.load(target), P(spread)), T(0));
     };
-    const double mass = static_cast<double>(simd::sum<T>(n, smooth));
+    P all = P::zero();
     // Sum of t (m - z): both factors are non-negative, so nothing cancels.
     const T distance = simd::sum<T>(n, [&](auto span) {
       const P t = smooth(span);
+      all += t;
       return simd::select(t == P(0), P(0), t * (P(s.maximum) - span.load(z)));
     });
+    const double mass = static_cast<double>(simd::reduce_add(all));
     const double share = scale * mass / s.total;
     const T first_target = keep * target[first] + spread;
     simd::each<T>(n, [&](auto span) {
@@ -87,7 +90,7 @@ struct SoftmaxCrossEntropy {
     const double own = static_cast<double>(s.own), target_first = static_cast<double>(first_target);
     gradient[first] = static_cast<T>(own > s.rest ? scale * (mass - target_first) - share * s.rest
                                                   : share * own - scale * target_first);
-    return static_cast<double>(distance) + mass * s.log_total();
+    return s.log_total(static_cast<double>(distance), mass);
   }
   static void hessian_times(const Values& values, std::size_t n, const double* z, const double* t,
                             const double* v, double* out) {
@@ -123,26 +126,26 @@ struct SparseSoftmaxCrossEntropy {
   static constexpr int ignore_parameter = 1;
   static constexpr bool from_logits = true;
   template <class T>
-  static double row(const Values& values, std::size_t n, const T* z, std::int32_t label, double scale,
-                    T* gradient) {
+  static LogTerm row(const Values& values, std::size_t n, const T* z, std::int32_t label, double scale,
+                     T* gradient) {
     using P = simd::Pack<T>;
     const auto t = static_cast<std::size_t>(label);
     const SoftmaxSums<T> s(n, z, gradient, t);
     const P factor(static_cast<T>(scale / s.total));
-    simd::each<T>(n, [&](auto span) { span.store(gradient, factor * span.load(gradient)); });
-    gradient[t] = static_cast<T>(-scale * s.rest / s.total);
-    const double nearest = static_cast<double>(s.maximum) - static_cast<double>(z[t]);
-    double loss = nearest + s.log_total();
-    if (const double smoothing = values[0]; smoothing > 0) {
-      const double each = smoothing / static_cast<double>(n);
-      const T shift = static_cast<T>(scale * each);
-      const double gap =
-          static_cast<double>(simd::sum<T>(n, [&](auto span) { return P(s.maximum) - span.load(z); }));
-      simd::each<T>(n, [&](auto span) { span.store(gradient, span.load(gradient) - P(shift)); });
-      gradient[t] += static_cast<T>(scale * smoothing);
-      loss = (1 - smoothing) * loss + smoothing * s.log_total() + each * gap;
+    const double smoothing = values[0], nearest = static_cast<double>(s.maximum) - static_cast<double>(z[t]);
+    const T own = static_cast<T>(-scale * s.rest / s.total);
+    if (smoothing == 0) {
+      simd::each<T>(n, [&](auto span) { span.store(gradient, factor * span.load(gradient)); });
+      gradient[t] = own;
+      return s.log_total(nearest, 1);
     }
-    return loss;
+    const double each = smoothing / static_cast<double>(n);
+    const T shift = static_cast<T>(scale * each);
+    const double gap =
+        static_cast<double>(simd::sum<T>(n, [&](auto span) { return P(s.maximum) - span.load(z); }));
+    simd::each<T>(n, [&](auto span) { span.store(gradient, factor * span.load(gradient) - P(shift)); });
+    gradient[t] = (own - shift) + static_cast<T>(scale * smoothing);
+    return s.log_total((1 - smoothing) * nearest + each * gap, 1);
   }
   static void hessian_times(const Values&, std::size_t n, const double* z, std::int32_t, const double* v,
                             double* out) {

@@ -62,11 +62,15 @@ struct Focal : OnLabel<Focal> {
       .target = Target::label,
       .source = "Lin, Goyal, Girshick, He & Dollar 2017",
   };
-  static double value(const Values& values, double l, double q) { return std::pow(q, values[0]) * l; }
+  template <class S>
+  static S power(S q, double gamma) {
+    return gamma == 2 ? q * q : scalar::pow(q, gamma);
+  }
+  static double value(const Values& values, double l, double q) { return power(q, values[0]) * l; }
   template <class S>
   static S slope(const Values& values, S l, S p, S q) {
     const S ratio = scalar::value(q) == 0 ? S(1) : l / q;
-    return scalar::pow(q, values[0]) * (S(1) + S(values[0]) * p * ratio);
+    return power(q, values[0]) * (S(1) + S(values[0]) * p * ratio);
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <deltarule/broadcast.h>
 #include <deltarule/losses/scalar.h>
+#include <deltarule/losses/softmax.h>
 #include <deltarule/simd/math.h>
 #include <deltarule/simd/span.h>
 #include <algorithm>
@@ -95,15 +96,19 @@ struct LogLikelihood {
       .target = Target::label,
   };
   template <class T>
-  static double row(const Values& values, std::size_t n, const T* p, std::int32_t label, double scale,
-                    T* gradient) {
+  static LogTerm row(const Values& values, std::size_t n, const T* p, std::int32_t label, double scale,
+                     T* gradient) {
+    using P = simd::Pack<T>;
     const auto t = static_cast<std::size_t>(label);
-    for (std::size_t c = 0; c < n; ++c) gradient[c] = p[c] == p[c] ? T(0) : p[c];
     const double own = static_cast<double>(p[t]);
-    if (own > values[0]) gradient[t] = static_cast<T>(-scale / own);
     // A NaN anywhere in the row is seen.
-    const T spoilt = simd::sum<T>(n, [&](auto span) { return span.load(gradient) - span.load(gradient); });
-    return -std::log(own <= values[0] ? values[0] : own) + static_cast<double>(spoilt);
+    const T spoilt = simd::sum<T>(n, [&](auto span) {
+      const P x = span.load(p), nothing = simd::select(x == x, P(0), x);
+      span.store(gradient, nothing);
+      return nothing;
+    });
+    if (own > values[0]) gradient[t] = static_cast<T>(-scale / own);
+    return {static_cast<double>(spoilt), -1, own <= values[0] ? values[0] : own, 0};
   }
   static void hessian_times(const Values& values, std::size_t n, const double* p, std::int32_t label,
                             const double* v, double* out) {

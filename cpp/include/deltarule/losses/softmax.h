@@ -3,26 +3,56 @@
 
 #include <deltarule/simd/math.h>
 #include <deltarule/simd/span.h>
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
 namespace deltarule {
 
-// The shared part of the softmax losses: e_k = exp(z_k - m) goes to `e`, but 0 in place `left_out`. What is
-// left out is added last, so that neither p - 1 nor a loss near zero loses its digits.
+// A row's loss as plain + factor ln(own + rest): the logarithms of several rows are taken together. Where
+// `own` is 1 no digit of a small `rest` is lost.
+struct LogTerm {
+  double plain, factor, own, rest;
+};
+
+// The first place of the row's largest number; 0 where there is none.
+template <class T>
+std::size_t first_largest(std::size_t n, const T* z, T largest) {
+  using P = simd::Pack<T>;
+  constexpr std::size_t width = P::width;
+  for (std::size_t i = 0; i < n; i += width) {
+    const int lanes = static_cast<int>(std::min(width, n - i));
+    const auto found = (P::load_partial(z + i, lanes) == P(largest)) & (P::iota() < P(static_cast<T>(lanes)));
+    if (!simd::any<P>(found)) continue;
+    const P place = simd::select(found, P::iota(), P(static_cast<T>(width)));
+    return i + static_cast<std::size_t>(-simd::reduce_max(-place));
+  }
+  return 0;
+}
+
+// The shared part of the softmax losses: e_k = exp(z_k - m) goes to `e`. What is in place `left_out` is added
+// last, so that neither p - 1 nor a loss near zero loses its digits.
 template <class T>
 struct SoftmaxSums {
   T maximum, own;
   double rest, total;
-  SoftmaxSums(std::size_t n, const T* z, T* e, std::size_t left_out) : maximum(simd::maximum(n, z)) {
+  SoftmaxSums(std::size_t n, const T* z, T* e, T largest, std::size_t left_out) : maximum(largest) {
     using P = simd::Pack<T>;
-    simd::each<T>(n, [&](auto span) { span.store(e, simd::exp(span.load(z) - P(maximum))); });
+    rest = static_cast<double>(simd::sum<T>(n, [&](auto span) {
+      const P power = simd::exp(span.load(z) - P(maximum));
+      span.store(e, power);
+      const T place = static_cast<T>(static_cast<std::ptrdiff_t>(left_out - span.i));
+      return simd::select(P::iota() == P(place), P(0), power);
+    }));
     own = e[left_out];
-    e[left_out] = 0;
-    rest = static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(e); }));
     total = rest + static_cast<double>(own);
   }
+  SoftmaxSums(std::size_t n, const T* z, T* e, std::size_t left_out)
+      : SoftmaxSums(n, z, e, simd::maximum(n, z), left_out) {}
   // ln of the sum of all e
+  LogTerm log_total(double plain, double factor) const {
+    return {plain, factor, static_cast<double>(own), rest};
+  }
   double log_total() const { return own == T(1) ? std::log1p(rest) : std::log(total); }
 };
 

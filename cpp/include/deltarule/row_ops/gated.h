@@ -77,7 +77,9 @@ struct Gated {
   // All at their defaults: 1 where the activation has factors, else 0.
   template <class P>
   static auto parameters() {
-    if constexpr (requires(P x) { Activation::forward(Broadcast<simd::One>{}, x); })
+    if constexpr (requires { Activation::forms; })
+      return Form<0>{};
+    else if constexpr (requires(P x) { Activation::forward(Broadcast<simd::One>{}, x); })
       return Broadcast<simd::One>{};
     else
       return Broadcast<P>{};

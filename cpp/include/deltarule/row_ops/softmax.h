@@ -76,12 +76,13 @@ struct LogSoftmax {
   static void forward(const Values&, std::size_t n, const T* x, T* y) {
     using P = simd::Pack<T>;
     const T m = simd::maximum(n, x);
-    const T largest =
-        simd::sum<T>(n, [&](auto span) { return simd::apply_mask(span.load(x) == P(m), P(1)); });
+    P ones = P::zero();
     const T others = simd::sum<T>(n, [&](auto span) {
       const P v = span.load(x);
+      ones += span.only(simd::apply_mask(v == P(m), P(1)), T(0));
       return simd::apply_mask(v != P(m), simd::exp(v - P(m)));
     });
+    const T largest = simd::reduce_add(ones);
     const T log_sum = simd::log1p(P(others + (largest - T(1))))[0];
     simd::each<T>(n, [&](auto span) { span.store(y, (span.load(x) - P(m)) - P(log_sum)); });
   }

@@ -105,9 +105,8 @@ inline P normal_cdf(P x) {
   return select(a < P(normal_switch<T>), normal_cdf_inside(x), outside);
 }
 
-// x Phi(x) = max(x, 0) - |x| Phi(-|x|); 0 at -infinity
 template <AnyPack P>
-inline P times_normal_cdf(P x) {
+inline P times_normal_cdf_of_any(P x) {
   using T = typename P::Scalar;
   const P a = min(abs(x), P(choose<T>(14.5f, 38.7)));
   const auto product = tail_product(normal_cdf_ratio(a), minus_half_square(a));
@@ -115,10 +114,23 @@ inline P times_normal_cdf(P x) {
   return select(a < P(normal_switch<T>), x * normal_cdf_inside(x), outside);
 }
 
+// x Phi(x) = max(x, 0) - |x| Phi(-|x|); 0 at -infinity
+template <AnyPack P>
+inline P times_normal_cdf(P x) {
+  if constexpr (has_lookup<P>) {
+    const P a = abs(x);
+    const P tail = in_pieces(a, coefficients::normal_cdf_step, coefficients::normal_cdf_pieces);
+    const P value = fma(-a, tail, max(x, -P::zero()));
+    return inside_or(a, coefficients::normal_cdf_step, value, [&] { return times_normal_cdf_of_any(x); });
+  } else {
+    return times_normal_cdf_of_any(x);
+  }
+}
+
 // Phi(x) + x phi(x), the derivative of x Phi(x), is g = Phi(-a) - a phi(a) at x = -a and 1 - g at x = a.
 // Inside, where Phi comes from its own polynomial, g is only -a phi(a).
 template <AnyPack P>
-inline P times_normal_cdf_slope(P x) {
+inline P times_normal_cdf_slope_of_any(P x) {
   using T = typename P::Scalar;
   const P density(T(0.39894228040143267794));
   const P a = min(abs(x), P(choose<T>(14.7f, 38.8)));
@@ -130,6 +142,19 @@ inline P times_normal_cdf_slope(P x) {
   const P g = scale(fma(factor, e.p, factor), e.n);
   const P middle = select(inside, normal_cdf_inside(x), apply_mask(x > P(0), P(1)));
   return middle + select(x > P(0), -g, g);
+}
+template <AnyPack P>
+inline P times_normal_cdf_slope(P x) {
+  if constexpr (has_lookup<P>) {
+    const P a = abs(x);
+    const P g =
+        in_pieces(a, coefficients::times_normal_cdf_slope_step, coefficients::times_normal_cdf_slope_pieces);
+    const P value = select(x > P(0), P(1) - g, g);
+    return inside_or(a, coefficients::times_normal_cdf_slope_step, value,
+                     [&] { return times_normal_cdf_slope_of_any(x); });
+  } else {
+    return times_normal_cdf_slope_of_any(x);
+  }
 }
 
 // phi(x) = e^(-x^2 / 2) / sqrt(2 pi)  (ulp: 1.5, 1.5)

@@ -1,7 +1,7 @@
 // e^x and what is built on it. "ulp": the largest error met, float and double.
 #pragma once
 
-#include "deltarule/simd/numeric.h"
+#include "deltarule/simd/pieces.h"
 
 namespace deltarule::simd {
 
@@ -53,10 +53,18 @@ inline Pair<P> at_least(typename P::Scalar lowest, Pair<P> x) {
 
 // e^-|x|, for a Pack or a Pair
 template <class X>
-inline auto exp_minus_abs(X x) {
+inline auto exp_minus_abs_of_any(X x) {
   using P = decltype(leading(x));
   const auto e = exponential(at_least(exp_lowest<typename P::Scalar>, minus_abs(x)));
   return scale(e.p + P(1), e.n);
+}
+template <class X>
+inline auto exp_minus_abs(X x) {
+  if constexpr (has_lookup<X>)
+    return in_pieces_or(abs(x), coefficients::exp_minus_step, coefficients::exp_minus_pieces,
+                        [&] { return exp_minus_abs_of_any(x); });
+  else
+    return exp_minus_abs_of_any(x);
 }
 
 // e^x - 1 = 2 (t p + (t - 1/2)), t = 2^(n-1): finite as long as the result is  (ulp: 1.6, 1.9)
@@ -86,8 +94,16 @@ inline P tanh(P x) {
 template <class X>
 inline auto logistic(X x) {
   using P = decltype(leading(x));
-  const P e = exp_minus_abs(x);
-  return select(leading(x) < P(0), e, P(1)) / (P(1) + e);
+  const auto general = [&] {
+    const P e = exp_minus_abs_of_any(x);
+    return select(leading(x) < P(0), e, P(1)) / (P(1) + e);
+  };
+  if constexpr (has_lookup<X>) {
+    const P a = abs(x), tail = in_pieces(a, coefficients::logistic_step, coefficients::logistic_pieces);
+    return inside_or(a, coefficients::logistic_step, select(x < P(0), tail, P(1) - tail), general);
+  } else {
+    return general();
+  }
 }
 
 // e^-|x| = value 2^n, and once more as a number of the type, correct beside 1. For a Pack or a Pair.
@@ -130,11 +146,19 @@ inline P square_of_sum(P e) {
 // The same for z = x, where less range will do
 template <AnyPack P>
 inline P times_logistic(P x) {
-  const P reach(choose<typename P::Scalar>(112.0f, 760.0));
-  const P bounded = min(max(x, -reach), reach);
-  const auto d = decay(exponential(minus_abs(bounded)));
-  const P part = scale(bounded * (d.value / (P(1) + d.e)), d.n);
-  return select(x > P(0), x - part, part);
+  const auto general = [&] {
+    const P reach(choose<typename P::Scalar>(112.0f, 760.0));
+    const P bounded = min(max(x, -reach), reach);
+    const auto d = decay(exponential(minus_abs(bounded)));
+    const P part = scale(bounded * (d.value / (P(1) + d.e)), d.n);
+    return select(x > P(0), x - part, part);
+  };
+  if constexpr (has_lookup<P>) {
+    const P a = abs(x), tail = in_pieces(a, coefficients::logistic_step, coefficients::logistic_pieces);
+    return inside_or(a, coefficients::logistic_step, fma(-a, tail, max(x, -P::zero())), general);
+  } else {
+    return general();
+  }
 }
 
 // The derivative of logistic: e / (1 + e)^2, e = e^-|x|, for a Pack or a Pair
@@ -146,11 +170,17 @@ inline auto logistic_slope(X x) {
 }
 
 // The same as a number of the type
-template <class X>
-inline auto rounded_logistic_slope(X x) {
-  using P = decltype(leading(x));
-  const P e = exp_minus_abs(x);
-  return e / square_of_sum(e);
+template <AnyPack P>
+inline P rounded_logistic_slope(P x) {
+  const auto general = [&] {
+    const P e = exp_minus_abs_of_any(x);
+    return e / square_of_sum(e);
+  };
+  if constexpr (has_lookup<P>)
+    return in_pieces_or(abs(x), coefficients::logistic_slope_step, coefficients::logistic_slope_pieces,
+                        general);
+  else
+    return general();
 }
 
 // s + t s (1 - s), s = 1 / (1 + e^-z), for t of the sign of z: with t = z the derivative of z / (1 + e^-z).
@@ -163,10 +193,23 @@ inline P times_logistic_slope(Z z, P t) {
   return select(leading(z) > P(0), P(1) - part, part);
 }
 
-// f e^x for x <= 0
+// The same for z = t = x
+template <AnyPack P>
+inline P times_logistic_slope(P x) {
+  const auto general = [&] { return times_logistic_slope(x, x); };
+  if constexpr (has_lookup<P>) {
+    const P a = abs(x), g = in_pieces(a, coefficients::times_logistic_slope_step,
+                                      coefficients::times_logistic_slope_pieces);
+    return inside_or(a, coefficients::times_logistic_slope_step, select(x > P(0), P(1) - g, g), general);
+  } else {
+    return general();
+  }
+}
+
+// f e^-|x|
 template <class F, AnyPack P>
-inline P times_exp(F f, P x) {
-  if constexpr (std::is_same_v<F, One>) return exp(x);
+inline P times_exp_minus_abs(F f, P x) {
+  if constexpr (std::is_same_v<F, One>) return exp_minus_abs(x);
   const auto d = decay(x);
   return (f * Scaled<P>{d.value, d.n}).rounded();
 }
