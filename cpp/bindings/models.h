@@ -109,8 +109,9 @@ Data<T> data_of(const Network<T>& network, const Choice& loss, const py::array& 
     expect_shape(chosen, {chosen.size()}, "rows");
     data.index = numbers<std::uint32_t>(chosen, "rows");
     data.rows = chosen.size();
-    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
-      if (data.at(i) >= x.shape(0)) throw py::value_error("rows: more than there are rows");
+    const py::ssize_t count = x.shape(0);
+    if (std::any_of(data.index, data.index + data.rows, [&](std::uint32_t row) { return row >= count; }))
+      throw py::value_error("rows: more than there are rows");
   }
   return data;
 }

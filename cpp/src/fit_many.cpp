@@ -28,6 +28,7 @@ class Jobs {
       work(thread == 0);
       if (thread == 0) wait();
     });
+    error_.rethrow();
     return !stop_.load();
   }
 
@@ -58,7 +59,8 @@ class Jobs {
   bool stopped(bool caller) {
     if (caller && options_.poll && !stop_.load(std::memory_order_relaxed)) {
       if (const auto now = Clock::now(); now >= next_poll_) {
-        if (options_.poll()) stop_.store(true);
+        error_.guard([&] { stop_.store(options_.poll()); });
+        if (error_.any()) stop_.store(true);
         next_poll_ = Clock::now() + poll_period;
       }
     }
@@ -75,6 +77,7 @@ class Jobs {
   std::mutex mutex_;
   std::condition_variable changed_;
   Clock::time_point next_poll_{};  // of the calling thread
+  FirstError error_;               // of poll
 };
 
 }  // namespace

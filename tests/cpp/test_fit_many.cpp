@@ -238,6 +238,20 @@ TEST_CASE("poll is called here and ends everything") {
   }
 }
 
+TEST_CASE("what poll throws comes to the caller when all threads are back") {
+  const Classes<float> all(rows, width, 3);
+  for (int threads = 1; threads <= 3; ++threads) {
+    Learner<float> a(2), b(4), c(6);
+    std::vector<Fitting<float>> fittings;
+    for (auto* learner : {&a, &b, &c})
+      fittings.push_back({&learner->trainer, {.data = all.data, .last_epoch = 1'000'000'000}});
+    CHECK_THROWS_AS(fit_many<float>(fittings, {.threads = threads,
+                                               .poll = []() -> bool { throw std::runtime_error("enough"); }}),
+                    std::runtime_error);
+    a.trainer.run_epoch(all.data, {.epoch = 0});
+  }
+}
+
 TEST_CASE("a job has one thread as long as there are others, and then those of the others") {
   engine::set_threads(4);
   std::vector<int> seen;

@@ -14,7 +14,8 @@ struct Fitting {
 
 struct ManyOptions {
   int threads = 0;  // 0: as many as a large job would use
-  // Called on the calling thread every few milliseconds; true ends all training.
+  // Called on the calling thread every few milliseconds; true ends all training. What it throws is thrown
+  // again when all threads are back.
   std::function<bool()> poll = {};
 };
 

@@ -80,7 +80,7 @@ struct LayerState {
 };
 
 template <class T>
-class Trainer {
+class alignas(64) Trainer {  // lines of its own: many are trained side by side
  public:
   // The network must be built and outlive the trainer. Throws std::invalid_argument for unknown names and
   // settings, and where the loss does not fit the output width.
