@@ -26,7 +26,7 @@ def _roofline(results: dict[str, Any], path: Path) -> Path:
     """GFLOP/s of the steps on one thread over FLOP for each byte that an update has to move."""
     figure, axes = _axes((5.6, 3.8))
     constants = scaling.Constants.of(results)
-    reach = [10**exponent for exponent in (-0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3)]
+    reach = [10 ** (step / 50 - 0.5) for step in range(176)]
     for size, speed in sorted(constants.copies.items()):
         axes.plot(
             reach,
@@ -37,12 +37,12 @@ def _roofline(results: dict[str, Any], path: Path) -> Path:
     axes.axhline(
         constants.flops, color="#222222", linewidth=0.9, label=f"products: {constants.flops:.0f} GFLOP/s"
     )
-    for name, times in scaling.measured(results).items():
+    for place, (name, times) in enumerate(scaling.measured(results).items()):
         workload = WORKLOADS[scaling.workload_of(results, name)]
         flops = workload.product_flops()
         traffic = 4 * workload.parameter_count() * (2 + 2 * limits.STATES[workload.optimizer])
         axes.plot(flops / traffic, flops / times[1] / 1e3, "o", color="#d55e00", markersize=4)
-        axes.annotate(name, (flops / traffic, flops / times[1] / 1e3), xytext=(4, -9),
+        axes.annotate(name, (flops / traffic, flops / times[1] / 1e3), xytext=(4, -9 if place % 2 else 4),
                       textcoords="offset points", fontsize=8)  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")

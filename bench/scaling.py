@@ -13,6 +13,8 @@ from .competitors.by_deltarule.network import build
 from .workloads import WORKLOADS, Workload
 
 PAGE = readme.README.parent / "docs" / "performance.md"
+FLOPS_FOR_A_THREAD = 1_500_000
+"""As many threads are used as have so much work each in a step (`explain_plan`)."""
 SHARED_FROM = 2 << 20
 """Weights larger than so many bytes are worked on by tasks over the whole batch, each by one thread."""
 SECOND_CACHE = 384 << 10
@@ -25,6 +27,8 @@ class Constants:
 
     flops: float
     """GFLOP/s of one thread's products."""
+    together: float
+    """The same of each of two threads at work together."""
     copies: dict[int, float]
     """GB/s of one thread's copy, by footprint."""
     both: dict[int, float]
@@ -35,7 +39,8 @@ class Constants:
     @classmethod
     def of(cls, results: dict[str, Any]) -> Constants:
         one, two = limits.rates(results, 1), limits.rates(results, 2)
-        return cls(one["GFLOP/s"], limits.copies(one), limits.copies(two), limits.phase(results))
+        each = min(one["GFLOP/s"], two.get("GFLOP/s", 2 * one["GFLOP/s"]) / 2)
+        return cls(one["GFLOP/s"], each, limits.copies(one), limits.copies(two), limits.phase(results))
 
     def seconds(self, footprint: float, amount: float, threads: int) -> float:
         """Microseconds to move so many bytes, a footprint shared by the threads."""
@@ -64,6 +69,7 @@ class Step:
 
 def step(workload: Workload, constants: Constants, threads: int, one_thread: float) -> Step:
     """The model. `one_thread`: measured microseconds of the step on one thread, of which the rest follows."""
+    threads = min(threads, max(1, workload.product_flops() // FLOPS_FOR_A_THREAD))
     alone = _parts(workload, constants, 1)
     rest = max(0.0, one_thread - alone.all)
     shared = _parts(workload, constants, threads)
@@ -100,7 +106,8 @@ def _largest_share(tasks: int, threads: int) -> float:
 
 def _parts(workload: Workload, constants: Constants, threads: int) -> Step:
     costs = _costs(workload, threads)
-    products = sum(flops * _largest_share(tasks, threads) for tasks, flops in costs) / constants.flops / 1e3
+    rate = constants.flops if threads == 1 else constants.together
+    products = sum(flops * _largest_share(tasks, threads) for tasks, flops in costs) / rate / 1e3
     states = limits.STATES[workload.optimizer]
     numbers = 4 * workload.parameter_count()
     update = constants.seconds((2 + states) * numbers, (2 + 2 * states) * numbers, threads)
@@ -123,7 +130,8 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
     )
     where = f"{machine['processors']} cores of an {machine['processor'].get('name', '')}"
     parts = [
-        f"Measured on {where}, {machine['date'][:10]}: products {constants.flops:.0f} GFLOP/s on one thread.",
+        f"Measured on {where}, {machine['date'][:10]}: products {constants.flops:.0f} GFLOP/s on one thread,",
+        f"{constants.together:.0f} on each of two.",
         f"From one phase to the next {constants.phase:.2f} µs on two threads.",
         f"Copies in GB/s, one thread and two together: {copies}.",
         "",

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from bench import compare, limits, readme, scaling, tables
@@ -54,7 +55,11 @@ def test_a_result_is_shown_and_compared_with_itself(results):
 
 
 MACHINE = scaling.Constants(
-    flops=100.0, copies={384 << 10: 150.0, 6 << 20: 90.0}, both={384 << 10: 300.0, 6 << 20: 160.0}, phase=0.5
+    flops=100.0,
+    together=100.0,
+    copies={384 << 10: 150.0, 6 << 20: 90.0},
+    both={384 << 10: 300.0, 6 << 20: 160.0},
+    phase=0.5,
 )
 
 
@@ -72,7 +77,9 @@ def test_the_model_shares_products_among_the_row_tiles():
     assert 0.25 * one.products <= four.products < 0.3 * one.products
     assert one.exchange == one.phases == 0
     assert four.phases == pytest.approx(2 * 0.5 * 2)
-    slow = scaling.Constants(MACHINE.flops, MACHINE.copies, MACHINE.both, phase=1e4)
+    hot = scaling.step(workload, replace(MACHINE, together=50.0), 4, 1e4)
+    assert hot.products == pytest.approx(2 * four.products)
+    slow = replace(MACHINE, phase=1e4)
     assert scaling.paying(workload, slow, one.all) == 1
     assert scaling.paying(workload, MACHINE, one.all) >= 4
 
