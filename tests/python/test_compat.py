@@ -94,7 +94,7 @@ def test_keras_itself(name, ours, theirs, rng, keras):
     peer = getattr(keras.optimizers, KERAS_CLASSES[name])(**ours)
     assert rule.learning_rate == pytest.approx(float(peer.learning_rate))
     w = rng.normal(size=9)
-    variable = keras.Variable(w, dtype="float64")
+    variable = keras.Variable(w.copy(), dtype="float64")  # JAX may keep the array it is given
     peer.build([variable])
     rates = rule.learning_rate * np.linspace(30, 1, STEPS)
     for step, got in enumerate(follow(rule, w, rates), start=1):
