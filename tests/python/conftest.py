@@ -1,7 +1,10 @@
 import os
 import platform
+import signal
 import subprocess
 import sys
+import time
+import warnings
 
 import numpy as np
 import pytest
@@ -88,5 +91,42 @@ def new_process(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def two_threads():
+    dr.set_num_threads(2)
+    yield
+    dr.set_num_threads(None)
+
+
+@pytest.fixture
+def forked():
+    """Calls a function in a child of `fork` and returns the text that it returned there."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+
+    def run(function):
+        reading, writing = os.pipe()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            try:
+                os.write(writing, function().encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        deadline = time.monotonic() + 60
+        while os.waitpid(child, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                pytest.fail("the child hangs")
+            time.sleep(0.01)
+        with os.fdopen(reading) as pipe:
+            return pipe.read()
 
     return run

@@ -15,17 +15,13 @@ CROSS_ENTROPY = "sparse_softmax_cross_entropy"
 COMMON = {"loss": CROSS_ENTROPY, "metrics": ["accuracy"], "epochs": 3, "batch_size": 16}
 
 
+pytestmark = pytest.mark.usefixtures("two_threads")
+
+
 @pytest.fixture
 def data(rng):
     X = rng.normal(size=(ROWS, 5)).astype(np.float32)
     return X, (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 2] > 1)
-
-
-@pytest.fixture(autouse=True)
-def two_threads():
-    dr.set_num_threads(2)
-    yield
-    dr.set_num_threads(None)
 
 
 def plain(units=7, activation="tanh"):

@@ -6,27 +6,14 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from reference.many_networks import COMMON, ROWS, build, two_classes
 
-LOSS = "sparse_softmax_cross_entropy"
-COMMON = {"loss": LOSS, "metrics": ["accuracy"], "epochs": 2, "verbose": 0}
-ROWS = 90
+pytestmark = pytest.mark.usefixtures("two_threads")
 
 
 @pytest.fixture
 def data(rng):
-    X = rng.normal(size=(ROWS, 4)).astype(np.float32)
-    return X, (X[:, 0] > 0).astype(int)
-
-
-@pytest.fixture(autouse=True)
-def two_threads():
-    dr.set_num_threads(2)
-    yield
-    dr.set_num_threads(None)
-
-
-def build(units=5, activation="tanh"):
-    return dr.Sequential([dr.Dense(units, activation), dr.Dense(2)])
+    return two_classes(rng)
 
 
 def test_grid_and_folds():

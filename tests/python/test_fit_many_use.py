@@ -1,7 +1,6 @@
 """Many networks at once: configurations, errors, failures, threads, interruption."""
 
 import os
-import signal
 import threading
 import time
 
@@ -9,27 +8,14 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from reference.many_networks import COMMON, LOSS, ROWS, build, two_classes
 
-LOSS = "sparse_softmax_cross_entropy"
-COMMON = {"loss": LOSS, "metrics": ["accuracy"], "epochs": 2, "verbose": 0}
-ROWS = 90
+pytestmark = pytest.mark.usefixtures("two_threads")
 
 
 @pytest.fixture
 def data(rng):
-    X = rng.normal(size=(ROWS, 4)).astype(np.float32)
-    return X, (X[:, 0] > 0).astype(int)
-
-
-@pytest.fixture(autouse=True)
-def two_threads():
-    dr.set_num_threads(2)
-    yield
-    dr.set_num_threads(None)
-
-
-def build(units=5, activation="tanh"):
-    return dr.Sequential([dr.Dense(units, activation), dr.Dense(2)])
+    return two_classes(rng)
 
 
 # ---- configurations
@@ -265,31 +251,13 @@ def test_fit_many_inside_fit_many(data):
         ]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_in_a_forked_child(data):
+def test_in_a_forked_child(data, forked):
     def digits():
         results = dr.fit_many(*data, dr.grid(seed=range(5)), build=build, **COMMON)
         return "".join(r.model.predict(data[0]).tobytes().hex()[:200] for r in results)
 
     expected = digits()  # the pool is running
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writing, digits().encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    deadline = time.monotonic() + 60
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            pytest.fail("the child hangs")
-        time.sleep(0.01)
-    with os.fdopen(reading) as pipe:
-        assert pipe.read() == expected
+    assert forked(digits) == expected
 
 
 INTERRUPTED = """

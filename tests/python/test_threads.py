@@ -1,7 +1,6 @@
 """Threads: the same bits for any number, fork, concurrent use, interruption."""
 
 import os
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -209,33 +208,19 @@ def test_python_runs_while_training(rng):
     assert max(np.diff([start, *inside, stop])) < 0.5 * (stop - start)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_fork_goes_on_single_threaded(blobs, classifier, weight_bytes):
+def test_fork_goes_on_single_threaded(blobs, weight_bytes, forked):
     X, y = blobs
     dr.set_num_threads(4)
     big = dr.Sequential([dr.Dense(512, "relu"), dr.Dense(512, "relu"), dr.Dense(3)])
     big.compile("adam", loss="sparse_softmax_cross_entropy")
     big.fit(X, y)  # the team is running
     net, twin = big.copy(), big.copy()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            net.fit(X, y, epochs=2)
-            os.write(writing, f"{dr.get_num_threads()} {weight_bytes(net).hex()[:4000]}".encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    deadline = time.monotonic() + 60
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            pytest.fail("the child hangs")
-        time.sleep(0.01)
-    with os.fdopen(reading) as pipe:
-        threads, digits = pipe.read().split()
+
+    def in_the_child():
+        net.fit(X, y, epochs=2)
+        return f"{dr.get_num_threads()} {weight_bytes(net).hex()[:4000]}"
+
+    threads, digits = forked(in_the_child).split()
     twin.fit(X, y, epochs=2)
     assert threads == "1"
     assert digits == weight_bytes(twin).hex()[:4000]
