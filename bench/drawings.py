@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from . import limits, scaling
-from .workloads import WORKLOADS
 
 _CORES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -37,10 +36,9 @@ def _roofline(results: dict[str, Any], path: Path) -> Path:
     axes.axhline(
         constants.flops, color="#222222", linewidth=0.9, label=f"products: {constants.flops:.0f} GFLOP/s"
     )
-    for place, (name, times) in enumerate(scaling.measured(results).items()):
-        workload = WORKLOADS[scaling.workload_of(results, name)]
+    for place, (name, (workload, times)) in enumerate(scaling.measured(results).items()):
         flops = workload.product_flops()
-        traffic = 4 * workload.parameter_count() * (2 + 2 * limits.STATES[workload.optimizer])
+        traffic = limits.update_bytes(workload)[1]
         axes.plot(flops / traffic, flops / times[1] / 1e3, "o", color="#d55e00", markersize=4)
         axes.annotate(name, (flops / traffic, flops / times[1] / 1e3), xytext=(4, -9 if place % 2 else 4),
                       textcoords="offset points", fontsize=8)  # fmt: skip
@@ -50,7 +48,7 @@ def _roofline(results: dict[str, Any], path: Path) -> Path:
     axes.set_ylabel("GFLOP/s, one thread")
     axes.grid(which="both", linewidth=0.2)
     axes.legend(frameon=False, fontsize=7)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _cores(results: dict[str, Any], path: Path) -> Path:
@@ -58,8 +56,7 @@ def _cores(results: dict[str, Any], path: Path) -> Path:
     figure, axes = _axes((5.6, 3.8))
     constants = scaling.Constants.of(results)
     axes.plot(_CORES, _CORES, "--", color="#bbbbbb", label="ideal")
-    for name, times in scaling.measured(results).items():
-        workload = WORKLOADS[scaling.workload_of(results, name)]
+    for name, (workload, times) in scaling.measured(results).items():
         gain = [times[1] / scaling.step(workload, constants, n, times[1]).all for n in _CORES]
         (line,) = axes.plot(_CORES, gain, "-", label=name)
         if 2 in times:
@@ -72,7 +69,7 @@ def _cores(results: dict[str, Any], path: Path) -> Path:
     axes.set_ylabel("times as fast as one")
     axes.grid(linewidth=0.3)
     axes.legend(frameon=False, fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _axes(size: tuple[float, float]) -> tuple[Any, Any]:
@@ -82,6 +79,7 @@ def _axes(size: tuple[float, float]) -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save(figure: Any, path: Path) -> Path:
+    """Without dates inside, so that the same result gives the same file."""
     figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
     return path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .workloads import WORKLOADS
+from .workloads import WORKLOADS, Workload
 
-STATES = {"sgd": 1, "adam": 2, "adamw": 2}
+_STATES = {"sgd": 1, "adam": 2, "adamw": 2}
 """Arrays that a rule keeps beside the weights."""
 
 
@@ -47,13 +47,17 @@ def phase(results: dict[str, Any]) -> float:
     )
 
 
+def update_bytes(workload: Workload) -> tuple[int, int]:
+    """What an update touches (weights, gradient, states), and what it moves (all but the gradient, twice)."""
+    count, states = 4 * workload.parameter_count(), _STATES[workload.optimizer]
+    return (2 + states) * count, (2 + 2 * states) * count
+
+
 def training_step(results: dict[str, Any], record: dict[str, Any]) -> float | None:
     """Microseconds: products at the best rate, parameters and states at that of the cache that holds them."""
     found = rates(results, record["threads"])
     workload = WORKLOADS[record["settings"]["workload"]]
-    count = 4 * workload.parameter_count()
-    footprint = (2 + STATES[workload.optimizer]) * count  # weights, gradient, states
-    traffic = (2 + 2 * STATES[workload.optimizer]) * count  # weights and states, read and written
+    footprint, traffic = update_bytes(workload)
     speeds = list(copies(found).items())
     if "GFLOP/s" not in found or not speeds:
         return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from . import drawings
+from . import drawings, scaling
+from .drawings import save
 from .tables import OWN, UNITS
 
 _COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c", "#222222", "#a6761d"]
@@ -31,9 +32,9 @@ def draw(results: dict[str, Any], groups: list[str], folder: Path, suffix: str) 
             path = folder / f"{group}-{threads}{number}.{suffix}"
             _bars(results, group, threads, part, path)
             written.append(path)
-    scaling = folder / f"scaling.{suffix}"
-    if _scaling(results, scaling):
-        written.append(scaling)
+    curves = folder / f"scaling.{suffix}"
+    if _scaling(results, curves):
+        written.append(curves)
     return written + (drawings.draw(results, folder, suffix) if not groups or "training" in groups else [])
 
 
@@ -73,19 +74,14 @@ def _bars(
         f"{group}, {threads} thread{'s' * (threads > 1)} (less is better)\n{_where(results)}", fontsize=9
     )
     figure.legend(loc="outside right upper", frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _scaling(results: dict[str, Any], path: Path) -> bool:
     """Speed-up of deltarule over its own time on one thread, by number of threads."""
     from matplotlib.figure import Figure
 
-    times: dict[str, dict[int, float]] = {}
-    for record in results["records"]:
-        entry = record["competitors"].get(OWN, {})
-        if record["group"] == "training" and "time" in entry:
-            times.setdefault(record["name"], {})[record["threads"]] = entry["time"]
-    curves = {name: by for name, by in times.items() if len(by) > 1 and 1 in by}
+    curves = {name: by for name, (_, by) in scaling.measured(results).items() if len(by) > 1}
     if not curves:
         return False
     figure = Figure(figsize=(5.0, 3.6), layout="constrained")
@@ -103,15 +99,10 @@ def _scaling(results: dict[str, Any], path: Path) -> bool:
     axes.set_title(f"{OWN}, training steps\n{_where(results)}", fontsize=9)
     axes.grid(linewidth=0.3)
     figure.legend(loc="outside right upper", frameon=False)
-    _save(figure, path)
+    save(figure, path)
     return True
 
 
 def _where(results: dict[str, Any]) -> str:
     machine = results["machine"]
     return f"{machine['processor'].get('name', '')}, {machine['processors']} cores, {machine['date'][:10]}"
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Without dates inside, so that the same result gives the same file."""
-    figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)

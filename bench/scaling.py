@@ -96,10 +96,6 @@ def _costs(workload: Workload, threads: int) -> list[tuple[int, float]]:
     return costs
 
 
-def _matrices(workload: Workload) -> list[tuple[int, int]]:
-    return list(zip(workload.sizes[:-1], workload.sizes[1:], strict=True))
-
-
 def _largest_share(tasks: int, threads: int) -> float:
     return -(-tasks // threads) / tasks
 
@@ -108,13 +104,11 @@ def _parts(workload: Workload, constants: Constants, threads: int) -> Step:
     costs = _costs(workload, threads)
     rate = constants.flops if threads == 1 else constants.together
     products = sum(flops * _largest_share(tasks, threads) for tasks, flops in costs) / rate / 1e3
-    states = limits.STATES[workload.optimizer]
-    numbers = 4 * workload.parameter_count()
-    update = constants.seconds((2 + states) * numbers, (2 + 2 * states) * numbers, threads)
+    update = constants.seconds(*limits.update_bytes(workload), threads)
     exchange = phases = 0.0
     if threads > 1:
         # Weights and their transposes that another thread has changed are read through the third cache.
-        small = sum(4 * a * b for a, b in _matrices(workload) if 4 * a * b <= SHARED_FROM)
+        small = sum(4 * count for count in workload.matrices if 4 * count <= SHARED_FROM)
         third = min(size for size in constants.copies if size > SECOND_CACHE)
         exchange = 2 * small * (1 - 1 / threads) / constants.copies[third] / 1e3
         phases = constants.phase * len(costs) * max(1.0, (threads - 1).bit_length())
@@ -139,10 +133,9 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
         "|---|" + "--:|" * 7,
     ]
     found = measured(results)
-    for name, times in found.items():
-        workload = WORKLOADS[workload_of(results, name)]
+    for name, (workload, times) in found.items():
         spent = step(workload, constants, 1, times[1])
-        moved = 4e-6 * workload.parameter_count() * (2 + 2 * limits.STATES[workload.optimizer])
+        moved = limits.update_bytes(workload)[1] / 1e6
         parts.append(
             f"| {name} | {workload.product_flops() / 1e6:.3g} | {moved:.2g} | {len(_costs(workload, 1))} | "
             f"{spent.products:.3g} | {spent.update:.3g} | {spent.rest:.3g} | {times[1]:.4g} |"
@@ -152,8 +145,7 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
         f"| µs a step | measured, 2 | {' | '.join(f'model, {n}' for n in counts)} | cores that pay |",
         "|---|" + "--:|" * (len(counts) + 2),
     ]
-    for name, times in found.items():
-        workload = WORKLOADS[workload_of(results, name)]
+    for name, (workload, times) in found.items():
         model = [step(workload, constants, n, times[1]).all for n in counts]
         parts.append(
             f"| {name} | {f'{times[2]:.4g}' if 2 in times else '-'} | "
@@ -179,20 +171,12 @@ def paying(workload: Workload, constants: Constants, one_thread: float) -> int:
     return cores
 
 
-def measured(results: dict[str, Any]) -> dict[str, dict[int, float]]:
-    """Deltarule's microseconds a step, by case and number of threads."""
-    found: dict[str, dict[int, float]] = {}
+def measured(results: dict[str, Any]) -> dict[str, tuple[Workload, dict[int, float]]]:
+    """By case of the group training: its workload, and microseconds a step by number of threads."""
+    found: dict[str, tuple[Workload, dict[int, float]]] = {}
     for record in results["records"]:
         entry = record["competitors"].get("deltarule", {})
         if record["group"] == "training" and "time" in entry:
-            found.setdefault(record["name"], {})[record["threads"]] = entry["time"]
-    return {name: times for name, times in found.items() if 1 in times}
-
-
-def workload_of(results: dict[str, Any], name: str) -> str:
-    """Which of the workloads a case of the group training is."""
-    return next(
-        str(r["settings"]["workload"])
-        for r in results["records"]
-        if r["group"] == "training" and r["name"] == name
-    )
+            workload = WORKLOADS[record["settings"]["workload"]]
+            found.setdefault(record["name"], (workload, {}))[1][record["threads"]] = entry["time"]
+    return {name: (workload, times) for name, (workload, times) in found.items() if 1 in times}

@@ -84,11 +84,14 @@ class Workload:
             return X, np.sin(hidden)
         return X, hidden.argmax(axis=1).astype(np.int32)
 
+    @property
+    def matrices(self) -> list[int]:
+        """Numbers in each dense layer's weights."""
+        return [a * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
+
     def product_flops(self) -> int:
         """Of the products of one training step; the gradient of the data is not needed."""
-        pairs = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
-        weights = sum(a * b for a, b in pairs)
-        return 2 * self.batch * (3 * weights - pairs[0][0] * pairs[0][1])
+        return 2 * self.batch * (3 * sum(self.matrices) - self.matrices[0])
 
     def parameter_count(self) -> int:
         return sum(int(np.prod(shape)) for shape in self.shapes)
