@@ -13,8 +13,6 @@ from .competitors.by_deltarule.network import build
 from .workloads import WORKLOADS, Workload
 
 PAGE = readme.README.parent / "docs" / "performance.md"
-FLOPS_FOR_A_THREAD = 1_500_000
-"""As many threads are used as have so much work each in a step (`explain_plan`)."""
 SHARED_FROM = 2 << 20
 """Weights larger than so many bytes are worked on by tasks over the whole batch, each by one thread."""
 SECOND_CACHE = 384 << 10
@@ -69,14 +67,14 @@ class Step:
 
 def step(workload: Workload, constants: Constants, threads: int, one_thread: float) -> Step:
     """The model. `one_thread`: measured microseconds of the step on one thread, of which the rest follows."""
-    threads = min(threads, max(1, workload.product_flops() // FLOPS_FOR_A_THREAD))
+    threads = _plan(workload, threads)[0]
     alone = _parts(workload, constants, 1)
     rest = max(0.0, one_thread - alone.all)
     shared = _parts(workload, constants, threads)
     return Step(
         shared.products,
         shared.update,
-        rest * _largest_share(_costs(workload, threads)[0][0], threads),
+        rest * _largest_share(_plan(workload, threads)[1][0][0], threads),
         shared.exchange,
         shared.phases,
     )
@@ -88,12 +86,10 @@ def _network(workload_name: str) -> dr.Sequential:
     return build(workload, workload.initial_parameters())
 
 
-def _costs(workload: Workload, threads: int) -> list[tuple[int, float]]:
+def _plan(workload: Workload, most: int) -> tuple[int, list[tuple[int, float]]]:
+    """The threads that the library would use, and tasks and FLOP of every phase."""
     net = _network(workload.name)
-    costs: list[tuple[int, float]] = net._ready(net._require_built("bench")).phase_costs(
-        workload.batch, threads
-    )
-    return costs
+    return net._ready(net._require_built("bench")).phase_costs(workload.batch, most)
 
 
 def _largest_share(tasks: int, threads: int) -> float:
@@ -101,7 +97,7 @@ def _largest_share(tasks: int, threads: int) -> float:
 
 
 def _parts(workload: Workload, constants: Constants, threads: int) -> Step:
-    costs = _costs(workload, threads)
+    costs = _plan(workload, threads)[1]
     rate = constants.flops if threads == 1 else constants.together
     products = sum(flops * _largest_share(tasks, threads) for tasks, flops in costs) / rate / 1e3
     update = constants.seconds(*limits.update_bytes(workload), threads)
@@ -137,7 +133,7 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
         spent = step(workload, constants, 1, times[1])
         moved = limits.update_bytes(workload)[1] / 1e6
         parts.append(
-            f"| {name} | {workload.product_flops() / 1e6:.3g} | {moved:.2g} | {len(_costs(workload, 1))} | "
+            f"| {name} | {workload.product_flops() / 1e6:.3g} | {moved:.2g} | {len(_plan(workload, 1)[1])} | "
             f"{spent.products:.3g} | {spent.update:.3g} | {spent.rest:.3g} | {times[1]:.4g} |"
         )
     parts += [

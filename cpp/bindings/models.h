@@ -48,7 +48,6 @@ struct NetworkBox {
   std::unique_ptr<engine::Machine<T>> machine;  // of forward() and backward()
   std::ptrdiff_t rows = 0;                      // of the last forward(); 0: none
   std::uint64_t passes = 0;
-  double flops_per_row = 0;
 
   void predict(const T* x, T* out, std::ptrdiff_t count);
   void forward(const T* x, T* out, std::ptrdiff_t count, bool training);

@@ -33,14 +33,12 @@ void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
     if (error) std::rethrow_exception(error);
     return;
   }
-  if (flops_per_row == 0) flops_per_row = engine::Plan<T>(network, {.max_rows = 1}).flops_per_row();
   const int blocks = static_cast<int>((count + predict_batch - 1) / predict_batch);
-  int threads = 1;
-  // The same price of a team as in training: see Plan::useful_threads.
-  if (const double work = flops_per_row * static_cast<double>(count); blocks > 1 && work > 3e6)
-    threads = std::clamp(static_cast<int>(work / 1.5e6), 1, std::min(blocks, engine::threads()));
   std::vector<std::unique_ptr<Session<T>>> lent;
-  for (int t = 0; t < threads; ++t) lent.push_back(sessions.take(network, predict_batch));
+  lent.push_back(sessions.take(network, predict_batch));
+  const int threads = blocks > 1 ? lent[0]->useful_threads(count, std::min(blocks, engine::threads())) : 1;
+  while (lent.size() < static_cast<std::size_t>(threads))
+    lent.push_back(sessions.take(network, predict_batch));
   engine::parallel_for(threads, blocks, [&](int t, int b) {
     const std::ptrdiff_t begin = b * predict_batch;
     lent[static_cast<std::size_t>(t)]->run(x + begin * in, out + begin * outputs,

@@ -234,11 +234,13 @@ void bind_trainer(py::module_& m) {
            [](const PyTrainer& t, std::ptrdiff_t batch_size) {
              return with(t, [&](auto& b) { return b.trainer->explain_plan(batch_size); });
            })
-      .def("phase_costs", [](const PyTrainer& t, std::ptrdiff_t batch_size, int threads) {
-        std::vector<std::pair<int, double>> costs;  // tasks and FLOP
-        for (const auto& c : with(t, [&](auto& b) { return b.trainer->phase_costs(batch_size, threads); }))
-          costs.emplace_back(c.tasks, c.flops);
-        return costs;
+      .def("phase_costs", [](const PyTrainer& t, std::ptrdiff_t batch_size, int most) {
+        return with(t, [&](auto& b) {
+          const auto plan = b.trainer->plan(batch_size, most);
+          std::vector<std::pair<int, double>> costs;  // tasks and FLOP
+          for (const auto& c : plan.costs()) costs.emplace_back(c.tasks, c.flops);
+          return std::pair{plan.threads(), costs};
+        });
       });
   m.def("save", &save_model, "path"_a, "network"_a, "trainer"_a, "extra"_a);
   m.def("load", [](const std::string& path) {

@@ -118,8 +118,7 @@ void learn_standards(Network<T>& network, const Rows<T>& rows) {
 template <class T>
 bool as_drawn(Network<T>& network, std::size_t number) {
   const Tensor& t = network.tensors()[number];
-  std::vector<double> draws(static_cast<std::size_t>(t.size()));
-  initialize(t.initializer, t.fans, network.seed(), static_cast<std::uint32_t>(number), draws);
+  const std::vector<double> draws = initial_values(t, network.seed(), number);
   return std::equal(draws.begin(), draws.end(), network.tensor(t.name).begin(),
                     [](double drawn, T now) { return static_cast<T>(drawn) == now; });
 }

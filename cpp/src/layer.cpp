@@ -21,6 +21,12 @@ void refuse_narrowing(const Entry& layer, const Part& part, const Choice& choice
 
 }  // namespace
 
+std::vector<double> initial_values(const Tensor& tensor, std::uint64_t seed, std::size_t number) {
+  std::vector<double> values(static_cast<std::size_t>(tensor.size()));
+  initialize(tensor.initializer, tensor.fans, seed, static_cast<std::uint32_t>(number), values);
+  return values;
+}
+
 Layer::Layer(const Entry& entry, const LayerSpec& spec)
     : entry_(&entry),
       name_(spec.name),

@@ -63,6 +63,11 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
   std::ptrdiff_t trained = 0, kept = 0;
   std::vector<Tensor> list = tensors_of(layers_);
   for (Tensor& t : list) {
+    if (t.initializer.name() == LSUV::entry.name && (t.role != Role::weight || t.table))
+      throw std::invalid_argument(
+          "network: array '" + t.name +
+          "' has the initializer 'lsuv', which scales the outputs of a layer; allowed "
+          "for the weights of dense and conv_2d");
     if (t.columns > 0 && t.rows > (most - trained - kept) / t.columns)
       throw std::length_error("network: array '" + t.name + "' of " + std::to_string(t.rows) + " x " +
                               std::to_string(t.columns) + " numbers is too large");
@@ -72,16 +77,9 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
   }
   parameters_ = engine::Buffer<T>(static_cast<std::size_t>(trained));
   statistics_ = engine::Buffer<T>(static_cast<std::size_t>(kept));
-  std::uint32_t number = 0;
-  for (const Tensor& t : list) {
-    if (t.initializer.name() == LSUV::entry.name && (t.role != Role::weight || t.table))
-      throw std::invalid_argument(
-          "network: array '" + t.name +
-          "' has the initializer 'lsuv', which scales the outputs of a layer; allowed "
-          "for the weights of dense and conv_2d");
-    if (!draw) continue;
-    std::vector<double> draws(static_cast<std::size_t>(t.size()));
-    initialize(t.initializer, t.fans, seed_, number++, draws);
+  for (std::size_t number = 0; draw && number < list.size(); ++number) {
+    const Tensor& t = list[number];
+    std::vector<double> draws = initial_values(t, seed_, number);
     if (!t.lengths_of.empty()) {
       const Tensor& of =
           *std::find_if(list.begin(), list.end(), [&](const auto& o) { return o.name == t.lengths_of; });

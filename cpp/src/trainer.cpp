@@ -298,6 +298,15 @@ int Trainer<T>::useful_threads(const engine::Plan<T>& plan, std::ptrdiff_t rows,
   return plan.useful_threads(rows, most, update_flops());
 }
 
+// Of a training step, shared by as many threads as are useful, at most so many.
+template <class T>
+engine::PlanOptions Trainer<T>::plan_options(std::ptrdiff_t batch_size, int most) const {
+  engine::PlanOptions options{
+      .max_rows = batch_size, .training = true, .whole_loss = loss_kernel<T>(loss_.index).custom != nullptr};
+  options.threads = useful_threads({network_, options}, batch_size, most);
+  return options;
+}
+
 template <class T>
 typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
   // Room for all threads, also where this one is held to fewer for a while (ThreadLimit): a new Run would
@@ -309,9 +318,9 @@ typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
   };
   if (run_ && fits()) return *run_;
   run_.reset();
-  const engine::Plan<T> plan(network_, {.max_rows = rows, .training = true});
-  run_ = std::make_unique<Run>(*this, rows, useful_threads(plan, rows, most),
-                               useful_threads(plan, rows, engine::threads()));
+  engine::PlanOptions plan = plan_options(rows, most);
+  const int room = std::exchange(plan.threads, std::min(plan.threads, engine::threads()));
+  run_ = std::make_unique<Run>(*this, plan, room);
   return *run_;
 }
 
@@ -358,17 +367,8 @@ Figures Trainer<T>::step(const Data<T>& data) {
 }
 
 template <class T>
-engine::Plan<T> Trainer<T>::training_plan(std::ptrdiff_t batch_size, int threads) {
-  return {network_,
-          {.max_rows = batch_size,
-           .training = true,
-           .whole_loss = loss_kernel<T>(loss_.index).custom != nullptr,
-           .threads = threads}};
-}
-
-template <class T>
-std::vector<engine::PhaseCost> Trainer<T>::phase_costs(std::ptrdiff_t batch_size, int threads) {
-  return training_plan(batch_size, threads).costs();
+engine::Plan<T> Trainer<T>::plan(std::ptrdiff_t batch_size, int most) const {
+  return {network_, plan_options(batch_size, most)};
 }
 
 template <class T>
@@ -376,10 +376,9 @@ std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
   if (batch_size < 1)
     throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) +
                                 " is not allowed; allowed: 1 or more");
-  const int threads = useful_threads(training_plan(batch_size, 1), batch_size, engine::threads());
-  const engine::Plan<T> plan = training_plan(batch_size, threads);
+  const engine::Plan<T> plan = this->plan(batch_size, engine::threads());
   const bool fused = !updates_separately();
-  std::string text = plan.explain(threads, states_.size(), optimizer_.entry->class_name, fused);
+  std::string text = plan.explain(states_.size(), optimizer_.entry->class_name, fused);
   if (const auto* rule = update_kernel<T>(optimizer_.index).whole) {
     char line[128];
     std::snprintf(line, sizeof(line), "  %s: %d passes over whole parameters, %.3g MFLOP a step\n",

@@ -12,23 +12,18 @@ constexpr int no_op = 1 << 30;
 }  // namespace
 
 template <class T>
-Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads, int sharing)
+Trainer<T>::Run::Run(Trainer& trainer, const engine::PlanOptions& plan, int threads)
     : trainer_(trainer),
-      machine_(trainer.network_,
-               {.max_rows = batch,
-                .training = true,
-                .whole_loss = loss_kernel<T>(trainer.loss_.index).custom != nullptr,
-                .threads = sharing},
-               threads),
-      batch_(batch),
+      machine_(trainer.network_, plan, threads),
+      batch_(plan.max_rows),
       width_(trainer.network_.input_width()),
       outputs_(trainer.network_.output_width()),
       target_width_(outputs_ / loss_kernel<T>(trainer.loss_.index).outputs_per_target),
       ignored_(loss_kernel<T>(trainer.loss_.index).ignored(trainer.loss_.values)),
       phases_(threads),
-      losses_(static_cast<std::size_t>(batch)) {
-  labels_.resize(static_cast<std::size_t>(batch));
-  weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch));
+      losses_(static_cast<std::size_t>(batch_)) {
+  labels_.resize(static_cast<std::size_t>(batch_));
+  weights_ = engine::Buffer<T>(static_cast<std::size_t>(batch_));
   update_.kernel = &update_kernel<T>(trainer.optimizer_.index);
   if (trainer.optimizer_.entry->reach == Reach::network)
     lbfgs_.emplace(trainer.optimizer_.values,
@@ -60,7 +55,7 @@ Trainer<T>::Run::Run(Trainer& trainer, std::ptrdiff_t batch, int threads, int sh
   for (const auto& op : machine_.plan().ops()) random_ = random_ || op->draws();
   averages_apart_ = trainer.averages() && (!columns_.empty() || lbfgs_ || rule_ || update_.kernel->whole);
   if (trainer.averages() && !averages_apart_) update_.average = trainer.states_.back().data();
-  if (trainer.control_.dp_clip_norm) row_norms_.resize(static_cast<std::size_t>(batch));
+  if (trainer.control_.dp_clip_norm) row_norms_.resize(static_cast<std::size_t>(batch_));
 }
 
 template <class T>
@@ -161,12 +156,11 @@ int Trainer<T>::Run::tasks_of_stage() const {
     case Stage::solve_inputs:
     case Stage::solve_outputs:
       return natural_tasks();
-    case Stage::scale:
-      return static_cast<int>(pieces_.size());
     case Stage::apply:
       if (rule_) return 1;
       [[fallthrough]];
     case Stage::adjust:
+    case Stage::scale:
     case Stage::average:
       return static_cast<int>(pieces_.size());
     case Stage::pass:

@@ -15,8 +15,8 @@ namespace deltarule {
 template <class T>
 class Trainer<T>::Run final : public engine::BatchHooks<T> {
  public:
-  // Room for so many threads, of which `sharing` go over the row tiles.
-  Run(Trainer& trainer, std::ptrdiff_t batch, int threads, int sharing);
+  // Room for so many threads; the plan says how many go over the row tiles.
+  Run(Trainer& trainer, const engine::PlanOptions& plan, int threads);
 
   engine::Machine<T>& machine() { return machine_; }
   // Steps first .. last - 1 of an epoch over these rows, in this order (null: as they lie). True when poll
@@ -85,9 +85,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
     const std::ptrdiff_t rows = machine_.plan().tile_rows();
     return {task * rows, std::min(rows_, (task + 1) * rows), task};
   }
-  int tiles() const {
-    return static_cast<int>((rows_ + machine_.plan().tile_rows() - 1) / machine_.plan().tile_rows());
-  }
+  int tiles() const { return machine_.plan().tiles(rows_); }
   std::string layer_of_bad_gradient() const;
   // The update apart from the gradient's computation: training_update.cpp.
   struct Piece {

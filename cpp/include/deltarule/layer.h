@@ -45,6 +45,9 @@ struct Tensor {
   bool trained() const { return role != Role::statistic; }
 };
 
+// What its initializer draws for the array of this number in a network.
+std::vector<double> initial_values(const Tensor& tensor, std::uint64_t seed, std::size_t number);
+
 class Layer;
 using Chain = std::vector<std::unique_ptr<Layer>>;  // layers one after the other
 

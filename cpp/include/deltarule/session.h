@@ -16,6 +16,11 @@ class Session {
   std::ptrdiff_t input_width() const { return input_width_; }
   std::ptrdiff_t output_width() const { return output_width_; }
 
+  // Threads worth using for this many rows, each with a session of its own.
+  int useful_threads(std::ptrdiff_t rows, int available) const {
+    return plan_.useful_threads(rows, available);
+  }
+
   // in: rows x input_width, out: rows x output_width, both contiguous; any number of rows.
   void run(const T* in, T* out, std::ptrdiff_t rows = 1) noexcept;
   // The same for one row; the spans' sizes must be the network's widths.

@@ -122,8 +122,8 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
   std::span<LayerState<T>> layer_states() { return layer_states_; }
   std::span<const LayerState<T>> layer_states() const { return layer_states_; }
   std::string explain_plan(std::ptrdiff_t batch_size);
-  // Tasks and arithmetic of the phases that explain_plan shows, for this many threads.
-  std::vector<engine::PhaseCost> phase_costs(std::ptrdiff_t batch_size, int threads);
+  // The plan that explain_plan shows, for at most this many threads.
+  engine::Plan<T> plan(std::ptrdiff_t batch_size, int most) const;
 
  private:
   class Run;
@@ -134,7 +134,7 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
   bool averages() const { return control_.ema_decay || control_.swa_start; }
   bool updates_separately() const;
   double update_flops() const;
-  engine::Plan<T> training_plan(std::ptrdiff_t batch_size, int threads);
+  engine::PlanOptions plan_options(std::ptrdiff_t batch_size, int most) const;
   int useful_threads(const engine::Plan<T>& plan, std::ptrdiff_t rows, int most) const;
   bool penalized() const;
   double penalty(const TensorSettings& tensor, std::ptrdiff_t begin, std::ptrdiff_t end) const;

@@ -47,7 +47,7 @@ Context<T> Machine<T>::context(int thread, bool training, std::ptrdiff_t rows, s
 template <class T>
 int Machine<T>::tasks(const Phase<T>& phase, std::ptrdiff_t rows) const {
   if (phase.whole) return 1;
-  if (!phase.tasks_of) return tile_count(rows);
+  if (!phase.tasks_of) return plan_.tiles(rows);
   return phase.backward_tasks ? phase.tasks_of->backward_tasks(rows) : phase.tasks_of->forward_tasks(rows);
 }
 

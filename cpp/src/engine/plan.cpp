@@ -9,8 +9,6 @@ namespace {
 // it.
 constexpr double flops_per_thread = 1.5e6;
 
-std::ptrdiff_t whole_parts(std::ptrdiff_t whole, std::ptrdiff_t part) { return (whole + part - 1) / part; }
-
 // Depends on the batch alone: where tiles are added up, they decide on the order.
 std::ptrdiff_t choose_tile_rows(std::ptrdiff_t rows) {
   if (rows <= 32) return std::max<std::ptrdiff_t>(1, rows);
@@ -22,8 +20,8 @@ std::ptrdiff_t share_tile_rows(std::ptrdiff_t rows, std::ptrdiff_t threads) {
   constexpr std::ptrdiff_t least = 8;
   const std::ptrdiff_t usual = choose_tile_rows(rows);
   if (threads <= 1) return usual;
-  const std::ptrdiff_t tiles = whole_parts(whole_parts(rows, usual), threads) * threads;
-  return std::clamp(whole_parts(rows, tiles), std::min(least, usual), usual);
+  const std::ptrdiff_t tiles = pieces(pieces(rows, usual), threads) * threads;
+  return std::clamp(pieces(rows, tiles), std::min(least, usual), usual);
 }
 
 }  // namespace
@@ -180,8 +178,7 @@ int Plan<T>::useful_threads(std::ptrdiff_t rows, int available, double more) con
 
 template <class T>
 void Plan<T>::reserve() {
-  const int tiles = static_cast<int>(whole_parts(options_.max_rows, tile_rows_));
-  for (const auto& op : ops_) op->reserve(options_.max_rows, tiles);
+  for (const auto& op : ops_) op->reserve(options_.max_rows, tiles(options_.max_rows));
 }
 
 template <class T>
@@ -189,7 +186,7 @@ std::vector<PhaseCost> Plan<T>::costs() const {
   const std::ptrdiff_t rows = options_.max_rows;
   std::vector<PhaseCost> costs;
   for (const Phase<T>& phase : step_) {
-    PhaseCost cost{.tasks = static_cast<int>(whole_parts(rows, tile_rows_))};
+    PhaseCost cost{.tasks = tiles(rows)};
     if (phase.whole) cost.tasks = 1;
     if (const Op<T>* op = phase.tasks_of) {
       cost.tasks = phase.backward_tasks ? op->backward_tasks(rows) : op->forward_tasks(rows);
@@ -212,7 +209,7 @@ std::vector<PhaseCost> Plan<T>::costs() const {
 }
 
 template <class T>
-std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_view rule, bool fused) const {
+std::string Plan<T>::explain(std::size_t state_arrays, std::string_view rule, bool fused) const {
   std::string text;
   const auto line = [&](const char* format, auto... args) {
     char buffer[256];
@@ -247,7 +244,7 @@ std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_
   line("  phase %d: %d tasks, %.3g MFLOP: weight gradients%s%s", number + 1, costs.back().tasks,
        costs.back().flops / 1e6, fused ? ", updated while in the cache by " : "; then ",
        std::string(rule).c_str());
-  std::size_t elements = scratch_ * static_cast<std::size_t>(threads);
+  std::size_t elements = scratch_ * static_cast<std::size_t>(threads());
   for (const auto columns : values_)
     elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
   for (const auto columns : gradients_)
@@ -257,7 +254,7 @@ std::string Plan<T>::explain(int threads, std::size_t state_arrays, std::string_
        parameters, parameters * sizeof(T), state_arrays, state_arrays * parameters * sizeof(T),
        elements * sizeof(T));
   line("  %.3g MFLOP a step; threads: %d (one for every %.3g MFLOP, at most as many as available)",
-       flops_ * static_cast<double>(options_.max_rows) / 1e6, threads, flops_per_thread / 1e6);
+       flops_ * static_cast<double>(options_.max_rows) / 1e6, threads(), flops_per_thread / 1e6);
   return text;
 }
 

@@ -78,7 +78,7 @@ class ConvOp final : public Op<T>, public Tangent<T> {
     const bool sums = task == 0 && has_bias();
     T* gradient = c.scratch;
     if (by_tile_)
-      gradient = sum_of_tiles((c.rows + c.tile_rows - 1) / c.tile_rows);
+      gradient = sum_of_tiles(c.tiles());
     else
       products_.weight_gradient(value_of(c, in_), gradient_of(c, out_), 0, c.rows, places, sums, gradient,
                                 Start::zero, c.scratch + own_size());

@@ -12,8 +12,6 @@ namespace deltarule::engine {
 inline constexpr std::ptrdiff_t large_weights = std::ptrdiff_t{2} << 20;  // bytes
 inline constexpr std::ptrdiff_t task_rows = 256, task_columns = 256;
 
-inline std::ptrdiff_t pieces(std::ptrdiff_t n, std::ptrdiff_t size) { return (n + size - 1) / size; }
-
 // What it is made of.
 template <class T>
 struct DenseParts {

@@ -45,7 +45,7 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
   }
   void combine(const Context<T>& c) override {
     T *mean = whole(0), *deviations = whole(1), *inverse = whole(2);
-    const int tiles = tile_count(c);
+    const int tiles = c.tiles();
     std::copy_n(part(0, 0), width_, mean);
     std::copy_n(part(0, 1), width_, deviations);
     double count = counts_[0];
@@ -78,7 +78,7 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
                        part(tile.index, 3));
   }
   void combine_backward(const Context<T>& c) override {
-    const int tiles = tile_count(c);
+    const int tiles = c.tiles();
     for (int k = 0; k < 2; ++k) {
       T* total = whole(3 + k);
       std::copy_n(part(0, 2 + k), width_, total);
@@ -124,9 +124,6 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
   std::size_t scratch_size(std::ptrdiff_t) const override { return static_cast<std::size_t>(row_); }
 
  private:
-  int tile_count(const Context<T>& c) const {
-    return static_cast<int>((c.rows + c.tile_rows - 1) / c.tile_rows);
-  }
   T* part(int tile, int which) { return tiles_.data() + (4 * tile + which) * row_; }
   T* whole(int which) { return combined_.data() + which * row_; }
 

@@ -47,10 +47,6 @@ class Machine {
   void run_refresh_task(int task);
 
  private:
-  int tile_count(std::ptrdiff_t rows) const {
-    return static_cast<int>((rows + plan_.tile_rows() - 1) / plan_.tile_rows());
-  }
-
   Plan<T> plan_;
   int threads_;
   Buffer<T> arena_;

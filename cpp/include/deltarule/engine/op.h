@@ -85,12 +85,18 @@ struct Update {
   }
 };
 
+// How many parts of this size a whole has, the last of which may be smaller.
+constexpr std::ptrdiff_t pieces(std::ptrdiff_t whole, std::ptrdiff_t size) {
+  return (whole + size - 1) / size;
+}
+
 // Everything an operation may look at while it runs on one thread.
 template <class T>
 struct Context {
   std::span<const View<T>> values, gradients;  // by buffer number
   bool training = false;
   std::ptrdiff_t rows = 0, tile_rows = 0;  // of this batch
+  int tiles() const { return static_cast<int>(pieces(rows, tile_rows)); }
   std::uint64_t seed = 0, step = 0;
   int thread = 0;
   T* scratch = nullptr;  // this thread's own

@@ -73,9 +73,10 @@ class Plan final : public Lowering<T> {
   std::span<const std::ptrdiff_t> value_columns() const { return values_; }
   std::span<const std::ptrdiff_t> gradient_columns() const { return gradients_; }
   std::ptrdiff_t tile_rows() const { return tile_rows_; }
+  int tiles(std::ptrdiff_t rows) const { return static_cast<int>(pieces(rows, tile_rows_)); }
+  int threads() const { return options_.threads; }  // that share the row tiles
   std::ptrdiff_t max_rows() const { return options_.max_rows; }
   std::size_t scratch_size() const { return scratch_; }
-  double flops_per_row() const { return flops_; }
   // Threads worth using for this many rows: a team must save more than its phases cost. `more` FLOP come
   // besides.
   int useful_threads(std::ptrdiff_t rows, int available, double more = 0) const;
@@ -83,7 +84,7 @@ class Plan final : public Lowering<T> {
   void reserve();
   // Of every phase of a step, the weight gradients' last, for max_rows rows.
   std::vector<PhaseCost> costs() const;
-  std::string explain(int threads, std::size_t state_arrays, std::string_view rule, bool fused) const;
+  std::string explain(std::size_t state_arrays, std::string_view rule, bool fused) const;
 
  private:
   void make_phases();
