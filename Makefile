@@ -16,13 +16,10 @@ SOURCES := CMakeLists.txt pyproject.toml $(wildcard cmake/*) $(shell find cpp -n
 PYTHON_SOURCES := $(wildcard python/deltarule/*.py python/deltarule/*.pyi python/deltarule/*/*.py)
 CXX_FILES = $(shell find cpp tests/cpp tests/consumer -name '*.h' -o -name '*.cpp' -o -name '*.c')
 
-CONSUMER = cmake -S tests/consumer -B build/consumer -G Ninja --fresh
-EIGEN = python -c 'import importlib.util as u; print(u.find_spec("eigency").submodule_search_locations[0] + "/eigen")'
-
-.PHONY: help demo test test-cpp test-python test-consumer test-subdirectory dev lint format bench clean
+.PHONY: help demo test test-cpp test-python test-consumer dev lint format bench clean
 help:
 	@sed -n '1,2s/^# //p' Makefile
-	@echo "also: make dev | lint | format | test-cpp | test-python | test-consumer | test-subdirectory | bench | clean"
+	@echo "also: make dev | lint | format | test-cpp | test-python | test-consumer | | bench | clean"
 
 .venv-%/.made:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "deltarule needs Python 3.10 or newer"'
@@ -61,25 +58,19 @@ test-cpp: .venv-test/.tools
 	  -D DELTARULE_WERROR=ON -D DELTARULE_SYSTEM_EIGEN=OFF -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python" \
 	  && cmake --build build/cpp && ctest --test-dir build/cpp --output-on-failure --no-tests=error
 
-# A foreign project uses the C++ library: out of the wheel, and out of a folder where it was installed and which
-# was moved; with every compiler that is there.
+# A foreign project uses the C++ library: out of the wheel, out of a folder where it was installed and which was
+# moved, and with these sources as a subdirectory; with every compiler that is there.
 test-consumer: .venv-test/.installed
 	[ -f build/cpp/cmake_install.cmake ] || $(MAKE) --no-print-directory test-cpp
-	rm -rf build/installed build/moved && cmake --install build/cpp --prefix build/installed && mv build/installed build/moved
-	set -e; export PATH="$(CURDIR)/$(TEST):$$PATH"; for compiler in g++ clang++; do \
-	  command -v $$compiler || continue; \
-	  for where in "-D deltarule_DIR=$$(cd build && python -m deltarule --cmake-dir)" \
-	               "-D CMAKE_PREFIX_PATH=$(CURDIR)/build/moved -D DELTARULE_EIGEN_INCLUDE_DIR=$$(cd build && $(EIGEN))"; do \
-	    $(CONSUMER) -D CMAKE_BUILD_TYPE=Release -D CMAKE_CXX_COMPILER=$$compiler $$where; \
-	    cmake --build build/consumer; \
-	    ctest --test-dir build/consumer --output-on-failure --no-tests=error; \
-	  done; done
+	PATH="$(CURDIR)/$(TEST):$$PATH" tests/consumer/check.sh build/cpp build/consumer
 
-# The same project with the sources as a subdirectory, as a shared library: builds the library once more.
-test-subdirectory: .venv-test/.installed
-	PATH="$(CURDIR)/$(TEST):$$PATH" && $(CONSUMER) -D CMAKE_BUILD_TYPE=Debug -D BUILD_SHARED_LIBS=ON \
-	  -D DELTARULE_SOURCE="$(CURDIR)" -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python" \
-	  && cmake --build build/consumer && ctest --test-dir build/consumer --output-on-failure --no-tests=error
+# Other compilers, processors and packages: tests/portability. Each script says what it ran and what is not here.
+PORTABILITY = compilers levels aarch64 wheel
+.PHONY: test-portability $(PORTABILITY:%=test-%)
+test-portability: $(PORTABILITY:%=test-%)
+$(PORTABILITY:%=test-%): .venv-test/.installed
+	$(TEST)/python -m pip install -q --group release
+	PATH="$(CURDIR)/$(TEST):$$PATH" PYTHON=python tests/portability/$(@:test-%=%).sh
 
 test-python: .venv-test/.installed
 	$(TEST)/python -m pytest
@@ -107,7 +98,7 @@ test:
 # Editable, one ISA level. Python files are used in place; after a change to C++ run it again.
 dev: .venv-dev/.tools
 	PATH="$(CURDIR)/$(DEV):$$PATH" $(DEV)/python -m pip install -q --no-build-isolation --no-deps \
-	  -C cmake.define.DELTARULE_ISA_LEVELS=$(LEVEL) -C build-dir=build/dev -e .
+	  -C cmake.define.DELTARULE_ARCH=$(LEVEL) -C build-dir=build/dev -e .
 
 format: .venv-test/.tools
 	$(TEST)/ruff check --fix .

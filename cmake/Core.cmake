@@ -1,6 +1,6 @@
-# How deltarule's own code is compiled, and the core library of one level.
+# How deltarule's own code is compiled, and the libraries made of it.
 
-# Options for a target made of our own code; LEVEL is v2, v3, v4, generic, or empty (the user's flags decide).
+# Options for a target made of our own code; LEVEL is v2, v3, v4, generic, or custom (the user's flags decide).
 # OPTIMIZE (default 3, but 2 for v2, where size counts more) may be "s" for code that runs once.
 function(deltarule_compile_options target level)
   cmake_parse_arguments(arg "" "OPTIMIZE" "" ${ARGN})
@@ -28,9 +28,6 @@ function(deltarule_compile_options target level)
     list(TRANSFORM flags REPLACE "^-" "/clang:-")
     list(TRANSFORM flags REPLACE ":-O([23s])>" ":/clang:-O\\1>")
     set(warnings /W4)
-  endif()
-  if(NOT level)
-    set(level custom)
   endif()
   target_compile_options(${target} PRIVATE ${flags} ${warnings})
   target_compile_features(${target} PUBLIC cxx_std_20)
@@ -74,25 +71,73 @@ function(deltarule_grouped_sources target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
 endfunction()
 
-# deltarule_add_core(target level [STATIC]): the whole library, compiled for one level.
-function(deltarule_add_core target level)
-  if(level)
-    deltarule_resolve_levels(level ${level})
-  endif()
-  add_library(${target} ${ARGN} ${DELTARULE_SOURCES})
+# The objects of the whole library for one level, good for static and shared libraries.
+function(deltarule_add_objects target level)
+  add_library(${target} OBJECT ${DELTARULE_SOURCES})
   deltarule_lean_sources(${DELTARULE_SOURCES})
   deltarule_exact_sources(${DELTARULE_SOURCES})
   deltarule_grouped_sources(${target} ${DELTARULE_SOURCES})
-  deltarule_compile_options(${target} "${level}")
-  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON WINDOWS_EXPORT_ALL_SYMBOLS ON
-                                             VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  deltarule_compile_options(${target} ${level})
+  if(DELTARULE_ELF)
+    target_compile_options(${target} PRIVATE -fno-semantic-interposition)
+  endif()
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_compile_definitions(${target} PRIVATE EIGEN_MAX_ALIGN_BYTES=64)
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cpp/include")
+  target_include_directories(${target} SYSTEM PRIVATE "${DELTARULE_JSON_INCLUDE_DIR}")
+  target_link_libraries(${target} PRIVATE deltarule_eigen Threads::Threads)
+  if(DELTARULE_USE_OPENMP)
+    target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
+  endif()
+endfunction()
+
+# A library of such objects, and what those who link it need.
+function(deltarule_add_library target type objects)
+  add_library(${target} ${type} $<TARGET_OBJECTS:${objects}>)
+  set_target_properties(${target} PROPERTIES
+    LINKER_LANGUAGE CXX OUTPUT_NAME deltarule WINDOWS_EXPORT_ALL_SYMBOLS ON
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}) # before 1.0 a minor version may change anything
+  target_compile_features(${target} PUBLIC cxx_std_20)
   # One object layout at every level, also for those who include the headers.
   target_compile_definitions(${target} PUBLIC EIGEN_MAX_ALIGN_BYTES=64)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/cpp/include>)
-  target_include_directories(${target} SYSTEM PRIVATE "${DELTARULE_JSON_INCLUDE_DIR}")
   target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:deltarule_eigen> $<INSTALL_INTERFACE:Eigen3::Eigen>
                                   PRIVATE Threads::Threads)
   if(DELTARULE_USE_OPENMP)
     target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
+  endif()
+  if(type STREQUAL "SHARED" AND DELTARULE_ELF)
+    target_link_options(${target} PRIVATE -Wl,-Bsymbolic-functions
+                        "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map")
+    set_target_properties(${target} PROPERTIES LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/exports.map")
+  endif()
+endfunction()
+
+# deltarule_static and deltarule_shared of the lowest level; of every higher one deltarule_shared_<level>, in a folder
+# beside the first where glibc's dynamic linker looks by itself (>= 2.33) for what the CPU can run, and _isa.py too.
+function(deltarule_add_libraries)
+  list(GET DELTARULE_LEVELS 0 lowest)
+  foreach(level IN LISTS DELTARULE_LEVELS)
+    deltarule_add_objects(deltarule_objects_${level} ${level})
+    if(level STREQUAL lowest)
+      deltarule_add_library(deltarule_static STATIC deltarule_objects_${level})
+      deltarule_add_library(deltarule_shared SHARED deltarule_objects_${level})
+    else()
+      set(folder "${CMAKE_CURRENT_BINARY_DIR}/glibc-hwcaps/x86-64-${level}")
+      deltarule_add_library(deltarule_shared_${level} SHARED deltarule_objects_${level})
+      set_target_properties(deltarule_shared_${level} PROPERTIES
+        LIBRARY_OUTPUT_DIRECTORY "${folder}" RUNTIME_OUTPUT_DIRECTORY "${folder}" ARCHIVE_OUTPUT_DIRECTORY "${folder}")
+      add_dependencies(deltarule_shared deltarule_shared_${level}) # whoever builds one gets the choice
+    endif()
+  endforeach()
+  if(WIN32) # where the shared library's import library has this name
+    set_target_properties(deltarule_static PROPERTIES OUTPUT_NAME deltarule_static)
+  endif()
+  add_library(deltarule::static ALIAS deltarule_static)
+  add_library(deltarule::shared ALIAS deltarule_shared)
+  if(BUILD_SHARED_LIBS)
+    add_library(deltarule::deltarule ALIAS deltarule_shared)
+  else()
+    add_library(deltarule::deltarule ALIAS deltarule_static)
   endif()
 endfunction()

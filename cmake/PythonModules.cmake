@@ -1,5 +1,5 @@
-# The Python package's compiled part: the CPU probe `_cpu` and one `_core_<level>` per level. Each module holds its own
-# core with hidden symbols, so that no template compiled for AVX-512 can be linked into the module for older CPUs.
+# The Python package's compiled part: the bindings `_core`, linked with the shared library, and the CPU probe `_cpu`, by
+# which _isa.py chooses the library's level. The bindings call kernels and hold none: one level of them is enough.
 find_package(Python REQUIRED COMPONENTS Interpreter Development.Module)
 if(NOT pybind11_DIR AND NOT SKBUILD)
   execute_process(COMMAND "${Python_EXECUTABLE}" -m pybind11 --cmakedir OUTPUT_VARIABLE _folder ERROR_QUIET
@@ -8,21 +8,18 @@ if(NOT pybind11_DIR AND NOT SKBUILD)
 endif()
 find_package(pybind11 3 CONFIG REQUIRED)
 
-Python_add_library(_cpu MODULE WITH_SOABI cpp/bindings/cpu.c)
-install(TARGETS _cpu DESTINATION deltarule)
-
+list(GET DELTARULE_LEVELS 0 _lowest)
 file(GLOB DELTARULE_BINDINGS CONFIGURE_DEPENDS cpp/bindings/*.cpp)
-deltarule_resolve_levels(_levels ${DELTARULE_ISA_LEVELS})
-message(STATUS "deltarule: Python modules for ${_levels}")
-foreach(level IN LISTS _levels)
-  deltarule_add_core(deltarule_core_${level} ${level} STATIC)
-  set_target_properties(deltarule_core_${level} PROPERTIES CXX_VISIBILITY_PRESET hidden
-                                                           VISIBILITY_INLINES_HIDDEN ON)
-  pybind11_add_module(_core_${level} MODULE NO_EXTRAS ${DELTARULE_BINDINGS})
-  deltarule_compile_options(_core_${level} ${level} OPTIMIZE s)
-  target_compile_definitions(_core_${level} PRIVATE DELTARULE_MODULE_NAME=_core_${level})
-  target_link_libraries(_core_${level} PRIVATE deltarule_core_${level})
-  set_target_properties(_core_${level} PROPERTIES VISIBILITY_INLINES_HIDDEN ON
-                         UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6) # pybind11's own templates once per six files
-  install(TARGETS _core_${level} DESTINATION deltarule)
-endforeach()
+pybind11_add_module(_core MODULE NO_EXTRAS ${DELTARULE_BINDINGS})
+deltarule_compile_options(_core ${_lowest} OPTIMIZE s)
+target_link_libraries(_core PRIVATE deltarule_shared)
+set_target_properties(_core PROPERTIES
+  VISIBILITY_INLINES_HIDDEN ON
+  UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6 # pybind11's own templates once per six files
+  INSTALL_RPATH $<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/lib)
+
+Python_add_library(_cpu MODULE WITH_SOABI cpp/bindings/cpu.c)
+list(JOIN DELTARULE_LEVELS " " _levels)
+target_compile_definitions(_cpu PRIVATE DELTARULE_LEVELS="${_levels}"
+                                        DELTARULE_LIBRARY="$<TARGET_FILE_NAME:deltarule_shared>")
+install(TARGETS _core _cpu DESTINATION deltarule COMPONENT deltarule_python)

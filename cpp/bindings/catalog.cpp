@@ -1,3 +1,4 @@
+#include <deltarule/build_info.h>
 #include <deltarule/engine/team.h>
 #include <deltarule/fit.h>
 #include <deltarule/initializers.h>
@@ -65,25 +66,13 @@ py::dict describe(const Param& p) {
 
 py::dict config() {
   using namespace py::literals;
-#if defined(__clang__)
-  const std::string compiler = "clang " __clang_version__;
-#else
-  const std::string compiler = "g++ " __VERSION__;
-#endif
-  const auto version = [](int a, int b, int c) {
-    return std::to_string(a) + "." + std::to_string(b) + "." + std::to_string(c);
-  };
-#if defined(EIGEN_MAJOR_VERSION)
-  const std::string eigen = version(EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION, EIGEN_PATCH_VERSION);
-#else
-  const std::string eigen = version(EIGEN_WORLD_VERSION, EIGEN_MAJOR_VERSION, EIGEN_MINOR_VERSION);
-#endif
+  const BuildInfo info = build_info();
   std::ptrdiff_t l1 = 0, l2 = 0, l3 = 0;
   Eigen::internal::manage_caching_sizes(Eigen::GetAction, &l1, &l2, &l3);
-  return py::dict("version"_a = DELTARULE_VERSION, "isa"_a = DELTARULE_ISA, "threads"_a = engine::threads(),
-                  "eigen"_a = eigen, "compiler"_a = compiler, "openmp"_a = engine::openmp_version(),
+  return py::dict("version"_a = info.version, "isa"_a = info.isa, "threads"_a = engine::threads(),
+                  "eigen"_a = info.eigen, "compiler"_a = info.compiler, "openmp"_a = engine::openmp_version(),
                   "l1_cache"_a = l1, "l2_cache"_a = l2, "l3_cache"_a = l3,
-                  "float_lanes"_a = static_cast<int>(Eigen::internal::packet_traits<float>::size));
+                  "float_lanes"_a = info.float_lanes);
 }
 
 }  // namespace

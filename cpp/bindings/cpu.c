@@ -1,5 +1,5 @@
 /* The highest x86-64 psABI level (1..4) that both CPU and operating system support; 0 on other processors.
-   Built for the bare baseline: it must run on every CPU to say which core module may be loaded.
+   Built for the bare baseline: it must run on every CPU to say which library may be loaded.
    Two uses: the Python module deltarule._cpu, and with -DDELTARULE_CPU_PROBE a program that CMake runs. */
 #if defined(__x86_64__) || defined(_M_X64)
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -59,8 +59,16 @@ static PyObject* level(PyObject* self, PyObject* unused) {
   return PyLong_FromLong(cpu_level());
 }
 
+static PyObject* build(PyObject* self, PyObject* unused) {
+  (void)self;
+  (void)unused;
+  return Py_BuildValue("ss", DELTARULE_LEVELS, DELTARULE_LIBRARY);
+}
+
 static PyMethodDef methods[] = {
     {"level", level, METH_NOARGS, "Highest x86-64 level (1 to 4) this CPU and system support; 0 elsewhere."},
+    {"build", build, METH_NOARGS,
+     "Levels of this build, lowest first, in one string; file name of the library."},
     {NULL, NULL, 0, NULL}};
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "_cpu", NULL, 0, methods, NULL, NULL, NULL, NULL};

@@ -6,7 +6,7 @@
 
 namespace py = pybind11;
 
-PYBIND11_MODULE(DELTARULE_MODULE_NAME, m) {
+PYBIND11_MODULE(_core, m) {
   m.doc() = "deltarule's compiled core";
   py::register_exception<deltarule::FormatError>(m, "FormatError", PyExc_ValueError);
   py::register_exception<deltarule::NonFiniteError>(m, "NonFiniteError", PyExc_ArithmeticError);

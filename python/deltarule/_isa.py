@@ -1,9 +1,10 @@
-"""Chooses the compiled core for this CPU, once, at import.
+"""Chooses the compiled library for this CPU, once, at import.
 
-A build holds one core module for each x86-64 level (v2, v3, v4) it was made for, or one generic module on
-other processors. The environment variable ``DELTARULE_ISA`` asks for a lower level than the CPU has.
+A build holds the library for each x86-64 level (v2, v3, v4) it was made for, or once on other processors. The
+environment variable ``DELTARULE_ISA`` asks for a lower level than the CPU has.
 """
 
+import ctypes
 import os
 from importlib import import_module
 from types import ModuleType
@@ -12,34 +13,37 @@ _PACKAGE = __name__.rpartition(".")[0]
 
 
 def load() -> ModuleType:
-    """Return the best core module that this CPU can run and this build contains."""
-    wanted = os.environ.get("DELTARULE_ISA", "")
-    level = _cpu_level()
-    if level == 0:
-        if wanted not in ("", "generic"):
-            raise ImportError(f"DELTARULE_ISA={wanted}: this processor has only the level 'generic'")
-        return import_module(f"{_PACKAGE}._core_generic")
-
-    if wanted not in ("", "v2", "v3", "v4"):
-        raise ImportError(f"DELTARULE_ISA={wanted}: choose from v2, v3, v4")
-    highest = int(wanted[1]) if wanted else level
-    if highest > level:
-        raise ImportError(f"DELTARULE_ISA={wanted}: this CPU runs x86-64-v{level} at most")
-    for candidate in range(highest, 1, -1):
-        name = f"{_PACKAGE}._core_v{candidate}"
-        try:
-            return import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name:  # the level is in the build, but something it needs is not
-                raise
-    raise ImportError(f"this build of deltarule holds no core for x86-64-v{highest} or lower")
-
-
-def _cpu_level() -> int:
+    """Return the bindings, linked with the best library that this CPU can run and this build contains."""
     try:
-        level: int = import_module(f"{_PACKAGE}._cpu").level()
+        probe = import_module(f"{_PACKAGE}._cpu")
     except ModuleNotFoundError:
         raise ImportError(
             "deltarule's compiled core is missing: install the package with `pip install .` in its repository"
         ) from None
-    return level
+    names, library = probe.build()
+    levels = names.split()
+    chosen = _choose(os.environ.get("DELTARULE_ISA", ""), levels, probe.level())
+    # Importing pathlib would take longer than all of this.
+    path = [str(probe.__file__).rpartition(os.sep)[0], "lib", library]
+    if chosen != levels[0]:
+        path[2:2] = ["glibc-hwcaps", f"x86-64-{chosen}"]
+    # The library that is loaded first under its name is the one that the bindings get.
+    ctypes.CDLL(os.sep.join(path))
+    return import_module(f"{_PACKAGE}._core")
+
+
+def _choose(wanted: str, levels: list[str], cpu: int) -> str:
+    """Return which of the build's levels to load on a CPU of the x86-64 level ``cpu``."""
+    if levels[0] in ("generic", "custom"):
+        if wanted not in ("", levels[0]):
+            raise ImportError(f"DELTARULE_ISA={wanted}: this build has only the level '{levels[0]}'")
+        return levels[0]
+    if wanted not in ("", "v2", "v3", "v4"):
+        raise ImportError(f"DELTARULE_ISA={wanted}: choose from v2, v3, v4")
+    highest = wanted or f"v{cpu}"
+    if highest > f"v{cpu}":
+        raise ImportError(f"DELTARULE_ISA={wanted}: this CPU runs x86-64-v{cpu} at most")
+    within = [level for level in levels if level <= highest]
+    if not within:
+        raise ImportError(f"this build of deltarule holds no library for x86-64-{highest} or lower")
+    return within[-1]

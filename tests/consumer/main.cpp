@@ -11,7 +11,11 @@
 using Fixed = deltarule::StaticNetwork<float, 4, deltarule::fixed::Dense<8, deltarule::Gelu>,
                                        deltarule::fixed::Dense<3, deltarule::Softmax>>;
 
-int main() {
+int main(int count, char** arguments) {
+  const deltarule::BuildInfo info = deltarule::build_info();
+  std::printf("deltarule %s for %s, %s\n", info.version.c_str(), info.isa.c_str(), info.compiler.c_str());
+  if (count > 1 && info.isa != arguments[1]) return std::printf("%s was expected\n", arguments[1]), 1;
+
   const deltarule::Network<float> made({
       .seed = 1,
       .layers = {{.type = "dense", .settings = {{"units", 8}}, .parts = {{"activation", {"gelu"}}}},

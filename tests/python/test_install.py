@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deltarule import _isa
+from deltarule import _cpu, _isa
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -31,8 +32,8 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
-CORE = "from deltarule import _isa; print(_isa.load().__name__, _isa.load().config()['isa'])"
-LEVEL = _isa._cpu_level()
+CORE = "from deltarule import _isa; print(_isa.load().config()['isa'])"
+LEVEL = _cpu.level()
 x86 = pytest.mark.skipif(LEVEL == 0, reason="levels are a matter of x86-64")
 
 
@@ -43,11 +44,10 @@ def test_level_is_taken_or_refused(run: Run, level: str) -> None:
     if int(level[1]) > LEVEL:
         assert f"ImportError: DELTARULE_ISA={level}: this CPU runs x86-64-v{LEVEL} at most" in done.stderr
     elif done.returncode:  # a development build has one level only
-        assert f"this build of deltarule holds no core for x86-64-{level} or lower" in done.stderr
+        assert f"this build of deltarule holds no library for x86-64-{level} or lower" in done.stderr
     else:
-        module, isa = done.stdout.split()
-        assert module == f"deltarule._core_{isa}"
-        assert isa <= level
+        built = _cpu.build()[0].split()
+        assert done.stdout.strip() == max(name for name in built if name <= level)
 
 
 @x86
@@ -58,12 +58,36 @@ def test_unknown_level(run: Run) -> None:
     )
 
 
-@x86
-def test_old_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DELTARULE_ISA", raising=False)
-    monkeypatch.setattr(_isa, "_cpu_level", lambda: 1)
-    with pytest.raises(ImportError, match="holds no core for x86-64-v1 or lower"):
-        _isa.load()
+@pytest.mark.parametrize(
+    ("wanted", "levels", "cpu", "chosen"),
+    [
+        ("", "v2 v3 v4", 4, "v4"),
+        ("", "v2 v3 v4", 3, "v3"),
+        ("", "v2 v3", 4, "v3"),
+        ("v3", "v2 v4", 4, "v2"),
+        ("v2", "v2 v3 v4", 4, "v2"),
+        ("", "generic", 0, "generic"),
+        ("generic", "generic", 0, "generic"),
+        ("", "custom", 2, "custom"),
+    ],
+)
+def test_choice(wanted: str, levels: str, cpu: int, chosen: str) -> None:
+    assert _isa._choose(wanted, levels.split(), cpu) == chosen
+
+
+@pytest.mark.parametrize(
+    ("wanted", "levels", "cpu", "says"),
+    [
+        ("", "v2 v3 v4", 1, "holds no library for x86-64-v1 or lower"),
+        ("v2", "v3", 4, "holds no library for x86-64-v2 or lower"),
+        ("v4", "v2 v3 v4", 3, "DELTARULE_ISA=v4: this CPU runs x86-64-v3 at most"),
+        ("avx", "v2", 4, "DELTARULE_ISA=avx: choose from v2, v3, v4"),
+        ("v2", "generic", 0, "DELTARULE_ISA=v2: this build has only the level 'generic'"),
+    ],
+)
+def test_no_choice(wanted: str, levels: str, cpu: int, says: str) -> None:
+    with pytest.raises(ImportError, match=says):
+        _isa._choose(wanted, levels.split(), cpu)
 
 
 def test_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +108,14 @@ def test_answers(run: Run) -> None:
     cmake = Path(run("-m", "deltarule", "--cmake-dir").stdout.strip())
     assert (cmake / "deltarule-config.cmake").is_file()
     assert (cmake.parent / "include" / "deltarule" / "deltarule.h").is_file()
+
+
+def test_size() -> None:
+    """What is installed, compressed as in a wheel, stays below 5 MB."""
+    folder = Path(_cpu.__file__).parent
+    files = [f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
+    assert len([f for f in files if "libdeltarule" in f.name]) == len(_cpu.build()[0].split())
+    assert sum(len(zlib.compress(f.read_bytes())) for f in files) < 5_000_000
 
 
 def test_one_question_is_wanted(run: Run) -> None:
