@@ -24,11 +24,11 @@ def load() -> ModuleType:
     levels = names.split()
     chosen = _choose(os.environ.get("DELTARULE_ISA", ""), levels, probe.level())
     # Importing pathlib would take longer than all of this.
-    path = [str(probe.__file__).rpartition(os.sep)[0], "lib", library]
+    folder = f"{str(probe.__file__).rpartition(os.sep)[0]}/lib"
     if chosen != levels[0]:
-        path[2:2] = ["glibc-hwcaps", f"x86-64-{chosen}"]
+        folder += f"/glibc-hwcaps/x86-64-{chosen}"
     # The library that is loaded first under its name is the one that the bindings get.
-    ctypes.CDLL(os.sep.join(path))
+    ctypes.CDLL(f"{folder}/{library}")
     return import_module(f"{_PACKAGE}._core")
 
 

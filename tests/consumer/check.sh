@@ -29,11 +29,9 @@ if find "$folder/runtime" -type f | grep -v '/libdeltarule\.' ; then
   echo "the component deltarule_runtime holds more than shared libraries" && exit 1
 fi
 
-# What the wheel's own dispatch takes on this CPU, the dynamic linker must take too (glibc 2.33 or newer).
-expected=
-if [ "$(uname -s)" = Linux ]; then
-  expected=$(outside -c 'from deltarule import _isa; print(_isa.load().config()["isa"])')
-fi
+# What the wheel's own dispatch takes on this CPU, glibc's dynamic linker takes too, since 2.33.
+expected=$(outside -c 'import platform; from deltarule import _isa; name, version = platform.libc_ver()
+print(_isa.load().config()["isa"] if name == "glibc" and tuple(map(int, version.split("."))) >= (2, 33) else "")')
 compilers=()
 for compiler in g++ clang++; do
   if command -v $compiler > /dev/null; then compilers+=($compiler); else summary+=("$compiler: not here"); fi

@@ -2,7 +2,7 @@
 set -euo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=${PORTABILITY_BUILD:-$source/build/portability}
-python=${PYTHON:-python3}
+python=${PYTHON:-python3} # it finds Eigen and nlohmann/json, which pip brings (dependency group `build`)
 mkdir -p "$folder"
 summary=()
 failed=0
@@ -12,11 +12,15 @@ note() { summary+=("$1"); }
 
 # attempt NAME COMMAND...: runs it with its output in a file, notes how it ended and how long it took.
 attempt() {
-  local name=$1 log begin=$SECONDS
+  local name=$1 log begin=$SECONDS status
   shift
   log="$folder/$(tr -cs 'a-zA-Z0-9._\n' '-' <<< "$name").log"
   echo "== $name ($log)"
-  if ("$@") > "$log" 2>&1; then
+  set +e # where an exit status is asked for, a failing command inside would not end the subshell
+  (set -e; "$@") > "$log" 2>&1
+  status=$?
+  set -e
+  if [ $status = 0 ]; then
     note "passed   $name ($((SECONDS - begin)) s$(counts "$log"))"
   else
     failed=1
@@ -27,7 +31,7 @@ attempt() {
 
 # What CTest and pytest say they ran.
 counts() {
-  sed -nE 's/^[0-9]+% tests passed, .* out of ([0-9]+)$/, \1 CTest entries/p; s/^=+ (.*) in [0-9.]+s.*=+$/, \1/p' "$1" | tr -d '\n'
+  sed -nE 's/^[0-9]+% tests passed.* out of ([0-9]+)$/, \1 CTest entries/p; s/^=+ (.*) in [0-9.]+s.*=+$/, \1/p' "$1" | tr -d '\n'
 }
 
 # configure FOLDER SETTINGS...: release build with warnings as errors.

@@ -20,8 +20,9 @@ print(isa)
 assert isa == '$1'"
 }
 refused_in_python() { # more than the CPU can
-  cd "$folder" && DELTARULE_ISA=v4 emulate "$1" "$python_path" -c "import deltarule" 2>&1 | tee /dev/stderr |
-    grep -q "this CPU runs x86-64-$1 at most"
+  cd "$folder"
+  ! DELTARULE_ISA=v4 emulate "$1" "$python_path" -c "import deltarule" > refused.txt 2>&1
+  grep "this CPU runs x86-64-$1 at most" refused.txt
 }
 old_cpu_in_python() {
   cd "$folder" && qemu-x86_64-static -cpu core2duo "$python_path" -c "
@@ -40,13 +41,14 @@ build_consumer() {
 }
 chosen_in_cpp() { cd "$folder/consumer" && emulate "$1" ./consumer "$1"; }
 
-# All that calls kernels; what starts processes of its own would leave the emulator.
-python_tests=(activations losses optimizers layers learned_layers initializers metrics norms products row_ops
-  composites oracles schedules gradients training_step save_load)
+# What calls kernels, without the half in float64, to save an hour: the C++ tests have that too. What starts processes
+# of its own would leave the emulator.
+python_tests=(activations row_ops losses norms products layers learned_layers composites optimizers gradients
+  training_step initializers metrics save_load oracles)
 suite() {
   local level=$1 files=()
   for name in "${python_tests[@]}"; do files+=("tests/python/test_$name.py"); done
-  cd "$source" && emulate "$level" "$python_path" -m pytest -q -x -p no:cacheprovider "${files[@]}"
+  cd "$source" && emulate "$level" "$python_path" -m pytest -q -x -p no:cacheprovider -k "not float64" "${files[@]}"
 }
 
 wanted=("$@")

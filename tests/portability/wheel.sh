@@ -14,7 +14,7 @@ wheel() { "$python_path" -m pip wheel --no-deps --no-build-isolation -w "$folder
 repair() {
   rm -rf "$folder"/repaired
   "$python_path" -m auditwheel show "$folder"/dist/deltarule-*.whl
-  "$python_path" -m auditwheel repair --exclude 'libdeltarule.so.*' -w "$folder/repaired" "$folder"/dist/deltarule-*.whl
+  "$python_path" -m auditwheel repair -w "$folder/repaired" "$folder"/dist/deltarule-*.whl
   ls -l "$folder"/repaired
 }
 small() {

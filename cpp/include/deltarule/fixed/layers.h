@@ -121,14 +121,13 @@ struct Dense {
     }
 
     [[gnu::always_inline]] void run(const T* x, T* y) const noexcept {
-      if constexpr (by_dot)
+      if constexpr (by_dot) {
         dot(x, y);
-      else
-        for (int first = 0; first < registers; first += block)
-          if (first + block <= registers)
-            columns<block>(x, y, first);
-          else
-            columns<registers % block == 0 ? block : registers % block>(x, y, first);
+      } else {
+        constexpr int rest = registers % block;
+        for (int first = 0; first + block <= registers; first += block) columns<block>(x, y, first);
+        if constexpr (rest != 0) columns<rest>(x, y, registers - rest);
+      }
       if constexpr (OnRows<Op>) activation_.row(Units, y, y);
     }
 
