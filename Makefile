@@ -4,6 +4,10 @@
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 LEVEL ?= native
+CLANG ?= $(shell command -v clang-19 || echo clang)
+RUNS ?= 1000000
+# Bounded memory and time for every input, whatever it claims.
+FUZZ = -max_len=4096 -rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=5 -print_final_stats=1
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
@@ -16,10 +20,15 @@ SOURCES := CMakeLists.txt pyproject.toml $(wildcard cmake/*) $(shell find cpp -n
 PYTHON_SOURCES := $(wildcard python/deltarule/*.py python/deltarule/*.pyi python/deltarule/*/*.py)
 CXX_FILES = $(shell find cpp tests/cpp tests/consumer -name '*.h' -o -name '*.cpp' -o -name '*.c')
 
-.PHONY: help demo test test-cpp test-python test-consumer dev lint format bench clean
+SANITIZE = cmake -S . -G Ninja -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG=-O1 -D CMAKE_C_COMPILER=$(CLANG) \
+  -D CMAKE_CXX_COMPILER=$(subst clang,clang++,$(CLANG)) -D DELTARULE_BUILD_EXAMPLES=OFF -D DELTARULE_OPENMP=OFF \
+  -D DELTARULE_SYSTEM_EIGEN=OFF -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python"
+
+.PHONY: help demo test test-cpp test-python sanitize-address sanitize-thread fuzz fuzz-table test-consumer dev lint format bench clean
 help:
 	@sed -n '1,2s/^# //p' Makefile
-	@echo "also: make dev | lint | format | test-cpp | test-python | test-consumer | | bench | clean"
+	@echo "also: make dev | lint | format | test-cpp | test-python | test-consumer | test-portability"
+	@echo "      sanitize-address | sanitize-thread | fuzz | fuzz-table | bench | clean"
 
 .venv-%/.made:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "deltarule needs Python 3.10 or newer"'
@@ -71,6 +80,31 @@ test-portability: $(PORTABILITY:%=test-%)
 $(PORTABILITY:%=test-%): .venv-test/.installed
 	$(TEST)/python -m pip install -q --group release
 	PATH="$(CURDIR)/$(TEST):$$PATH" PYTHON=python tests/portability/$(@:test-%=%).sh
+
+# All C++ tests under sanitizers. Without OpenMP, of which only the number of threads is asked: the threads are our
+# own, and libgomp would give false alarms. With clang, whose sanitizers report undefined casts as well.
+sanitize-address: .venv-test/.tools
+	PATH="$(CURDIR)/$(TEST):$$PATH" && $(SANITIZE) -B build/$@ -D DELTARULE_ARCH=$(LEVEL) \
+	  -D DELTARULE_SANITIZE=address,undefined,float-cast-overflow \
+	  && cmake --build build/$@ && ctest --test-dir build/$@ -j $(JOBS) --output-on-failure --no-tests=error
+
+sanitize-thread: .venv-test/.tools
+	PATH="$(CURDIR)/$(TEST):$$PATH" && $(SANITIZE) -B build/$@ -D DELTARULE_ARCH=$(LEVEL) -D DELTARULE_SANITIZE=thread \
+	  && cmake --build build/$@ && ctest --test-dir build/$@ --output-on-failure --no-tests=error
+
+# libFuzzer on the reader of model files and, with atheris, on the reader of tables: RUNS executions of each. What is
+# new stays in build/; `-merge=1` takes the best of it into tests/fuzz/corpus, which the tests replay.
+fuzz: .venv-test/.tools
+	PATH="$(CURDIR)/$(TEST):$$PATH" && $(SANITIZE) -B build/$@ -D CMAKE_CXX_FLAGS_DEBUG=-O2 -D DELTARULE_ARCH=v2 \
+	  -D DELTARULE_SANITIZE=address,undefined,float-cast-overflow -D DELTARULE_FUZZ=ON \
+	  && cmake --build build/$@ --target deltarule_fuzz_model
+	mkdir -p build/$@/found && cd build/$@ && ASAN_OPTIONS=malloc_context_size=4:quarantine_size_mb=16 \
+	  tests/fuzz/deltarule_fuzz_model found ../../tests/fuzz/corpus/model -runs=$(RUNS) $(FUZZ)
+
+fuzz-table: .venv-test/.installed
+	$(TEST)/python -m pip install -q atheris
+	mkdir -p build/$@/found && cd build/$@ && ../../$(TEST)/python ../../tests/fuzz/table.py found \
+	  ../../tests/fuzz/corpus/table -runs=$(RUNS) -max_len=2048 -rss_limit_mb=1024 -timeout=10 -print_final_stats=1
 
 test-python: .venv-test/.installed
 	$(TEST)/python -m pytest

@@ -1,7 +1,7 @@
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -9,7 +9,6 @@
 
 #if defined(_WIN32)
 #include <io.h>
-#include <process.h>
 #else
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,12 +21,16 @@ namespace {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-int process_number() {
-#if defined(_WIN32)
-  return _getpid();
-#else
-  return static_cast<int>(getpid());
-#endif
+// Beside `path`, and nobody else's: process numbers repeat where containers share a folder.
+std::FILE* open_beside(const std::string& path, std::string& name) {
+  std::random_device random;
+  for (int tries = 0;; ++tries) {
+    char digits[17];
+    std::snprintf(digits, sizeof(digits), "%08x%08x", random(), random());
+    name = path + ".tmp-" + digits;
+    std::FILE* file = std::fopen(name.c_str(), "wbx");
+    if (file || errno != EEXIST || tries == 100) return file;
+  }
 }
 
 bool flush_to_disk(std::FILE* file) {
@@ -77,9 +80,7 @@ void File::read(std::uint64_t offset, void* to, std::size_t bytes) {
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
-  static std::atomic<unsigned> count{0};
-  temporary_ = path + ".tmp-" + std::to_string(process_number()) + "-" + std::to_string(count++);
-  file_ = std::fopen(temporary_.c_str(), "wb");
+  file_ = open_beside(path, temporary_);
   if (!file_) throw_errno("cannot write '" + path + "'");
 }
 

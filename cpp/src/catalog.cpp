@@ -9,6 +9,7 @@
 #include <deltarule/schedules.h>
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <sstream>
 
 namespace deltarule::catalog {
@@ -48,7 +49,7 @@ std::string number(double value) {
   std::ostringstream brief;
   brief.precision(6);
   brief << value;
-  return std::stod(brief.str()) == value ? brief.str() : out.str();
+  return std::strtod(brief.str().c_str(), nullptr) == value ? brief.str() : out.str();
 }
 
 std::string number_list(std::span<const double> values) {
@@ -66,11 +67,12 @@ bool in_range(const Param& p, double value) {
   return (p.low_open ? value > p.low : value >= p.low) && (p.high_open ? value < p.high : value <= p.high);
 }
 
+// Of those that a double and an int64 hold exactly.
+bool whole(double value) { return value == std::floor(value) && std::abs(value) <= 9007199254740992.0; }
+
 bool legal_list(const Param& p, const Setting& s) {
   if (!s.text.empty()) return false;
-  const auto legal = [&](double x) {
-    return in_range(p, x) && (p.kind == Kind::real_list || x == std::floor(x));
-  };
+  const auto legal = [&](double x) { return in_range(p, x) && (p.kind == Kind::real_list || whole(x)); };
   const std::size_t count = s.list ? s.list->size() : 1;
   return count >= p.shortest && count <= p.longest &&
          (s.list ? std::all_of(s.list->begin(), s.list->end(), legal) : legal(s.value));
@@ -134,6 +136,7 @@ int own_index(Family family, std::string_view name) {
 }  // namespace
 
 std::string suggestion(std::string_view given, std::span<const std::string_view> known) {
+  if (given.size() > 200) return "";  // no slip of the finger, and the distances take time
   std::string_view best;
   std::size_t distance = std::max<std::size_t>(2, given.size() / 2);
   for (const auto name : known)
@@ -228,12 +231,14 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
       const bool endless = at->kind == Kind::real && s.text == "inf";
       if (endless) value = infinity;
       legal = (s.text.empty() || endless) && !s.list && in_range(*at, value);
-      if (at->kind == Kind::integer) legal = legal && value == std::floor(value);
+      if (at->kind == Kind::integer) legal = legal && whole(value);
       if (at->kind == Kind::boolean) legal = s.text.empty() && !s.list && (value == 0 || value == 1);
     }
     if (!legal)
-      throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " = " + given_text(s) +
-                                  " is not allowed; allowed: " + range_text(*at));
+      throw std::invalid_argument(
+          std::string(entry.name) + ": " + s.name + " = " + given_text(s) +
+          " is not allowed; allowed: " + range_text(*at) +
+          (at->kind == Kind::integer && value >= 9007199254740992.0 ? ", of at most 9007199254740992" : ""));
     values[static_cast<std::size_t>(at - entry.parameters.begin())] = value;
   }
   return values;

@@ -12,7 +12,7 @@ using nlohmann::json;
 
 double number(const json& value, const std::string& what, const std::string& key) {
   if (!value.is_number())
-    throw FormatError(what + ": '" + key + "' must be a number, not " + value.dump().substr(0, 60));
+    throw FormatError(what + ": '" + key + "' must be a number, not " + excerpt(value.dump()));
   return value.get<double>();
 }
 
@@ -90,12 +90,10 @@ bool read_control(TrainingControl& control, const std::string& key, const json& 
   } else if (key == "decay_exclude") {
     if (!value.is_null() && value != "bias_and_norm")
       throw FormatError(what + ": 'decay_exclude' must be \"bias_and_norm\" or null, not " +
-                        value.dump().substr(0, 60));
+                        excerpt(value.dump()));
     control.decay_weights_only = !value.is_null();
   } else if (key == "swa_start") {
-    if (!value.is_null() && !value.is_number_integer())
-      throw FormatError(what + ": 'swa_start' must be a whole number");
-    if (!value.is_null()) control.swa_start = value.get<std::int64_t>();
+    if (!value.is_null()) control.swa_start = whole_number(value, what + ": 'swa_start'");
   } else {
     return false;
   }

@@ -2,6 +2,7 @@
 #include <deltarule/layers.h>
 #include <deltarule/row_op_kernel.h>
 #include <algorithm>
+#include <limits>
 #include <set>
 
 namespace deltarule {
@@ -158,9 +159,18 @@ void link_activations(const Chain& chain, const Choice& after, bool reads_inputs
 }
 
 std::ptrdiff_t build_chain(const Chain& chain, std::ptrdiff_t input_width, Shape input_shape) {
+  // Far beyond what fits into memory, and small enough that products of two cannot overflow.
+  constexpr std::ptrdiff_t widest = std::numeric_limits<std::int32_t>::max();
+  const auto check = [](const Layer& layer, const char* side, std::ptrdiff_t width) {
+    if (width > widest)
+      throw std::invalid_argument("layer '" + layer.name() + "' has " + std::to_string(width) + " " + side +
+                                  "; allowed: at most " + std::to_string(widest));
+  };
   for (const auto& layer : chain) {
+    check(*layer, "inputs", input_width);
     layer->set_input_shape(input_shape);
     const std::ptrdiff_t output_width = layer->build(input_width);
+    check(*layer, "outputs", output_width);
     layer->set_widths(input_width, output_width);
     input_width = output_width;
     input_shape = layer->output_shape();

@@ -66,11 +66,15 @@ Place place_of(const Header& header, const std::string& name, std::span<const st
     if (a.at("dtype").get<std::string>() != type_name<T>)
       throw FormatError(what + ": array '" + name + "' is " + a.at("dtype").get<std::string>() +
                         ", expected " + type_name<T>);
-    const auto given = a.at("shape").get<std::vector<std::int64_t>>();
+    std::vector<std::int64_t> given;
+    for (const json& n : a.at("shape"))
+      given.push_back(whole_number(n, what + ": a length of '" + name + "'"));
     if (!std::equal(given.begin(), given.end(), shape.begin(), shape.end()))
       throw FormatError(what + ": array '" + name + "' has shape " + a.at("shape").dump() + ", expected " +
                         json(std::vector<std::int64_t>(shape.begin(), shape.end())).dump());
-    const auto offsets = a.at("data_offsets").get<std::vector<std::uint64_t>>();
+    std::vector<std::uint64_t> offsets;
+    for (const json& n : a.at("data_offsets"))
+      offsets.push_back(count_from(n, what + ": an offset of '" + name + "'"));
     std::uint64_t count = sizeof(T);
     for (const auto n : shape) count *= static_cast<std::uint64_t>(n);
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > header.data_size ||
@@ -127,6 +131,7 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
   }
   header["__metadata__"] = std::move(meta);
   const auto list = items<const T>(network, trainer);
+  if (list.empty()) header["__metadata__"]["deltarule.dtype"] = sizeof(T) == 4 ? "float32" : "float64";
   std::uint64_t at = 0;
   for (const auto& item : list) {
     const std::uint64_t bytes = item.data.size() * sizeof(T);
@@ -156,10 +161,15 @@ std::string stored_type(const std::string& path) {
     if (name == "__metadata__" || !value.is_object() || !value.contains("dtype")) continue;
     if (value["dtype"] == "F32") return "float32";
     if (value["dtype"] == "F64") return "float64";
-    throw FormatError("model file '" + path + "': arrays of type " + value["dtype"].dump().substr(0, 20) +
+    throw FormatError("model file '" + path + "': arrays of type " + excerpt(value["dtype"].dump()) +
                       " are not known; known: F32, F64");
   }
-  throw FormatError("model file '" + path + "': no arrays");
+  // Nothing to learn, nothing to tell the type by.
+  const json& meta = header.object["__metadata__"];
+  if (!meta.contains("deltarule.dtype")) return "float32";
+  for (const char* known : {"float32", "float64"})
+    if (meta["deltarule.dtype"] == known) return known;
+  throw FormatError("model file '" + path + "': 'deltarule.dtype' is not known; known: float32, float64");
 }
 
 template <class T>
@@ -169,7 +179,7 @@ Model<T> load_model(const std::string& path) {
   const Header header = read_header(file, path);
   const std::string version = metadata(header.object, "deltarule.version", what);
   if (version != std::to_string(format_version))
-    throw FormatError(what + ": format version " + version.substr(0, 20) +
+    throw FormatError(what + ": format version " + excerpt(version) +
                       " is not known; this library reads version " + std::to_string(format_version));
   Model<T> model;
   try {
@@ -181,18 +191,17 @@ Model<T> load_model(const std::string& path) {
     if (meta.contains("deltarule.extra")) model.extra = metadata(header.object, "deltarule.extra", what);
     if (meta.contains("deltarule.trainer")) {
       json t = parse_json(metadata(header.object, "deltarule.trainer", what), what);
-      if (!t.is_object() || !t.contains("steps_done") || !t["steps_done"].is_number_integer() ||
-          t["steps_done"].get<std::int64_t>() < 0)
-        throw FormatError(what + ": 'steps_done' is missing or not a count");
-      const auto steps = t["steps_done"].get<std::int64_t>();
-      t.erase("steps_done");
-      std::int64_t averaged = 0;
-      if (t.contains("averaged")) {
-        if (!t["averaged"].is_number_integer() || t["averaged"].get<std::int64_t>() < 0)
-          throw FormatError(what + ": 'averaged' is not a count");
-        averaged = t["averaged"].get<std::int64_t>();
-        t.erase("averaged");
-      }
+      if (!t.is_object() || !t.contains("steps_done")) throw FormatError(what + ": 'steps_done' is missing");
+      // Steps number the random numbers of a step, in 53 bits like every whole number of a description.
+      const auto taken = [&](const char* key) -> std::int64_t {
+        if (!t.contains(key)) return 0;
+        const std::uint64_t number = count_from(t[key], what + ": '" + key + "'");
+        if (number > std::uint64_t{1} << 53)
+          throw FormatError(what + ": '" + key + "' = " + std::to_string(number) + " is too large");
+        t.erase(key);
+        return static_cast<std::int64_t>(number);
+      };
+      const std::int64_t steps = taken("steps_done"), averaged = taken("averaged");
       const TrainerSpec trainer_spec = trainer_spec_from(t);
       if (Trainer<T>::state_size(*model.network, trainer_spec.optimizer) > static_cast<double>(most))
         throw FormatError(what + ": cut off: the optimizer's state is larger than the file");

@@ -4,11 +4,18 @@
 #include <deltarule/custom.h>
 #include <deltarule/serialize.h>
 #include <algorithm>
+#include <limits>
 #include <set>
 
 namespace deltarule {
 
 using nlohmann::json;
+
+std::string excerpt(std::string_view text, std::size_t most) {
+  std::string shown(text.substr(0, most));
+  std::ranges::replace_if(shown, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  return text.size() > most ? shown + "..." : shown;
+}
 
 json parse_json(std::string_view text, const std::string& what) {
   constexpr int deepest = 64;
@@ -24,8 +31,22 @@ json parse_json(std::string_view text, const std::string& what) {
   try {
     return json::parse(text, watch);
   } catch (const json::exception& e) {
-    throw FormatError(what + ": not valid JSON (" + e.what() + ")");
+    throw FormatError(what + ": not valid JSON (" + excerpt(e.what(), 200) + ")");
   }
+}
+
+std::int64_t whole_number(const json& value, const std::string& what) {
+  if (!value.is_number_integer() ||
+      (value.is_number_unsigned() &&
+       value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())))
+    throw FormatError(what + " must be a whole number, not " + excerpt(value.dump()));
+  return value.get<std::int64_t>();
+}
+
+std::uint64_t count_from(const json& value, const std::string& what) {
+  if (!value.is_number_unsigned() && !(value.is_number_integer() && value.get<std::int64_t>() >= 0))
+    throw FormatError(what + " must be a whole number >= 0, not " + excerpt(value.dump()));
+  return value.get<std::uint64_t>();
 }
 
 namespace {
@@ -37,7 +58,7 @@ V get(const json& object, const char* key, const std::string& what) {
   try {
     return object.at(key).get<V>();
   } catch (const json::exception&) {
-    throw FormatError(what + ": '" + key + "' is of the wrong kind: " + object.at(key).dump().substr(0, 60));
+    throw FormatError(what + ": '" + key + "' is of the wrong kind: " + excerpt(object.at(key).dump()));
   }
 }
 
@@ -50,7 +71,7 @@ Setting setting_from(const std::string& name, const json& value, const std::stri
     return {name, 0, {}, value.get<std::vector<double>>()};
   throw FormatError(what + ": '" + name +
                     "' must be a number, a boolean, a string or a list of numbers, not " +
-                    value.dump().substr(0, 60));
+                    excerpt(value.dump()));
 }
 
 json value_of(const Setting& s) {
@@ -102,7 +123,7 @@ Spec spec_from(const json& value, const std::string& what) {
   if (value.is_string()) return {value.get<std::string>(), {}};
   if (value.is_null()) return {};
   if (!value.is_object())
-    throw FormatError(what + " must be an object with a name, not " + value.dump().substr(0, 60));
+    throw FormatError(what + " must be an object with a name, not " + excerpt(value.dump()));
   Spec spec{get<std::string>(value, "name", what), {}};
   for (const auto& [key, item] : value.items())
     if (key != "name") spec.settings.push_back(setting_from(key, item, what));
@@ -188,14 +209,15 @@ NetworkSpec network_spec_from(const json& object) {
   const std::string what = "network description";
   if (!object.is_object()) throw FormatError(what + " must be an object");
   if (object.contains("version") && object["version"] != format_version)
-    throw FormatError(what + ": version " + object["version"].dump().substr(0, 20) +
+    throw FormatError(what + ": version " + excerpt(object["version"].dump()) +
                       " is not known; this library reads version " + std::to_string(format_version));
   NetworkSpec spec;
   for (const auto& [key, value] : object.items())
     if (key != "version" && key != "seed" && key != "layers" && key != "input_width")
       throw FormatError(what + ": unknown key '" + key + "'");
-  if (object.contains("seed")) spec.seed = get<std::uint64_t>(object, "seed", what);
-  if (object.contains("input_width")) spec.input_width = get<std::ptrdiff_t>(object, "input_width", what);
+  if (object.contains("seed")) spec.seed = count_from(object["seed"], what + ": 'seed'");
+  if (object.contains("input_width"))
+    spec.input_width = whole_number(object["input_width"], what + ": 'input_width'");
   const json layers = get<json>(object, "layers", what);
   if (!layers.is_array()) throw FormatError(what + ": 'layers' must be a list");
   spec.layers = chain_from(layers, what);
@@ -235,7 +257,7 @@ TrainerSpec trainer_spec_from(const json& object) {
       if (!value.is_null())
         (key == "clip_norm" ? spec.clip_norm : spec.clip_value) = get<double>(object, key.c_str(), what);
     } else if (key == "seed") {
-      spec.seed = get<std::uint64_t>(object, "seed", what);
+      spec.seed = count_from(value, what + ": 'seed'");
     } else if (!read_control(spec.control, key, value, what)) {
       throw FormatError(what + ": unknown key '" + key + "'");
     }

@@ -1,4 +1,5 @@
-// Counts what the test program allocates by operator new.
+// Counts what the test program allocates: by operator new, or, where a sanitizer has put its own in place, by
+// the hook it offers.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -9,8 +10,31 @@ long allocations();
 }
 
 namespace {
-
 std::atomic<long> count{0};
+}
+
+long support::allocations() { return count; }
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define DELTARULE_TESTS_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DELTARULE_TESTS_SANITIZED
+#endif
+
+#if defined(DELTARULE_TESTS_SANITIZED)
+
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, std::size_t),
+                                                         void (*)(const volatile void*));
+namespace {
+const int installed = __sanitizer_install_malloc_and_free_hooks(
+    [](const volatile void*, std::size_t) { ++count; }, [](const volatile void*) {});
+}  // namespace
+
+#else
+
+namespace {
 
 void* counted(std::size_t size, std::size_t alignment) {
   ++count;
@@ -22,8 +46,6 @@ void* counted(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-long support::allocations() { return count; }
-
 void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
@@ -32,3 +54,5 @@ void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+#endif

@@ -167,6 +167,32 @@ TEST_CASE("lengths and offsets are not believed") {
   CHECK(refusal(parts.with("\"F32\"", "\"F16\"")).find("is F16, expected F32") != std::string::npos);
 }
 
+TEST_CASE("whole numbers are whole and of a size that is meant") {
+  const Parts parts(model_bytes());
+  for (const char* units : {"1e19", "1e300", "9007199254740994"})
+    CHECK(
+        refusal(parts.with("\\\"units\\\":4", "\\\"units\\\":" + std::string(units))).find("whole number") !=
+        std::string::npos);
+  CHECK(refusal(parts.with("\\\"units\\\":4", "\\\"units\\\":1e-320")).find("units = 9.99") !=
+        std::string::npos);  // of no size that a number can be read back from
+  for (const char* width : {"3.0", "1e19", "true", "18446744073709551615"})
+    CHECK(refusal(parts.with("\\\"input_width\\\":3", "\\\"input_width\\\":" + std::string(width)))
+              .find("'input_width' must be a whole number") != std::string::npos);
+  for (const char* seed : {"-1", "1.5", "1e30", "false"})
+    CHECK(refusal(parts.with("\\\"seed\\\":", "\\\"seed\\\":" + std::string(seed) + ",\\\"none\\\":"))
+              .find("must be a whole number >= 0") != std::string::npos);
+  for (const char* length : {"3.0", "1e19", "[3]"})
+    CHECK(refusal(parts.with("\"shape\":[3,4]", "\"shape\":[" + std::string(length) + ",4]"))
+              .find("must be a whole number") != std::string::npos);
+  CHECK(
+      refusal(parts.with("\"data_offsets\":[0,", "\"data_offsets\":[0.0,")).find("must be a whole number") !=
+      std::string::npos);
+  for (const char* steps : {"1.5", "-1", "9007199254740993", "1e19"})
+    CHECK(
+        refusal(parts.with("\\\"steps_done\\\":", "\\\"steps_done\\\":" + std::string(steps) + ",\\\"a\\\":"))
+            .find("steps_done") != std::string::npos);
+}
+
 TEST_CASE("arrays may not overlap or leave holes, nor may the file go on behind them") {
   const std::string bytes = model_bytes();
   const Parts parts(bytes);

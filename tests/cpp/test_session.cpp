@@ -56,7 +56,7 @@ TEST_CASE_TEMPLATE("no run allocates", T, float, double) {
     }
   }
   const long before = allocations();
-  const std::vector<int> one(1000);
+  operator delete(operator new(64));   // not a vector: compilers may leave its allocation out
   CHECK(allocations() == before + 1);  // the counter counts
 }
 

@@ -217,3 +217,37 @@ def test_damaged_descriptions_are_refused(damage):
     description = prepare(table(a=np.arange(20.0), y=["p", "q"] * 10), "y").to_json()
     with pytest.raises(DataError, match="preprocessing is"):
         restore({**description, **damage})
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("y", "the column 'y' holds 1e\\+200; numbers beyond 1e\\+150 cannot be standardised"),
+        ("a", "the column 'a' holds 1e\\+200; numbers beyond 1e\\+150 cannot be standardised"),
+    ],
+)
+def test_numbers_without_end(column, text):
+    values = {"a": np.arange(40.0), "b": np.arange(40.0) ** 0.5, "y": np.linspace(0, 1, 40)}
+    values[column] = np.where(np.arange(40) % 2 == 0, 1e200, values[column])
+    made = table(**values)
+    with pytest.raises(DataError, match=text):
+        prepare(made, "y")
+
+
+@pytest.mark.parametrize(("column", "refusals"), [("y", 12), ("a", 0)])
+def test_a_row_that_is_nowhere_near_the_others(column, refusals):
+    """A target beyond float32 is refused, unless it is a training row and makes the deviation large."""
+    refused = []
+    for row in range(40):
+        values = {"a": np.arange(40.0), "b": np.arange(40.0) ** 0.5, "y": np.linspace(0, 1, 40)}
+        values[column][row] = 1e100
+        try:
+            prepared = prepare(table(**values), "y")
+        except DataError as error:
+            refused.append(str(error))
+        else:
+            for part in (prepared.training, prepared.validation, prepared.test):
+                assert np.isfinite(part.X).all()
+                assert np.isfinite(prepared.fitted(part)).all()
+    assert len(refused) == refusals
+    assert all("the column 'y' holds 1e+100, which is too far from" in text for text in refused)

@@ -94,6 +94,16 @@ def test_uncompiled_network(tmp_path, rng):
     np.testing.assert_array_equal(twin.predict(X), net.predict(X))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_network_without_arrays(tmp_path, rng, dtype):
+    net = dr.Sequential([dr.Activation("gelu")], dtype=dtype).build(3)
+    net.save(tmp_path / "net.safetensors")
+    twin = dr.load(tmp_path / "net.safetensors")
+    X = rng.normal(size=(4, 3)).astype(dtype)
+    assert twin.dtype == dtype
+    np.testing.assert_array_equal(twin.predict(X), net.predict(X))
+
+
 def test_standardize_does_not_learn_again_after_loading(tmp_path, rng):
     X, Y = rng.normal(size=(50, 2)).astype(np.float32), rng.normal(size=(50, 1)).astype(np.float32)
     net = dr.Sequential([dr.Standardize(), dr.Dense(1)])

@@ -171,10 +171,14 @@ std::vector<std::ptrdiff_t> PeriodicEmbedding::chosen(std::ptrdiff_t input_width
   return columns;
 }
 
+std::ptrdiff_t PeriodicEmbedding::count_of(std::ptrdiff_t input_width) const {
+  const auto columns = whole_numbers("columns");
+  return columns.empty() ? input_width : static_cast<std::ptrdiff_t>(columns.size());
+}
+
 std::ptrdiff_t PeriodicEmbedding::build(std::ptrdiff_t input_width) {
-  const auto columns = chosen(input_width);
-  engine::check_columns("periodic_embedding", input_width, columns);
-  const auto count = static_cast<std::ptrdiff_t>(columns.size());
+  engine::check_columns("periodic_embedding", input_width, whole_numbers("columns"));
+  const std::ptrdiff_t count = count_of(input_width);
   return input_width - count + 2 * count * static_cast<std::ptrdiff_t>(value("frequencies"));
 }
 
@@ -182,7 +186,7 @@ std::vector<Tensor> PeriodicEmbedding::tensors() const {
   // LeCun's rule draws from N(0, 1/fan-in).
   const double deviation = value("deviation");
   return {{.name = "frequency",
-           .rows = static_cast<std::ptrdiff_t>(chosen(input_width()).size()),
+           .rows = count_of(input_width()),
            .columns = static_cast<std::ptrdiff_t>(value("frequencies")),
            .table = true,
            .initializer = catalog::choose(Family::initializer, {"lecun_normal"}),

@@ -7,8 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .columns import Column, Floats
+from .errors import DataError
 
 Matrix = npt.NDArray[np.float32]
+
+_LARGEST = 1e150  # the square of a larger number may not be finite
 
 
 @dataclass
@@ -17,6 +20,31 @@ class Remarks:
 
     missing: dict[str, int] = field(default_factory=dict)
     unseen: dict[str, int] = field(default_factory=dict)
+
+
+def mean_and_deviation(name: str, values: Floats) -> tuple[float, float]:
+    """Return both for numbers without NaN; refuse numbers so large that they would not be finite."""
+    largest = values[np.abs(values).argmax()]
+    if abs(largest) > _LARGEST:
+        raise DataError(
+            f"the column {name!r} holds {largest:g}; numbers beyond {_LARGEST:g} cannot be standardised"
+        )
+    return float(values.mean()), float(values.std())
+
+
+def standardised(name: str, values: Floats, mean: float, deviation: float, limit: float | None) -> Floats:
+    """Return ``(values - mean) / deviation``; refuse what a network's float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        scaled: Floats = (values - mean) / deviation
+    if limit is not None:
+        return np.clip(scaled, -limit, limit)
+    far = np.abs(scaled) > np.finfo(np.float32).max
+    if far.any():
+        raise DataError(
+            f"the column {name!r} holds {values[far][0]:g}, which is too far from {mean:.4g} ± "
+            f"{deviation:.4g}, the mean and deviation of its training rows"
+        )
+    return scaled
 
 
 @dataclass
@@ -42,10 +70,12 @@ class NumberEncoder:
         present = values[~np.isnan(values)]
         if present.size == 0 or present.min() == present.max():
             return None
-        mean = float(present.mean())
+        mean, deviation = mean_and_deviation(column.name, present)
+        if deviation == 0:  # as good as constant: the differences' squares are too small for a number
+            return None
         fill = float(np.median(present)) if impute == "median" else mean
         missing = indicator and present.size < values.size
-        return cls(column.name, mean, float(present.std()), fill, missing, limit)
+        return cls(column.name, mean, deviation, fill, missing, limit)
 
     @property
     def outputs(self) -> list[str]:
@@ -58,10 +88,7 @@ class NumberEncoder:
         if count:
             remarks.missing[self.name] = count
             values = np.where(missing, self.fill, values)
-        scaled: Floats = (values - self.mean) / self.deviation
-        if self.limit is not None:
-            np.clip(scaled, -self.limit, self.limit, out=scaled)
-        out[:, 0] = scaled
+        out[:, 0] = standardised(self.name, values, self.mean, self.deviation, self.limit)
         if self.indicator:
             out[:, 1] = missing
 

@@ -89,6 +89,7 @@ def prepare(
     )
     if isinstance(known, NumberTarget):
         known = NumberTarget.fit(column.take(np.flatnonzero(present)[dealt.training]))
+        known.standardise(values)  # refuses what is too far from the training rows
     features = Features.fit(table.take(dealt.training), options or FeatureOptions())
     X, remarks = features.transform(table)
     notices += _notices(table, features, remarks)

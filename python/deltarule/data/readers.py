@@ -3,7 +3,6 @@
 import gzip
 import io
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,18 +57,29 @@ def content(path: Path) -> bytes:
                         f"{path.name}: the archive holds {len(members)} files; it should hold one"
                     )
                 return archive.read(members[0])
-    except (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{path.name}: the compressed file is damaged or is not one ({error})") from None
+    except DataError:
+        raise
+    except Exception as error:  # damaged, encrypted or huge: the standard library raises nearly anything
+        raise DataError(
+            f"{path.name}: the compressed file is damaged or is not one ({_said(error)})"
+        ) from None
     return data
+
+
+def _said(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _npz(path: Path, target: str | None) -> tuple[Table, str | None]:
     source = path.name
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, AttributeError) as error:
-        raise DataError(f"{source}: not a readable NPZ file ({str(error).splitlines()[0]})") from None
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            members = {name: archive[name] for name in archive.files}
+    except Exception as error:  # NumPy, too
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise DataError(f"{source}: not a readable NPZ file ({_said(error)})") from None
+    arrays = {name: a for name, a in members.items() if isinstance(a, np.ndarray)}  # others come as bytes
     features = next((arrays[name] for name in FEATURE_ARRAYS if name in arrays), None)
     if features is None:
         raise DataError(f"{source}: there is no array X in it (it holds {', '.join(arrays) or 'nothing'})")

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from .columns import Codes, Column, Floats
 from .encoders import _natural as natural
+from .encoders import mean_and_deviation, standardised
 from .errors import DataError, OptionError
 
 Task = Literal["classification", "regression"]
@@ -92,7 +93,10 @@ class NumberTarget:
             raise DataError(
                 f"the target column {column.name!r} is {present[0]:g} in every row: there is nothing to learn"
             )
-        return cls(column.name, float(present.mean()), float(present.std()))
+        mean, deviation = mean_and_deviation(column.name, present)
+        if deviation == 0:
+            raise DataError(f"the values of the target column {column.name!r} are too close to each other")
+        return cls(column.name, mean, deviation)
 
     def encode(self, column: Column) -> Floats:
         """Return the values in their own unit, NaN where missing."""
@@ -100,7 +104,8 @@ class NumberTarget:
 
     def standardise(self, values: Floats) -> npt.NDArray[np.float32]:
         """Turn values into what the network is trained on, one column."""
-        return ((values - self.mean) / self.deviation).astype(np.float32).reshape(-1, 1)
+        scaled = standardised(self.name, values, self.mean, self.deviation, None)
+        return scaled.astype(np.float32).reshape(-1, 1)
 
     def restore(self, outputs: npt.NDArray[Any]) -> Floats:
         """Turn the network's output back into the target's unit."""

@@ -107,6 +107,7 @@ class PeriodicEmbedding : public LayerOf<PeriodicEmbedding> {
 
  private:
   std::vector<std::ptrdiff_t> chosen(std::ptrdiff_t input_width) const;
+  std::ptrdiff_t count_of(std::ptrdiff_t input_width) const;  // how many, before memory is taken for them
 };
 
 }  // namespace deltarule
