@@ -62,9 +62,10 @@ demo: .venv-demo/.installed
 	  -C cmake.define.DELTARULE_WERROR=ON .
 	touch $@
 
+# With checked indices in the standard library: what sanitizers cost too much time for.
 test-cpp: .venv-test/.tools
 	PATH="$(CURDIR)/$(TEST):$$PATH" && cmake -S . -B build/cpp -G Ninja -D DELTARULE_ARCH=$(LEVEL) \
-	  -D DELTARULE_WERROR=ON -D DELTARULE_SYSTEM_EIGEN=OFF -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python" \
+	  -D CMAKE_CXX_FLAGS=-D_GLIBCXX_ASSERTIONS -D DELTARULE_WERROR=ON -D DELTARULE_SYSTEM_EIGEN=OFF -D Python_EXECUTABLE="$(CURDIR)/$(TEST)/python" \
 	  && cmake --build build/cpp && ctest --test-dir build/cpp --output-on-failure --no-tests=error
 
 # A foreign project uses the C++ library: out of the wheel, out of a folder where it was installed and which was

@@ -177,7 +177,12 @@ void Trainer<T>::Run::poll() {
   const auto now = std::chrono::steady_clock::now();
   if (now < next_poll_) return;
   next_poll_ = now + std::chrono::milliseconds(10);
-  if ((*poll_)()) asked_.store(true, std::memory_order_relaxed);
+  try {
+    if (!(*poll_)()) return;
+  } catch (...) {
+    poll_error_ = std::current_exception();  // thrown again when the step is done or dropped, as a whole
+  }
+  asked_.store(true, std::memory_order_relaxed);
 }
 
 // What is left of a step in which something was thrown is skipped.
@@ -375,8 +380,12 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
   const Exchange exchange(*this);
   if (!lbfgs_) take_snapshot();
   const End end = run(first, last, true);
+  const std::exception_ptr thrown = std::exchange(poll_error_, nullptr);
   if (end == End::failed) error_.rethrow();
-  if (end == End::finished || end == End::stopped || end == End::converged) return end == End::stopped;
+  if (end == End::finished || end == End::stopped || end == End::converged) {
+    if (thrown) std::rethrow_exception(thrown);
+    return end == End::stopped;
+  }
 
   std::string layer;
   std::ptrdiff_t bad = first + done_;

@@ -188,6 +188,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
 
   std::atomic<bool> asked_{false}, bad_loss_{false};
   bool polling_ = false;
+  std::exception_ptr poll_error_{};
   std::chrono::steady_clock::time_point next_poll_{};
 
   std::optional<second_order::NaturalGradient<T>> natural_;

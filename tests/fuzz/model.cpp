@@ -26,6 +26,9 @@ bool same_bits(std::span<const T> a, std::span<const T> b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
 }
 
+// Widths need no weights: a file of 300 bytes may ask for more than there is memory for rows.
+constexpr std::ptrdiff_t widest = 512;
+
 template <class T>
 void use(const Model<T>& model) {
   const Network<T>& network = *model.network;
@@ -40,8 +43,6 @@ void use(const Model<T>& model) {
     demand(to_json(trainer_spec_from_json(trained)) == trained, "a trainer's description does not come back");
   }
 
-  // Widths need no weights: a file of 300 bytes may ask for more than there is memory for rows.
-  constexpr std::ptrdiff_t widest = 512;
   const auto narrow = [](const auto& self, const auto& chain) -> bool {
     for (const auto& layer : chain) {
       if (layer->input_width() > widest || layer->output_width() > widest) return false;
