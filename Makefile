@@ -7,7 +7,7 @@ LEVEL ?= native
 CLANG ?= $(shell command -v clang-19 || echo clang)
 RUNS ?= 1000000
 # Bounded memory and time for every input, whatever it claims.
-FUZZ = -max_len=4096 -rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=5 -print_final_stats=1
+FUZZ = -max_len=4096 -rss_limit_mb=1024 -malloc_limit_mb=64 -timeout=20 -print_final_stats=1
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_ROOT_USER_ACTION = ignore
