@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a release does: sdist, wheel out of the sdist, auditwheel, and the wheel in a fresh environment.
-# PYTHON names an environment with the dependency groups `build` and `release`.
+# PYTHON names an environment with the dependency groups `build` and `release`. Names of steps choose some of them.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 python_path=$(cd "$(dirname "$(command -v "$python")")" && pwd)/$(basename "$python")
 export PATH="$(dirname "$python_path"):$PATH"
@@ -43,10 +43,10 @@ print(deltarule.__version__, history.history['loss'][-1])"
   ctest --test-dir "$folder/fresh-consumer" --output-on-failure --no-tests=error
 }
 
-attempt "sdist" sdist
-attempt "wheel out of the sdist" wheel
-attempt "auditwheel repair" repair
-attempt "the repaired wheel is below 5 MB" small
-attempt "the repaired wheel in a fresh environment, Python and C++" fresh
+declare -A names=([sdist]="sdist" [wheel]="wheel out of the sdist" [repair]="auditwheel repair"
+  [small]="the repaired wheel is below 5 MB" [fresh]="the repaired wheel in a fresh environment, Python and C++")
+wanted=("$@")
+if [ ${#wanted[@]} = 0 ]; then wanted=(sdist wheel repair small fresh); fi
+for part in "${wanted[@]}"; do attempt "${names[$part]}" "$part"; done
 if [ -d "$folder/repaired" ]; then note "$(cd "$folder/repaired" && stat -c '%n: %s bytes' -- *.whl)"; fi
 finish
