@@ -17,6 +17,8 @@ function(deltarule_compile_options target level)
                          -Wno-maybe-uninitialized # false alarms from g++ 12's own AVX-512 header
                          -Wno-ignored-attributes # a vector type as template argument
                          -Wno-missing-field-initializers) # designated initialisers: what is not named is zero
+  elseif(NOT MSVC)
+    list(APPEND warnings -Wno-deprecated-declarations) # std::stable_sort of libstdc++ 12, for clang 19
   endif()
   if(DELTARULE_WERROR)
     list(APPEND warnings -Werror)
