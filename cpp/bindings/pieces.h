@@ -30,12 +30,13 @@ void in_pieces(std::size_t n, std::size_t length, F&& f, std::size_t least = few
 template <class T, class F>
 void make_rows(std::size_t rows, std::size_t width, std::size_t length, T* out, bool in_place, F&& f,
                std::size_t least = few) {
-  constexpr std::size_t stripe = 2048;
-  const bool streamed = !in_place && rows * width * sizeof(T) >= engine::streamed_from && width <= stripe;
+  // So few numbers at a time that the stores of one stripe leave while the next is read.
+  constexpr std::size_t stripe = 256, longest = 2048;
+  const bool streamed = !in_place && rows * width * sizeof(T) >= engine::streamed_from && width <= longest;
   const auto work = [&](std::size_t begin, std::size_t end) {
     if (!streamed) return f(begin, end, out + begin * width);
-    alignas(engine::alignment) T own[stripe];
-    const std::size_t step = stripe / width;
+    alignas(engine::alignment) T own[longest];
+    const std::size_t step = std::max<std::size_t>(1, stripe / width);
     for (std::size_t at = begin; at < end; at += step) {
       const std::size_t next = std::min(end, at + step);
       f(at, next, own);

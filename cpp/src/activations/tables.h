@@ -66,6 +66,15 @@ template <class Op, class T>
   });
 }
 
+// A load that waits for the mask it is used with comes too late: memory is then read in turns.
+template <class P>
+P in_register(P v) {
+#if defined(__AVX512F__) && defined(__GNUC__)
+  asm("" : "+v"(v.v));
+#endif
+  return v;
+}
+
 template <class Op, class T>
 [[gnu::flatten]] void backward(const Values& values, std::size_t n, const T* x, const T* y, const T* dy,
                                T* dx) {
@@ -77,7 +86,7 @@ template <class Op, class T>
       P xi = P::zero(), yi = P::zero();
       if constexpr (reads_x) xi = span.load(x);
       if constexpr (reads_y) yi = span.load(y);
-      span.store(dx, Op::backward(p, xi, yi, span.load(dy)));
+      span.store(dx, Op::backward(p, xi, yi, in_register(span.load(dy))));
     });
   });
 }
