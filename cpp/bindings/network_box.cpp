@@ -19,33 +19,66 @@ struct CopyHooks final : engine::BatchHooks<T> {
   bool loss(engine::Tile, engine::View<const T>, engine::View<T>) override { return true; }
 };
 
+// Rows in a block when threads share them: equal shares, in blocks of at most predict_batch.
+std::ptrdiff_t block_rows(std::ptrdiff_t count, int threads) {
+  const std::ptrdiff_t share = engine::pieces(count, threads), blocks = engine::pieces(share, predict_batch);
+  return std::min(predict_batch, engine::pieces(engine::pieces(share, blocks), 8) * 8);
+}
+
+template <class T>
+void rethrow(const Session<T>& session) {
+  if (session.error()) std::rethrow_exception(session.error());
+}
+
 }  // namespace
+
+// Sessions of a pool while they are needed.
+template <class T>
+class Lent {
+ public:
+  Lent(NetworkBox<T>& owner, std::ptrdiff_t rows)
+      : owner_(owner), first_(owner.sessions.take(owner.network, rows)) {}
+  ~Lent() {
+    owner_.sessions.give(std::move(first_));
+    for (auto& session : more_) owner_.sessions.give(std::move(session));
+  }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+  void grow(int count, std::ptrdiff_t rows) {
+    while (static_cast<int>(more_.size()) + 1 < count)
+      more_.push_back(owner_.sessions.take(owner_.network, rows));
+  }
+  Session<T>& operator[](int i) { return i == 0 ? *first_ : *more_[static_cast<std::size_t>(i - 1)]; }
+
+ private:
+  NetworkBox<T>& owner_;
+  std::unique_ptr<Session<T>> first_;
+  std::vector<std::unique_ptr<Session<T>>> more_ = {};
+};
 
 template <class T>
 void NetworkBox<T>::predict(const T* x, T* out, std::ptrdiff_t count) {
   const std::ptrdiff_t in = network.input_width(), outputs = network.output_width();
   network.check_input(count, x, in);
-  if (count == 1) {
-    auto session = sessions.take(network, 1);
-    session->run(x, out, 1);
-    const std::exception_ptr error = session->error();
-    sessions.give(std::move(session));
-    if (error) std::rethrow_exception(error);
-    return;
+  Lent<T> lent(*this, count == 1 ? 1 : predict_batch);
+  Session<T>& first = lent[0];
+  // Counting the cores costs more than a small network: only where a second one would be used.
+  const int threads =
+      first.useful_threads(count, 2) == 1 ? 1 : first.useful_threads(count, engine::threads());
+  if (threads == 1 || (count <= predict_batch && first.large())) {
+    if (threads == 1)
+      first.run(x, out, count);
+    else
+      first.run_shared(threads, x, out, count);
+    return rethrow(first);
   }
-  const int blocks = static_cast<int>((count + predict_batch - 1) / predict_batch);
-  std::vector<std::unique_ptr<Session<T>>> lent;
-  lent.push_back(sessions.take(network, predict_batch));
-  const int threads = blocks > 1 ? lent[0]->useful_threads(count, std::min(blocks, engine::threads())) : 1;
-  while (lent.size() < static_cast<std::size_t>(threads))
-    lent.push_back(sessions.take(network, predict_batch));
-  engine::parallel_for(threads, blocks, [&](int t, int b) {
-    const std::ptrdiff_t begin = b * predict_batch;
-    lent[static_cast<std::size_t>(t)]->run(x + begin * in, out + begin * outputs,
-                                           std::min(predict_batch, count - begin));
-    if (const auto& error = lent[static_cast<std::size_t>(t)]->error()) std::rethrow_exception(error);
+  lent.grow(threads, predict_batch);
+  const std::ptrdiff_t length = block_rows(count, threads);
+  engine::parallel_for(threads, static_cast<int>(engine::pieces(count, length)), [&](int t, int b) {
+    const std::ptrdiff_t begin = b * length;
+    lent[t].run(x + begin * in, out + begin * outputs, std::min(length, count - begin));
+    rethrow(lent[t]);
   });
-  for (auto& session : lent) sessions.give(std::move(session));
 }
 
 template <class T>

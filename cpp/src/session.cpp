@@ -1,3 +1,4 @@
+#include <deltarule/engine/team.h>
 #include <deltarule/session.h>
 #include <algorithm>
 
@@ -26,7 +27,8 @@ Session<T>::Session(const Network<T>& network, std::ptrdiff_t max_batch)
 }
 
 template <class T>
-void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
+template <class Forward>
+void Session<T>::run_blocks(const T* in, T* out, std::ptrdiff_t rows, Forward&& forward) noexcept {
   const auto first = static_cast<std::size_t>(plan_.input_slot().value),
              last = static_cast<std::size_t>(plan_.output_slot().value);
   engine::Context<T> context;
@@ -44,13 +46,40 @@ void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
     context.values = values_;
     context.rows = context.tile_rows = count;
     try {
-      for (const auto& op : plan_.ops()) op->forward(context, {0, count, 0});
+      for (const auto& op : plan_.ops()) forward(*op, context);
     } catch (...) {
       error_ = std::current_exception();
       std::fill_n(out, rows * output_width_, std::numeric_limits<T>::quiet_NaN());
       return;
     }
   }
+}
+
+template <class T>
+void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
+  run_blocks(in, out, rows,
+             [](engine::Op<T>& op, const engine::Context<T>& c) { op.forward(c, {0, c.rows, 0}); });
+}
+
+template <class T>
+void Session<T>::run_shared(int threads, const T* in, T* out, std::ptrdiff_t rows) {
+  for (int t = 1 + static_cast<int>(more_scratch_.size()); t < threads; ++t)
+    more_scratch_.emplace_back(plan_.scratch_size());
+  run_blocks(in, out, rows, [&](engine::Op<T>& op, const engine::Context<T>& c) {
+    if (!op.by_tasks()) return op.forward(c, {0, c.rows, 0});
+    engine::parallel_for(threads, op.forward_tasks(c.rows), [&](int thread, int task) {
+      engine::Context<T> own = c;
+      own.thread = thread;
+      if (thread > 0) own.scratch = more_scratch_[static_cast<std::size_t>(thread - 1)].data();
+      op.forward_task(own, task);
+    });
+    op.finish_forward(c, {0, c.rows, 0});
+  });
+}
+
+template <class T>
+bool Session<T>::large() const {
+  return std::any_of(plan_.ops().begin(), plan_.ops().end(), [](const auto& op) { return op->by_tasks(); });
 }
 
 template class Session<float>;

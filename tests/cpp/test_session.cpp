@@ -94,6 +94,27 @@ TEST_CASE_TEMPLATE("the bits of a row do not depend on the rows around it", T, f
   }
 }
 
+TEST_CASE_TEMPLATE("threads that share a product of large weights give the same bits", T, float, double) {
+  Network<T> network({700, {dense(1100, "tanh"), dense(900, "relu"), dense(7)}, 3});
+  Numbers numbers(4);
+  const std::ptrdiff_t most = 40;
+  const std::vector<T> x = numbers.many<T>(700 * most);
+  Session<T> session(network, most);
+  CHECK(session.large());
+  for (const std::ptrdiff_t rows : {1, 2, 17, 40}) {
+    const auto size = static_cast<std::size_t>(7 * rows);
+    std::vector<T> alone(size), shared(size);
+    session.run(x.data(), alone.data(), rows);
+    for (const int threads : {1, 2, 5}) {
+      std::fill(shared.begin(), shared.end(), T(0));
+      session.run_shared(threads, x.data(), shared.data(), rows);
+      CHECK(same_bits<T>(alone, shared));
+    }
+  }
+  Network<T> small({4, {dense(2)}, 3});
+  CHECK_FALSE(Session<T>(small).large());
+}
+
 TEST_CASE("changed parameters are used at once; nothing else is touched") {
   Network<float> network({4, {dense(2)}, 3});
   Session<float> session(network, 2);

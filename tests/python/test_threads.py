@@ -169,6 +169,23 @@ def test_concurrent_predict(rng):
         assert all(pool.map(work, range(8)))
 
 
+@pytest.mark.parametrize("widths", [(40, 200, 3), (700, 1100, 900, 5)], ids=["small", "large weights"])
+def test_predictions_have_the_same_bits_on_every_number_of_threads(rng, widths):
+    net = dr.Sequential([*(dr.Dense(w, "tanh") for w in widths[1:-1]), dr.Dense(widths[-1])])
+    net.build(widths[0])
+    X = rng.normal(size=(700, widths[0])).astype(np.float32)
+    try:
+        for rows in (1, 2, 17, 128, 129, 200, 256, 700):
+            results = []
+            for threads in (1, 2, 3):
+                dr.set_num_threads(threads)
+                results.append(net.predict(X[:rows]))
+            assert all(np.array_equal(results[0], r) for r in results[1:])
+            assert np.array_equal(results[0][0], net.predict(X[:1])[0])
+    finally:
+        dr.set_num_threads(None)
+
+
 def test_networks_train_side_by_side(blobs, classifier, weight_bytes):
     X, y = blobs
     alone = classifier()

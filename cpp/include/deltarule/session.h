@@ -16,7 +16,8 @@ class Session {
   std::ptrdiff_t input_width() const { return input_width_; }
   std::ptrdiff_t output_width() const { return output_width_; }
 
-  // Threads worth using for this many rows, each with a session of its own.
+  // Threads worth using for this many rows: each with a session of its own and a share of the rows, or, where
+  // there are few rows and the weights are large, all together in run_shared().
   int useful_threads(std::ptrdiff_t rows, int available) const {
     return plan_.useful_threads(rows, available);
   }
@@ -25,14 +26,23 @@ class Session {
   void run(const T* in, T* out, std::ptrdiff_t rows = 1) noexcept;
   // The same for one row; the spans' sizes must be the network's widths.
   void run(std::span<const T> in, std::span<T> out) noexcept { run(in.data(), out.data(), 1); }
+  // The same by several threads, which share the columns of products with large weights; every bit is that of
+  // run(). Not for real time: wakes threads, and allocates when it is called with more of them than before.
+  void run_shared(int threads, const T* in, T* out, std::ptrdiff_t rows);
+  // Whether there are such products.
+  bool large() const;
   // A function from outside the catalogue (custom.h) threw in the last run, whose output is NaN; null
   // otherwise.
   const std::exception_ptr& error() const noexcept { return error_; }
 
  private:
+  template <class Forward>
+  void run_blocks(const T* in, T* out, std::ptrdiff_t rows, Forward&& forward) noexcept;
+
   engine::Plan<T> plan_;
   std::ptrdiff_t max_batch_, input_width_, output_width_;
   engine::Buffer<T> arena_, scratch_;
+  std::vector<engine::Buffer<T>> more_scratch_ = {};  // of the second thread and on
   std::vector<engine::View<T>> values_;
   std::exception_ptr error_{};
 };

@@ -11,6 +11,8 @@ namespace deltarule::engine {
 // Weights beyond this are read from memory once per row tile: then whole-batch tasks are better.
 inline constexpr std::ptrdiff_t large_weights = std::ptrdiff_t{2} << 20;  // bytes
 inline constexpr std::ptrdiff_t task_rows = 256, task_columns = 256;
+// Wider where there are few rows: the weights are then read once, and faster in long runs.
+inline constexpr std::ptrdiff_t few_rows = 16, few_rows_columns = 512;
 
 // What it is made of.
 template <class T>
@@ -75,14 +77,16 @@ class DenseBase : public Op<T>, public Tangent<T> {
   void finish_forward(const Context<T>& c, Tile tile) override { apply_activation(c, tile); }
   void start_backward(const Context<T>& c, Tile tile) override { undo_activation(c, tile); }
   int forward_tasks(std::ptrdiff_t rows) const override {
-    return static_cast<int>(pieces(rows, task_rows) * pieces(outputs_, task_columns));
+    return static_cast<int>(pieces(rows, task_rows) * pieces(outputs_, columns_of_task(rows)));
   }
   void forward_task(const Context<T>& c, int task) override {
     const auto [i, rows, j, columns] = area(task, c.rows, outputs_);
     product_forward(c, i, rows, j, columns);
   }
   int backward_tasks(std::ptrdiff_t rows) const override {
-    return in_.has_gradient() ? static_cast<int>(pieces(rows, task_rows) * pieces(inputs_, task_columns)) : 0;
+    return in_.has_gradient()
+               ? static_cast<int>(pieces(rows, task_rows) * pieces(inputs_, columns_of_task(rows)))
+               : 0;
   }
   void backward_task(const Context<T>& c, int task) override {
     const auto [i, rows, j, columns] = area(task, c.rows, inputs_);
@@ -238,10 +242,14 @@ class DenseBase : public Op<T>, public Tangent<T> {
   struct Area {
     std::ptrdiff_t i, rows, j, columns;
   };
+  static std::ptrdiff_t columns_of_task(std::ptrdiff_t rows) {
+    return rows <= few_rows ? few_rows_columns : task_columns;
+  }
   static Area area(int task, std::ptrdiff_t rows, std::ptrdiff_t columns) {
     const std::ptrdiff_t down = pieces(rows, task_rows);  // neighbours in number share columns, hence weights
-    const std::ptrdiff_t i = task % down * task_rows, j = task / down * task_columns;
-    return {i, std::min(task_rows, rows - i), j, std::min(task_columns, columns - j)};
+    const std::ptrdiff_t width = columns_of_task(rows);
+    const std::ptrdiff_t i = task % down * task_rows, j = task / down * width;
+    return {i, std::min(task_rows, rows - i), j, std::min(width, columns - j)};
   }
   std::ptrdiff_t row_pieces() const { return pieces(inputs_, piece_rows_); }
   std::ptrdiff_t column_pieces() const { return pieces(outputs_, piece_columns_); }
