@@ -1,20 +1,18 @@
 """The reference pages are those that the catalogue gives."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+from reference.scripts import script
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 @pytest.fixture(scope="module")
 def generate():
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(DOCS / "generate.py")
 
 
 def test_reference_pages_are_up_to_date(generate):

@@ -1,10 +1,11 @@
 """What fuzzing found, read again: tables here, model files in the C++ tests (fuzz.model)."""
 
-import importlib.util
 import warnings
 from pathlib import Path
 
 import pytest
+
+from reference.scripts import script
 
 FUZZ = Path(__file__).parent.parent / "fuzz"
 INPUTS = sorted((FUZZ / "corpus" / "table").iterdir())
@@ -12,10 +13,7 @@ INPUTS = sorted((FUZZ / "corpus" / "table").iterdir())
 
 @pytest.fixture(scope="module")
 def table():
-    spec = importlib.util.spec_from_file_location("table", FUZZ / "table.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(FUZZ / "table.py")
 
 
 def test_tables(table, tmp_path):

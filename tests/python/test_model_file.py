@@ -1,6 +1,5 @@
 """The model file is everybody's: its schema, the official safetensors package, files of earlier versions."""
 
-import importlib.util
 import json
 import struct
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 import deltarule as dr
 from reference import every_kind
+from reference.scripts import script
 
 ROOT = Path(__file__).parent.parent.parent
 RELEASED = sorted((ROOT / "tests" / "data" / "models").glob("*/*.safetensors"))
@@ -36,10 +36,7 @@ def texts_of(path):
 
 @pytest.fixture(scope="module")
 def schema():
-    spec = importlib.util.spec_from_file_location("schema", ROOT / "docs" / "schema.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(ROOT / "docs" / "schema.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """The committed type stubs are those that the catalogue gives, and name what there is."""
 
 import ast
-import importlib.util
 from pathlib import Path
 
 import pytest
 
 import deltarule
 from deltarule._native import core
+from reference.scripts import script
 
 TESTS = Path(__file__).parent.parent
 PACKAGE = TESTS.parent / "python" / "deltarule"
@@ -15,10 +15,7 @@ PACKAGE = TESTS.parent / "python" / "deltarule"
 
 @pytest.fixture(scope="module")
 def regenerate():
-    spec = importlib.util.spec_from_file_location("regenerate", TESTS / "regenerate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(TESTS / "regenerate.py")
 
 
 def test_stubs_are_up_to_date(regenerate):

@@ -1,0 +1,13 @@
+"""Python files that belong to no package."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+
+def script(path: Path) -> ModuleType:
+    """Return the file as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
