@@ -121,6 +121,21 @@ def hostile(header, data, rng):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux: limits of address space")
+def test_width_costs_no_memory(tmp_path, new_process):
+    """A layer without weights may be wide; the Fisher matrix of the optimizer is not made for that."""
+    net = dr.Sequential([dr.Activation("tanh")])
+    net.compile("natural_gradient", loss="mse")
+    net.build(3)
+    good, made = tmp_path / "good.safetensors", tmp_path / "wide.safetensors"
+    net.save(good)
+    raw = good.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + length])
+    made.write_bytes(file_of(with_network(header, input_width=2**24 + 1), raw[8 + length :]))
+    assert new_process(LOADER.replace("ARGUMENTS", repr([str(good), str(made)]))).strip() == "loaded"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux: limits of address space")
 def test_hostile_files(parts, tmp_path, rng, new_process):
     contents = dict(hostile(*parts, rng))
     (tmp_path / "hostile").mkdir()
