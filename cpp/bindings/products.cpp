@@ -1,89 +1,88 @@
 // Products on arrays.
-#include <deltarule/engine/gemm.h>
+#include <deltarule/engine/product.h>
 #include <deltarule/engine/reduce.h>
-#include <deltarule/engine/team.h>
 
 #include "common.h"
 
 namespace deltarule::bindings {
 namespace {
 
-// The caller's rows end where their array ends; the product may look a little further.
-template <class T>
-engine::Buffer<T> with_slack(const T* data, std::size_t size) {
-  engine::Buffer<T> copy(size);
-  std::copy_n(data, size, copy.data());
-  return copy;
-}
+// A C-contiguous matrix as it lies in memory, if `object` is one of a type and layout that needs no
+// conversion.
+struct Given {
+  const void* data = nullptr;
+  py::ssize_t rows = 0, columns = 0;
+  int type = 0;
+  bool writable = false;
 
-// Shares the rows or the columns of C among the threads. The operand B is copied where its last row could be
-// read past.
+  explicit Given(PyObject* object) {
+    const auto& api = py::detail::npy_api::get();
+    if (Py_TYPE(object) != api.PyArray_Type_) return;
+    const auto* array = py::detail::array_proxy(object);
+    const auto* number = py::detail::array_descriptor_proxy(array->descr);
+    if (array->nd != 2 || !(array->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) ||
+        number->byteorder != '=')
+      return;
+    data = array->data, rows = array->dimensions[0], columns = array->dimensions[1];
+    type = number->type_num;
+    writable = (array->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) != 0;
+  }
+  const char* begin() const { return static_cast<const char*>(data); }
+  const char* end(std::size_t size) const {
+    return begin() + static_cast<std::size_t>(rows * columns) * size;
+  }
+};
+
 template <class T>
-void shared_product(engine::Product<T> p, std::size_t b_size) {
+void run(engine::Product<T> p) {
+  constexpr std::ptrdiff_t short_time =
+      100'000;  // of multiply-adds; shorter than other threads' wait for the lock
+  if (p.m * p.n * p.k < short_time) return engine::product(p);
   const py::gil_scoped_release release;
-  constexpr std::ptrdiff_t lanes = engine::alignment / sizeof(T);
-  engine::Buffer<T> b, bias;
-  if (p.b_column == 1 && p.n % lanes != 0 && p.k > 0) {
-    b = with_slack(p.b, b_size);
-    p.b = b.data();
-  }
-  if (p.bias && p.n % lanes != 0) {
-    bias = with_slack(p.bias, static_cast<std::size_t>(p.n));
-    p.bias = bias.data();
-  }
-  const double flops = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
-  const int threads = flops < 4e6 ? 1 : engine::threads();
-  const bool by_rows = p.m >= p.n;
-  const std::ptrdiff_t unit = by_rows ? 24 : 64, length = by_rows ? p.m : p.n,
-                       units = (length + unit - 1) / unit;
-  // One part per thread, each with a workspace of its own, made before the team starts: a task must not
-  // throw.
-  std::vector<engine::Buffer<T>> workspaces;
-  std::vector<engine::Product<T>> parts;
-  for (int t = 0; t < threads; ++t) {
-    const std::ptrdiff_t begin = std::min(length, units * t / threads * unit),
-                         end = std::min(length, units * (t + 1) / threads * unit);
-    if (begin >= end) continue;
-    engine::Product<T> part = p;
-    (by_rows ? part.m : part.n) = end - begin;
-    if (by_rows) {
-      part.a += begin * p.a_row;
-      part.c += begin * p.c_row;
-    } else {
-      part.b += begin * p.b_column;
-      part.c += begin;
-      if (part.bias) part.bias += begin;
-    }
-    parts.push_back(part);
-    workspaces.emplace_back(engine::workspace_size<T>(part.m, part.n, part.k, part.b_column == 1));
-  }
-  engine::parallel_for(threads, static_cast<int>(parts.size()), [&](int, int i) {
-    engine::multiply(parts[static_cast<std::size_t>(i)], workspaces[static_cast<std::size_t>(i)].data());
-  });
+  engine::product(p);
 }
 
-void matmul(const py::array& a, const py::array& b, py::array out, bool transpose_a, bool transpose_b) {
-  two_axes(a, "a");
-  two_axes(b, "b");
-  const auto m = a.shape(transpose_a ? 1 : 0), k = a.shape(transpose_a ? 0 : 1),
-             n = b.shape(transpose_b ? 0 : 1);
-  if (b.shape(transpose_b ? 1 : 0) != k)
-    throw py::value_error("matmul: a " + shape_text(a) + " and b " + shape_text(b) + " do not fit");
-  expect_shape(out, {m, n}, "out");
-  by_type(a, "a", [&]<class T>(T) {
-    shared_product<T>({.m = m,
-                       .n = n,
-                       .k = k,
-                       .a = numbers<T>(a, "a"),
-                       .a_row = transpose_a ? 1 : k,
-                       .a_step = transpose_a ? m : 1,
-                       .b = numbers<T>(b, "b"),
-                       .b_step = transpose_b ? 1 : n,
-                       .b_column = transpose_b ? k : 1,
-                       .c = writable<T>(out, "out"),
-                       .c_row = n},
-                      static_cast<std::size_t>(b.size()));
-  });
+template <class T>
+void product_of(const Given& a, const Given& b, const Given& out, bool transpose_a, bool transpose_b) {
+  run<T>({.m = out.rows,
+          .n = out.columns,
+          .k = transpose_a ? a.rows : a.columns,
+          .a = static_cast<const T*>(a.data),
+          .a_row = transpose_a ? 1 : a.columns,
+          .a_step = transpose_a ? a.columns : 1,
+          .b = static_cast<const T*>(b.data),
+          .b_step = transpose_b ? 1 : b.columns,
+          .b_column = transpose_b ? b.columns : 1,
+          .c = static_cast<T*>(const_cast<void*>(out.data)),
+          .c_row = out.columns});
+}
+
+// matmul(a, b, out, transpose_a, transpose_b): True when done; False where the arguments have to be looked
+// at, and nothing was done. Without pybind11's way of calling, which takes longer than a small product.
+PyObject* matmul(PyObject*, PyObject* const* args, Py_ssize_t count) noexcept {
+  const auto flag = [&](Py_ssize_t i) { return args[i] == Py_True || args[i] == Py_False; };
+  if (count != 5 || !flag(3) || !flag(4)) Py_RETURN_FALSE;
+  try {
+    const bool transpose_a = args[3] == Py_True, transpose_b = args[4] == Py_True;
+    const Given a(args[0]), b(args[1]), out(args[2]);
+    if (!a.data || !b.data || !out.data || !out.writable || a.type != b.type || a.type != out.type)
+      Py_RETURN_FALSE;
+    if (out.rows != (transpose_a ? a.columns : a.rows) || out.columns != (transpose_b ? b.rows : b.columns) ||
+        (transpose_a ? a.rows : a.columns) != (transpose_b ? b.columns : b.rows))
+      Py_RETURN_FALSE;
+    const bool single = a.type == py::detail::npy_api::NPY_FLOAT_;
+    if (!single && a.type != py::detail::npy_api::NPY_DOUBLE_) Py_RETURN_FALSE;
+    const std::size_t size = single ? sizeof(float) : sizeof(double);
+    for (const Given* in : {&a, &b})
+      if (in->begin() < out.end(size) && out.begin() < in->end(size)) Py_RETURN_FALSE;
+    (single ? product_of<float> : product_of<double>)(a, b, out, transpose_a, transpose_b);
+    Py_RETURN_TRUE;
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+    return nullptr;
+  }
 }
 
 void dense_forward(const py::array& x, const py::array& w, const py::object& bias, py::array out) {
@@ -107,7 +106,7 @@ void dense_forward(const py::array& x, const py::array& w, const py::object& bia
       p.start = engine::Start::bias;
       p.bias = numbers<T>(b, "b");
     }
-    shared_product<T>(p, static_cast<std::size_t>(w.size()));
+    run(p);
   });
 }
 
@@ -121,31 +120,29 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
   by_type(x, "x", [&]<class T>(T) {
     const auto rows = x.shape(0), in = x.shape(1), outputs = w.shape(1);
     const T *px = numbers<T>(x, "x"), *pw = numbers<T>(w, "w"), *pg = numbers<T>(dy, "dy");
-    shared_product<T>({.m = in,
-                       .n = outputs,
-                       .k = rows,
-                       .a = px,
-                       .a_row = 1,
-                       .a_step = in,
-                       .b = pg,
-                       .b_step = outputs,
-                       .c = writable<T>(dw, "dw"),
-                       .c_row = outputs},
-                      static_cast<std::size_t>(dy.size()));
+    run<T>({.m = in,
+            .n = outputs,
+            .k = rows,
+            .a = px,
+            .a_row = 1,
+            .a_step = in,
+            .b = pg,
+            .b_step = outputs,
+            .c = writable<T>(dw, "dw"),
+            .c_row = outputs});
     if (!dx.is_none()) {
       auto d = py::cast<py::array>(dx);
       same_shape(x, d, "x", "dx");
-      shared_product<T>({.m = rows,
-                         .n = in,
-                         .k = outputs,
-                         .a = pg,
-                         .a_row = outputs,
-                         .b = pw,
-                         .b_step = 1,
-                         .b_column = outputs,
-                         .c = writable<T>(d, "dx"),
-                         .c_row = in},
-                        static_cast<std::size_t>(w.size()));
+      run<T>({.m = rows,
+              .n = in,
+              .k = outputs,
+              .a = pg,
+              .a_row = outputs,
+              .b = pw,
+              .b_step = 1,
+              .b_column = outputs,
+              .c = writable<T>(d, "dx"),
+              .c_row = in});
     }
     if (!db.is_none()) {
       auto d = py::cast<py::array>(db);
@@ -159,7 +156,9 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
 }  // namespace
 
 void bind_products(py::module_& m) {
-  m.def("matmul", &matmul);
+  static PyMethodDef method{"matmul", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&matmul)),
+                            METH_FASTCALL, nullptr};
+  m.attr("matmul") = py::reinterpret_steal<py::object>(PyCFunction_New(&method, nullptr));
   m.def("dense_forward", &dense_forward);
   m.def("dense_backward", &dense_backward);
 }

@@ -20,7 +20,7 @@ constexpr int registers =
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
-constexpr Index sweep_columns = 4096;               // their sums stay in the first cache
+constexpr Index sweep_columns = 4096, sweep_rows = 48;
 
 template <class T>
 using Kernel = void (*)(const Tile<T>&) noexcept;
@@ -101,9 +101,21 @@ bool pays_to_pack_a(const Product<T>& x) {
   }
   return x.a_row != 1 || (x.m > tile_rows && x.n > 16 * panel);
 }
+// B beyond the second cache
+template <class T>
+bool far(const Product<T>& x) {
+  return x.n * x.k * Index{sizeof(T)} > (1 << 19);
+}
+// Panels of a B far beyond the second cache fetch little at a time, and push each other out where rows are
+// powers of two apart.
+template <class T>
+bool pays_to_sweep(const Product<T>& x) {
+  const Index size = x.n * x.k * Index{sizeof(T)};
+  return x.m <= sweep_rows && x.b_column == 1 && x.n > 4 * width<T> && size > (x.m == 1 ? 1 << 20 : 4 << 20);
+}
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {
-  return x.b_column != 1 || (x.m > 48 && x.n * x.k * Index{sizeof(T)} > (1 << 19));
+  return x.b_column != 1 || (x.m > 48 && far(x));
 }
 
 // Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in
@@ -149,6 +161,7 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
   T* const packed_a = workspace;
   T* const packed_b = workspace + (pack_a ? std::min(x.m, block_rows) * packed_row(most_steps) : 0);
   const bool wide = x.m <= wide_rows;
+  const bool fetch = x.b_column == 1 && (pack_b || far(x));
 
   for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
     const Index steps = std::min(sum_block, x.k - p0);
@@ -197,7 +210,7 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
             tile.a = x.a + (i0 + i) * x.a_row + p0 * x.a_step;
             tile.a_stride = columns ? x.a_step : x.a_row;
           }
-          if (pack_b && x.b_column == 1 && j0 + panel_width < x.n) {
+          if (fetch && j0 + panel_width < x.n) {
             // The next panel is on its way while this one is used.
             const T* next = b + panel_width;
             for (Index p = steps * t / tiles, end = steps * (t + 1) / tiles; p < end; ++p)
@@ -236,19 +249,49 @@ void multiply_narrow(Narrow<T> x, Index columns, Index k) {
   }
 }
 
+// Columns at a time: their sums, one row after the other, stay in the first cache, or nearly.
+constexpr Index sweep_width(Index rows) { return std::max<Index>(256, sweep_columns / rows / 64 * 64); }
+
 template <class T>
 void multiply_sweep(const Product<T>& x, T* workspace) {
-  for (Index j0 = 0; j0 < x.n; j0 += sweep_columns) {
+  using P = simd::Pack<T>;
+  const Index columns = sweep_width(x.m);
+  for (Index j0 = 0; j0 < x.n; j0 += columns) {
     Tile<T> tile{};
-    tile.a = x.a, tile.a_stride = x.a_step, tile.b = x.b + j0, tile.b_step = x.b_step, tile.c = x.c + j0;
-    tile.bias = shifted(x.bias, j0), tile.start = x.start;
+    tile.a = x.a, tile.a_stride = x.a_row, tile.b = x.b + j0, tile.b_step = x.b_step, tile.c = x.c + j0;
+    tile.c_row = x.c_row, tile.bias = shifted(x.bias, j0), tile.start = x.start;
     for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
       tile.k = std::min(sum_block, x.k - p0);
       tile.relu = x.relu && p0 + tile.k == x.k;
-      sweep_kernel<simd::Pack<T>>(tile, std::min(sweep_columns, x.n - j0), workspace);
+      (x.m == 1 ? sweep_kernel<P, true> : sweep_kernel<P, false>)(tile, x.a_step, x.m,
+                                                                  std::min(columns, x.n - j0), workspace,
+                                                                  columns);
       tile.a += tile.k * x.a_step, tile.b += tile.k * x.b_step, tile.start = Start::accumulate;
     }
   }
+}
+
+// The columns of the last register that is not full come out of copies, which have room to read on.
+template <class T>
+void multiply_exactly(const Product<T>& x, T* workspace) {
+  const Index whole = x.n / width<T> * width<T>, left = x.n - whole;
+  Product<T> part = x;
+  part.slack = true;
+  if (whole > 0) {
+    part.n = whole;
+    multiply(part, workspace);
+  }
+  std::array<T, 2 * width<T>> bias{};
+  if (x.bias) std::copy_n(x.bias + whole, left, bias.data());
+  part.n = left;
+  part.b = x.b + whole * x.b_column;
+  part.c = x.c + whole;
+  part.bias = x.bias ? bias.data() : nullptr;
+  const bool pack_a = pays_to_pack_a(part);
+  if (x.a_step == 1)
+    multiply_blocks<T, false>(part, pack_a, true, workspace);
+  else
+    multiply_blocks<T, true>(part, pack_a, true, workspace);
 }
 
 }  // namespace
@@ -258,8 +301,9 @@ std::size_t workspace_size(Index m, Index n, Index k, bool) {
   if (m <= 0 || n <= 0 || k <= 0) return 0;
   const Index steps = std::min(k, sum_block);
   const Index packed = std::min(m, block_rows) * packed_row(steps) + 8 * width<T> * steps;
+  const Index rows = std::min(m, sweep_rows);
   return static_cast<std::size_t>(
-      std::max(packed, std::min(round_up(std::max(m, n), width<T>), sweep_columns)));
+      std::max(packed, rows * std::min(round_up(std::max(m, n), width<T>), sweep_width(rows))));
 }
 
 template <class T>
@@ -296,8 +340,8 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
     if (y.n > 0) multiply_blocks<T, true>(y, y.a_row != 1, true, workspace);
     return;
   }
-  if (x.m == 1 && x.b_column == 1 && x.n > 4 * width<T> && x.n * x.k * Index{sizeof(T)} > (1 << 20))
-    return multiply_sweep(x, workspace);
+  if (!x.slack && x.n % width<T> != 0 && (x.b_column == 1 || x.bias)) return multiply_exactly(x, workspace);
+  if (pays_to_sweep(x)) return multiply_sweep(x, workspace);
   if (x.m <= std::min(8, tile_rows) && x.k <= sum_block && x.b_column == 1) {
     if (x.a_step == 1) return multiply_one_tile<T, false>(x);
     if (x.a_row == 1) return multiply_one_tile<T, true>(x);

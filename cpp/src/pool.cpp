@@ -9,6 +9,10 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sched.h>
+#include <unistd.h>
+#endif
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
@@ -45,7 +49,35 @@ struct Job {
 struct Worker {
   std::atomic<int> signal{0};  // counts the jobs handed to this thread
   std::shared_ptr<Job> job;
+
+#if defined(__linux__)
+  // A thread that is woken often lands on the core of the one that woke it, and stays behind it for tens of
+  // milliseconds, until the kernel evens out. So it may go to any core of the caller's but that one.
+  void keep_off(int cpu) {
+    const pid_t id = thread.load(std::memory_order_relaxed);
+    if (cpu < 0 || cpu == kept_off || id == 0) return;
+    kept_off = cpu;
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) != 0) return;
+    CPU_CLR(static_cast<std::size_t>(cpu), &set);
+    if (CPU_COUNT(&set) > 0) sched_setaffinity(id, sizeof(set), &set);
+  }
+  void begin() { thread.store(gettid(), std::memory_order_relaxed); }
+  std::atomic<pid_t> thread{0};
+  int kept_off = -1;
+#else
+  void keep_off(int) {}
+  void begin() {}
+#endif
 };
+
+int current_cpu() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
 
 void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -58,11 +90,13 @@ void pause() {
 class Pool {
  public:
   void hire(int count, const std::shared_ptr<Job>& job) {
+    const int cpu = current_cpu();
     const std::lock_guard lock(mutex_);
     for (int i = 0; i < count; ++i) {
       if (idle_.empty() && !grow()) return;
       Worker* worker = idle_.back();
       idle_.pop_back();
+      worker->keep_off(cpu);
       worker->job = job;
       worker->signal.fetch_add(1, std::memory_order_release);
       worker->signal.notify_one();
@@ -86,6 +120,7 @@ class Pool {
     return true;
   }
   void live(Worker& worker) {
+    worker.begin();
     for (int done = 0;; ++done) {
       for (int i = 0; i < 300 && worker.signal.load(std::memory_order_acquire) == done; ++i) pause();
       worker.signal.wait(done, std::memory_order_acquire);

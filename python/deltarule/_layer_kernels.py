@@ -1,6 +1,7 @@
 """The kernels of whole layers: products, dense, batch and layer normalisation."""
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -43,6 +44,8 @@ def matmul(
     -------
     ndarray (M, N)
     """
+    if core.matmul(a, b, out, transpose_a, transpose_b):
+        return cast(Array, out)
     a = _arrays.matrix(_arrays.real(a, "matmul", "a"), "matmul", "a")
     b = _arrays.matrix(_arrays.real(b, "matmul", "b", a.dtype), "matmul", "b")
     rows, inner = a.shape[::-1] if transpose_a else a.shape
@@ -50,7 +53,8 @@ def matmul(
     if inner != b.shape[1 if transpose_b else 0]:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not fit together")
     y = _arrays.output(out, (rows, columns), a.dtype, "matmul")
-    core.matmul(a, b, y, bool(transpose_a), bool(transpose_b))
+    if not core.matmul(a, b, y, bool(transpose_a), bool(transpose_b)):
+        raise ValueError("matmul: out shares memory with a or b; allowed: an array of its own")
     return y
 
 

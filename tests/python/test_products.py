@@ -141,5 +141,11 @@ def test_wrong_shapes():
         dr.kernels.dense_backward(np.ones((2, 3)), np.ones((3, 5)), np.ones((2, 4)))
     with pytest.raises(ValueError, match=r"matmul: a has shape \(3,\); allowed: two dimensions"):
         dr.kernels.matmul(np.ones(3), np.ones((3, 5)))
+    square = np.ones((3, 3))
+    with pytest.raises(
+        ValueError, match="matmul: out shares memory with a or b; allowed: an array of its own"
+    ):
+        dr.kernels.matmul(square, np.ones((3, 3)), out=square)
+    assert (square == 1).all()
     with pytest.raises(TypeError, match=r"matmul: out has dtype float32; allowed: float64"):
         dr.kernels.matmul(np.ones((2, 3)), np.ones((3, 2)), out=np.ones((2, 2), np.float32))

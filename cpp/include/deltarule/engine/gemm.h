@@ -27,6 +27,8 @@ struct Product {
   Start start = Start::zero;
   const T* bias = nullptr;
   bool relu = false;
+  bool slack =
+      true;  // the rows of B (where b_column == 1) and the bias can be read up to 64 bytes past column n
 };
 
 // Elements of scratch for this product and for every smaller one. b_in_place_possible: b_column == 1 in all
@@ -34,9 +36,8 @@ struct Product {
 template <class T>
 std::size_t workspace_size(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, bool b_in_place_possible);
 
-// Writes the m x n elements of C and nothing else. May read the rows of B (where b_column == 1) and the bias
-// up to 64 bytes past column n; what lies there never reaches C. C overlaps no input. The workspace is
-// 64-byte aligned.
+// Writes the m x n elements of C and nothing else. What lies in the slack never reaches C. C overlaps no
+// input. The workspace is 64-byte aligned.
 template <class T>
 void multiply(const Product<T>& product, T* workspace) noexcept;
 

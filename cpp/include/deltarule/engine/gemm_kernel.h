@@ -190,46 +190,69 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   }
 }
 
-// One row times a matrix too large for the caches: reads B row after row, as the prefetchers like it. The
-// sums of the block wait in `sums`.
-template <class P>
-void sweep_kernel(const Tile<typename P::Scalar>& tile, Index n, typename P::Scalar* sums) noexcept {
+// A few rows times a matrix too large for the caches: reads B row after row, as the prefetchers like it. The
+// sums of the block wait in `sums`, `sum_row` from row to row.
+template <class P, bool one_row>
+void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, Index n,
+                  typename P::Scalar* sums, Index sum_row) noexcept {
   using T = typename P::Scalar;
   constexpr int W = P::width, R = 8;  // rows of B at a time
-  const Index full = n / W * W, b_step = tile.b_step;
+  const Index full = n / W * W, b_step = tile.b_step, a_row = tile.a_stride;
   const int left = static_cast<int>(n - full);
   const Index padded = left > 0 ? full + W : full;
-  for (Index j = 0; j < padded; j += W) P::zero().store(sums + j);
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < padded; j += W) P::zero().store(sums + i * sum_row + j);
   const T* a = tile.a;
   const T* b = tile.b;
   Index p = 0;
-  for (; p + R <= tile.k; p += R, a += R * tile.a_stride, b += R * b_step) {
-    P y[R];
-    DELTARULE_UNROLL
-    for (int r = 0; r < R; ++r) y[r] = P(a[r * tile.a_stride]);
+  for (; p + R <= tile.k; p += R, a += R * a_step, b += R * b_step) {
     const T* const b4 = b + 4 * b_step;
-    for (Index j = 0; j < padded; j += W) {
-      P sum = P::load(sums + j);
+    const auto of_b = [&](int r, Index j) __attribute__((always_inline)) {
+      return P::load((r < 4 ? b : b4) + (r % 4) * b_step + j);
+    };
+    if constexpr (one_row) {
+      P y[R];
       DELTARULE_UNROLL
-      for (int r = 0; r < R; ++r)
-        sum = simd::fma(y[r], P::load((r < 4 ? b : b4) + (r % 4) * b_step + j), sum);
-      sum.store(sums + j);
+      for (int r = 0; r < R; ++r) y[r] = P(a[r * a_step]);
+      for (Index j = 0; j < padded; j += W) {
+        P sum = P::load(sums + j);
+        DELTARULE_UNROLL
+        for (int r = 0; r < R; ++r) sum = simd::fma(y[r], of_b(r, j), sum);
+        sum.store(sums + j);
+      }
+    } else {
+      for (Index j = 0; j < padded; j += W) {
+        P x[R];
+        DELTARULE_UNROLL
+        for (int r = 0; r < R; ++r) x[r] = of_b(r, j);
+        T* to = sums + j;
+        const T* y = a;
+        for (Index i = 0; i < m; ++i, to += sum_row, y += a_row) {
+          P sum = P::load(to);
+          DELTARULE_UNROLL
+          for (int r = 0; r < R; ++r) sum = simd::fma(P(y[r * a_step]), x[r], sum);
+          sum.store(to);
+        }
+      }
     }
   }
-  for (; p < tile.k; ++p, a += tile.a_stride, b += b_step) {
-    const P y(*a);
-    for (Index j = 0; j < padded; j += W) simd::fma(y, P::load(b + j), P::load(sums + j)).store(sums + j);
-  }
+  for (; p < tile.k; ++p, a += a_step, b += b_step)
+    for (Index i = 0; i < m; ++i) {
+      const P y(a[i * a_row]);
+      T* const to = sums + i * sum_row;
+      for (Index j = 0; j < padded; j += W) simd::fma(y, P::load(b + j), P::load(to + j)).store(to + j);
+    }
   const auto finish = [&](P sum, P start) __attribute__((always_inline)) {
     if (tile.start != Start::zero) sum = start + sum;
     return tile.relu ? simd::max(sum, P::zero()) : sum;
   };
-  const T* const start = tile.start == Start::bias         ? tile.bias
-                         : tile.start == Start::accumulate ? tile.c
-                                                           : sums;
-  for (Index j = 0; j < full; j += W) finish(P::load(sums + j), P::load(start + j)).store(tile.c + j);
-  if (left > 0)
-    store_first(finish(P::load(sums + full), load_first<P>(start + full, left)), tile.c + full, left);
+  for (Index i = 0; i < m; ++i, sums += sum_row) {
+    T* const c = tile.c + i * tile.c_row;
+    const T* const start = tile.start == Start::bias ? tile.bias : tile.start == Start::accumulate ? c : sums;
+    for (Index j = 0; j < full; j += W) finish(P::load(sums + j), P::load(start + j)).store(c + j);
+    if (left > 0)
+      store_first(finish(P::load(sums + full), load_first<P>(start + full, left)), c + full, left);
+  }
 }
 
 }  // namespace deltarule::engine
