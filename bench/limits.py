@@ -8,6 +8,8 @@ from .workloads import WORKLOADS, Workload
 
 _STATES = {"sgd": 1, "adam": 2, "adamw": 2}
 """Arrays that a rule keeps beside the weights."""
+_WAITING = ("phase", "rewrite")
+"""Cases that are no rates: what threads wait for."""
 
 
 def rates(results: dict[str, Any], threads: int) -> dict[str, float]:
@@ -19,7 +21,7 @@ def rates(results: dict[str, Any], threads: int) -> dict[str, float]:
             if not times:
                 continue
             settings = record["settings"]
-            if settings.get("kind") == "phase":
+            if settings.get("kind") in _WAITING:
                 continue
             name, amount = ("GFLOP/s", settings["flops"]) if "flops" in settings else _copied(settings)
             found[name] = max(found.get(name, 0.0), amount / min(times) / 1e3)
@@ -37,13 +39,24 @@ def copies(found: dict[str, float]) -> dict[int, float]:
 
 def phase(results: dict[str, Any]) -> float:
     """Microseconds from one phase of the engine to the next, on two threads."""
+    return _waited(results, "phase")[0]
+
+
+def rewrite(results: dict[str, Any]) -> float:
+    """Microseconds to write a KiB that another core has read since, on two threads."""
+    time, settings = _waited(results, "rewrite")
+    return time / settings["bytes"] * 1024 if settings else time
+
+
+def _waited(results: dict[str, Any], kind: str) -> tuple[float, dict[str, Any]]:
     return min(
         (
-            float(record["competitors"]["deltarule"]["best"])
+            (float(record["competitors"]["deltarule"]["best"]), record["settings"])
             for record in results["records"]
-            if record["settings"].get("kind") == "phase" and record["threads"] == 2
+            if record["settings"].get("kind") == kind and record["threads"] == 2
         ),
-        default=float("nan"),
+        default=(float("nan"), {}),
+        key=lambda found: found[0],
     )
 
 

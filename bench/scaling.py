@@ -33,12 +33,21 @@ class Constants:
     """The same of two threads together."""
     phase: float
     """Microseconds from one phase to the next on two threads."""
+    rewrite: float
+    """Microseconds to write a KiB that another core has read."""
 
     @classmethod
     def of(cls, results: dict[str, Any]) -> Constants:
         one, two = limits.rates(results, 1), limits.rates(results, 2)
         each = min(one["GFLOP/s"], two.get("GFLOP/s", 2 * one["GFLOP/s"]) / 2)
-        return cls(one["GFLOP/s"], each, limits.copies(one), limits.copies(two), limits.phase(results))
+        return cls(
+            one["GFLOP/s"],
+            each,
+            limits.copies(one),
+            limits.copies(two),
+            limits.phase(results),
+            limits.rewrite(results),
+        )
 
     def seconds(self, footprint: float, amount: float, threads: int) -> float:
         """Microseconds to move so many bytes, a footprint shared by the threads."""
@@ -107,8 +116,21 @@ def _parts(workload: Workload, constants: Constants, threads: int) -> Step:
         small = sum(4 * count for count in workload.matrices if 4 * count <= SHARED_FROM)
         third = min(size for size in constants.copies if size > SECOND_CACHE)
         exchange = 2 * small * (1 - 1 / threads) / constants.copies[third] / 1e3
+        exchange += constants.rewrite * _rewritten(workload, threads) / 1024
         phases = constants.phase * len(costs) * max(1.0, (threads - 1).bit_length())
     return Step(products, update, 0.0, exchange, phases)
+
+
+def _rewritten(workload: Workload, threads: int) -> float:
+    """Bytes that a thread writes in a step after others have read them.
+
+    The values and gradients of its rows, since weight gradients take all rows, and its share of the weights
+    and their transposes.
+    """
+    first, *others = workload.matrices
+    weights = sum(4 * count for count in (first, *others, *others) if 4 * count <= SHARED_FROM)
+    columns = sum(workload.sizes[:-1]) + sum(workload.sizes[1:])
+    return (4 * columns * workload.batch * (1 - 1 / threads) + weights) / threads
 
 
 def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64)) -> str:
@@ -122,7 +144,8 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
     parts = [
         f"Measured on {where}, {machine['date'][:10]}: products {constants.flops:.0f} GFLOP/s on one thread,",
         f"{constants.together:.0f} on each of two.",
-        f"From one phase to the next {constants.phase:.2f} µs on two threads.",
+        f"On two threads {constants.phase:.2f} µs from one phase to the next, and {constants.rewrite:.3f} µs to",
+        f"write a KiB that the other core has read ({constants.rewrite * 62.5:.1f} ns a cache line).",
         f"Copies in GB/s, one thread and two together: {copies}.",
         "",
         "| step | MFLOP | update moves, MB | phases | products, µs | update, µs | rest, µs | measured, µs |",

@@ -1,4 +1,4 @@
-"""What the machine allows: large products, and copies within each level of the memory."""
+"""What the machine allows: large products, copies in each level of the memory, and what threads wait for."""
 
 from bench.case import Case
 
@@ -22,4 +22,9 @@ def cases() -> list[Case]:
         )
         for rows, inner, outer in _PRODUCTS
     ]  # fmt: skip
-    return [*copies, *products, Case("limits", "phase", {"kind": "phase"})]
+    return [
+        *copies,
+        *products,
+        Case("limits", "phase", {"kind": "phase"}),
+        Case("limits", "rewrite 64 KiB", {"kind": "rewrite", "bytes": 64 << 10}),
+    ]

@@ -24,6 +24,13 @@ PYBIND11_MODULE(_core, m) {
         return deltarule::engine::phase_seconds(threads, count);
       },
       py::arg("threads"), py::arg("count"));
+  m.def(
+      "rewrite_seconds",
+      [](std::size_t bytes, int count) {
+        const py::gil_scoped_release release;
+        return deltarule::engine::rewrite_seconds(bytes, count);
+      },
+      py::arg("bytes"), py::arg("count"));
   m.def("set_num_threads", [](int count) {
     if (count < 0)
       throw py::value_error("set_num_threads: count = " + std::to_string(count) +

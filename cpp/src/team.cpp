@@ -4,6 +4,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "pool.h"
 
@@ -155,6 +156,50 @@ double phase_seconds(int threads, int count) {
   });
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
   return passed.count() / std::max(1, count);
+}
+
+double rewrite_seconds(std::size_t bytes, int count) {
+  constexpr int over = -1;
+  std::vector<float> lines(std::max<std::size_t>(1, bytes / sizeof(float)));
+  std::atomic<int> turn{0};  // even: to be written
+  std::atomic<bool> joined{false};
+  std::atomic<float> seen{0};
+  double seconds = 0;
+  // Whether it is this thread's turn at last. A reader that never came is not waited for.
+  const auto wait = [&](auto reached) {
+    for (int i = 0; !reached(turn.load(std::memory_order_acquire)); ++i) {
+      if (i < 3000) {
+        pause();
+      } else {
+        if (!joined.load()) return false;
+        std::this_thread::yield();
+      }
+    }
+    return true;
+  };
+  run_team(2, [&](int thread) {
+    if (thread > 0) {
+      joined.store(true);
+      while (true) {
+        wait([](int now) { return now == over || now % 2 == 1; });
+        int now = turn.load();
+        if (now == over) return;
+        float sum = 0;
+        for (const float x : lines) sum += x;
+        seen.store(sum, std::memory_order_relaxed);
+        if (!turn.compare_exchange_strong(now, now + 1)) return;  // given up meanwhile
+      }
+    }
+    for (int i = 0; i < count; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      std::ranges::fill(lines, static_cast<float>(i));
+      seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      turn.store(2 * i + 1, std::memory_order_release);
+      if (!wait([](int now) { return now % 2 == 0; })) break;
+    }
+    turn.store(over, std::memory_order_release);
+  });
+  return seconds / std::max(1, count);
 }
 
 void Phases::wait_while(std::uint32_t phase) {

@@ -60,6 +60,7 @@ MACHINE = scaling.Constants(
     copies={384 << 10: 150.0, 6 << 20: 90.0},
     both={384 << 10: 300.0, 6 << 20: 160.0},
     phase=0.5,
+    rewrite=0.1,
 )
 
 
@@ -77,6 +78,11 @@ def test_the_model_shares_products_among_the_row_tiles():
     assert 0.25 * one.products <= four.products < 0.3 * one.products
     assert one.exchange == one.phases == 0
     assert four.phases == pytest.approx(2 * 0.5 * 2)
+    # 784-256-128-10 and a batch of 128: weights, transposes of all but the first, three of four rows of the
+    # values and gradients on both sides of every layer
+    written = 4 * (784 * 256 + 2 * (256 * 128 + 128 * 10)) + 0.75 * 4 * 128 * (784 + 2 * (256 + 128) + 10)
+    still = scaling.step(workload, replace(MACHINE, rewrite=0.0), 4, 1e4)
+    assert four.exchange - still.exchange == pytest.approx(0.1 * written / 4 / 1024)
     hot = scaling.step(workload, replace(MACHINE, together=50.0), 4, 1e4)
     assert hot.products == pytest.approx(2 * four.products)
     slow = replace(MACHINE, phase=1e4)

@@ -18,6 +18,12 @@ def prepare(case: Case, _variant: str) -> Work:
     if case.settings["kind"] == "phase":
         threads = get_num_threads()
         return Work(lambda count: core.phase_seconds(threads, 1000 * count), units=1000, check=lambda: [0.0])
+    if case.settings["kind"] == "rewrite":
+        return Work(
+            lambda count: core.rewrite_seconds(case.settings["bytes"], 200 * count),
+            units=200,
+            check=lambda: [0.0],
+        )
     if case.settings["kind"] == "product":
         return products.prepare(case, "")
     x = normal([case.settings["footprint"] // 8], 0)

@@ -13,7 +13,7 @@ from . import products
 
 
 def prepare(case: Case, _variant: str) -> Work | None:
-    if case.settings["kind"] == "phase":
+    if case.settings["kind"] in ("phase", "rewrite"):
         return None
     if case.settings["kind"] == "product":
         return products.prepare(case, "")

@@ -95,6 +95,10 @@ class Phases {
 // phases.
 double phase_seconds(int threads, int count);
 
+// Seconds for a thread to write so many bytes that another has just read, so that their cache lines have to
+// be taken back: the mean of `count` times. Where there is no second thread, of lines that nobody else has.
+double rewrite_seconds(std::size_t bytes, int count);
+
 // The first exception of several threads, to be thrown again by the one that waits for them.
 class FirstError {
  public:
