@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from .workloads import WORKLOADS, Workload
@@ -39,25 +40,24 @@ def copies(found: dict[str, float]) -> dict[int, float]:
 
 def phase(results: dict[str, Any]) -> float:
     """Microseconds from one phase of the engine to the next, on two threads."""
-    return _waited(results, "phase")[0]
+    return min((float(entry["best"]) for entry, _ in _of_two_threads(results, "phase")), default=float("nan"))
 
 
 def rewrite(results: dict[str, Any]) -> float:
     """Microseconds to write a KiB that another core has read since, on two threads."""
-    time, settings = _waited(results, "rewrite")
-    return time / settings["bytes"] * 1024 if settings else time
-
-
-def _waited(results: dict[str, Any], kind: str) -> tuple[float, dict[str, Any]]:
     return min(
         (
-            (float(record["competitors"]["deltarule"]["best"]), record["settings"])
-            for record in results["records"]
-            if record["settings"].get("kind") == kind and record["threads"] == 2
+            entry["details"]["writes"] / settings["bytes"] * 1024
+            for entry, settings in _of_two_threads(results, "rewrite")
         ),
-        default=(float("nan"), {}),
-        key=lambda found: found[0],
+        default=float("nan"),
     )
+
+
+def _of_two_threads(results: dict[str, Any], kind: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for record in results["records"]:
+        if record["settings"].get("kind") == kind and record["threads"] == 2:
+            yield record["competitors"]["deltarule"], record["settings"]
 
 
 def update_bytes(workload: Workload) -> tuple[int, int]:

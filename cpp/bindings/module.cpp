@@ -26,11 +26,11 @@ PYBIND11_MODULE(_core, m) {
       py::arg("threads"), py::arg("count"));
   m.def(
       "rewrite_seconds",
-      [](std::size_t bytes, int count) {
+      [](std::size_t size, int count) {
         const py::gil_scoped_release release;
-        return deltarule::engine::rewrite_seconds(bytes, count);
+        return deltarule::engine::rewrite_seconds(size, count);
       },
-      py::arg("bytes"), py::arg("count"));
+      py::arg("size"), py::arg("count"));
   m.def("set_num_threads", [](int count) {
     if (count < 0)
       throw py::value_error("set_num_threads: count = " + std::to_string(count) +

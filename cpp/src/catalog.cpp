@@ -67,8 +67,9 @@ bool in_range(const Param& p, double value) {
   return (p.low_open ? value > p.low : value >= p.low) && (p.high_open ? value < p.high : value <= p.high);
 }
 
-// Of those that a double and an int64 hold exactly.
-bool whole(double value) { return value == std::floor(value) && std::abs(value) <= 9007199254740992.0; }
+bool whole(double value) {
+  return value == std::floor(value) && std::abs(value) <= static_cast<double>(largest_whole);
+}
 
 bool legal_list(const Param& p, const Setting& s) {
   if (!s.text.empty()) return false;
@@ -238,7 +239,9 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
       throw std::invalid_argument(
           std::string(entry.name) + ": " + s.name + " = " + given_text(s) +
           " is not allowed; allowed: " + range_text(*at) +
-          (at->kind == Kind::integer && value >= 9007199254740992.0 ? ", of at most 9007199254740992" : ""));
+          (at->kind == Kind::integer && value >= static_cast<double>(largest_whole)
+               ? ", of at most " + std::to_string(largest_whole)
+               : ""));
     values[static_cast<std::size_t>(at - entry.parameters.begin())] = value;
   }
   return values;

@@ -192,11 +192,10 @@ Model<T> load_model(const std::string& path) {
     if (meta.contains("deltarule.trainer")) {
       json t = parse_json(metadata(header.object, "deltarule.trainer", what), what);
       if (!t.is_object() || !t.contains("steps_done")) throw FormatError(what + ": 'steps_done' is missing");
-      // Steps number the random numbers of a step, in 53 bits like every whole number of a description.
       const auto taken = [&](const char* key) -> std::int64_t {
         if (!t.contains(key)) return 0;
         const std::uint64_t number = count_from(t[key], what + ": '" + key + "'");
-        if (number > std::uint64_t{1} << 53)
+        if (number > static_cast<std::uint64_t>(largest_whole))
           throw FormatError(what + ": '" + key + "' = " + std::to_string(number) + " is too large");
         t.erase(key);
         return static_cast<std::int64_t>(number);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
@@ -16,6 +17,9 @@
 namespace deltarule {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// Whole numbers up to this are what a double, and so every reader of JSON, holds exactly.
+inline constexpr std::int64_t largest_whole = std::int64_t{1} << 53;
 
 enum class Kind { real, integer, boolean, choice, real_list, integer_list };
 
