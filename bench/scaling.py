@@ -145,8 +145,8 @@ def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64))
         f"Measured on {where}, {machine['date'][:10]}: products {constants.flops:.0f} GFLOP/s on one thread,",
         f"{constants.together:.0f} on each of two.",
         f"On two threads {constants.phase:.2f} µs from one phase to the next, and",
-        f"{constants.rewrite:.3f} µs to write a KiB that the other core has read"
-        f" ({constants.rewrite * 62.5:.1f} ns a cache line).",
+        f"{constants.rewrite:.3f} µs to write a KiB that the other core has read",
+        f"({constants.rewrite * 62.5:.1f} ns a cache line).",
         f"Copies in GB/s, one thread and two together: {copies}.",
         "",
         "| step | MFLOP | update moves, MB | phases | products, µs | update, µs | rest, µs | measured, µs |",

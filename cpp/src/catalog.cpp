@@ -236,12 +236,11 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
       if (at->kind == Kind::boolean) legal = s.text.empty() && !s.list && (value == 0 || value == 1);
     }
     if (!legal)
-      throw std::invalid_argument(
-          std::string(entry.name) + ": " + s.name + " = " + given_text(s) +
-          " is not allowed; allowed: " + range_text(*at) +
-          (at->kind == Kind::integer && value >= static_cast<double>(largest_whole)
-               ? ", of at most " + std::to_string(largest_whole)
-               : ""));
+      throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " = " + given_text(s) +
+                                  " is not allowed; allowed: " + range_text(*at) +
+                                  (at->kind == Kind::integer && value >= static_cast<double>(largest_whole)
+                                       ? ", of at most " + std::to_string(largest_whole)
+                                       : ""));
     values[static_cast<std::size_t>(at - entry.parameters.begin())] = value;
   }
   return values;
