@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule._native import core
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +150,35 @@ def test_environment_limits_threads(new_process):
     assert new_process(code, OMP_NUM_THREADS="1") == "1"
     available = int(new_process(code, OMP_NUM_THREADS=""))
     assert new_process(code, OMP_NUM_THREADS="1000") == str(available)  # never more than there are CPUs
+
+
+KEPT_OFF = """
+import os, time
+import numpy as np, deltarule as dr
+
+before = os.sched_getaffinity(0)
+own = set(os.listdir("/proc/self/task"))
+dr.set_num_threads(2)
+a = np.ones((600, 600), np.float32)
+for _ in range(5):
+    dr.kernels.matmul(a, a)
+    time.sleep(0.02)
+(other,) = set(os.listdir("/proc/self/task")) - own
+print(os.sched_getaffinity(0) == before, len(before - os.sched_getaffinity(int(other))))
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs Linux and two processors",
+)
+def test_threads_keep_off_the_core_of_their_caller(new_process):
+    assert new_process(KEPT_OFF).split() == ["True", "1"]
+
+
+def test_waiting_can_be_measured():
+    assert core.phase_seconds(2, 10) > 0
+    assert core.rewrite_seconds(4096, 10) > 0
 
 
 def test_concurrent_predict(rng):
