@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <locale>
+#include <sstream>
 
 namespace deltarule {
 namespace {
@@ -167,16 +169,25 @@ std::string CWriter::indices(const std::string& name, const std::vector<std::ptr
   return made;
 }
 
+// Not from_chars, which libc++ has for whole numbers only, nor strtod, which follows the locale.
+static double value_in(std::string_view text) {
+  std::istringstream in{std::string(text)};
+  in.imbue(std::locale::classic());
+  double value = 0;
+  in >> value;
+  return value;
+}
+
 std::string CWriter::placeholder(std::string_view text, const Entry* entry, const Values& values) const {
   double value = 0, more = 0;
   std::string_view name = text, form;
   for (const std::string_view end : {".low", ".floor"})
     if (text.ends_with(end)) form = end, name = text.substr(0, text.size() - end.size());
   if (std::isdigit(static_cast<unsigned char>(name[0])) != 0) {
-    const auto first = std::from_chars(name.data(), name.data() + name.size(), value);
-    const char* next = first.ptr;
-    if (next != name.data() + name.size() && *next == '+') ++next;
-    std::from_chars(next, name.data() + name.size(), more);
+    std::size_t sign = name.find_first_of("+-");
+    while (sign != name.npos && name[sign - 1] == 'e') sign = name.find_first_of("+-", sign + 1);
+    value = value_in(name.substr(0, sign));
+    if (sign != name.npos) more = value_in(name.substr(sign));
   } else {
     const auto at = std::find_if(entry->parameters.begin(), entry->parameters.end(),
                                  [&](const Param& p) { return p.name == name; });
