@@ -98,7 +98,8 @@ constexpr auto table = []<class... Rules>(List<Rules...>) {
 // A rule from outside the catalogue is run by the trainer; it has no states of ours.
 template <class T>
 constexpr UpdateKernel<T> outside{[](const Values&) { return 0; },
-                                  [](const Values& values, double, double) { return values; }, nullptr, -1};
+                                  [](const Values& values, double, double) { return values; }, nullptr, -1,
+                                  nullptr};
 
 }  // namespace
 

@@ -83,11 +83,12 @@ NaturalGradient<T>::NaturalGradient(const Choice& rule, const engine::Machine<T>
   const std::ptrdiff_t rows = machine.plan().max_rows();
   std::size_t state = 0;
   for (const auto& [op, map] : affine_maps(machine.plan())) {
-    Block b{.map = map,
-            .inputs = map.in.columns + (map.bias.data ? 1 : 0),
-            .outputs = map.out.columns,
-            .mean_of_inputs = &states[state++].data,
-            .mean_of_outputs = method_ == kfac ? &states[state++].data : nullptr};
+    Block b;
+    b.map = map;
+    b.inputs = map.in.columns + (map.bias.data ? 1 : 0);
+    b.outputs = map.out.columns;
+    b.mean_of_inputs = &states[state++].data;
+    b.mean_of_outputs = method_ == kfac ? &states[state++].data : nullptr;
     b.x = engine::Buffer<double>(static_cast<std::size_t>(rows * b.x_row()));
     b.delta = engine::Buffer<double>(static_cast<std::size_t>(rows * b.delta_row()));
     b.of_inputs = engine::Buffer<double>(b.mean_of_inputs->size());
