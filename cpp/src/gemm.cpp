@@ -20,7 +20,7 @@ constexpr int registers =
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
-constexpr Index sweep_columns = 4096, sweep_rows = 48;
+constexpr Index sweep_columns = 4096, least_sweep_columns = 256, sweep_rows = 48;
 
 template <class T>
 using Kernel = void (*)(const Tile<T>&) noexcept;
@@ -250,12 +250,14 @@ void multiply_narrow(Narrow<T> x, Index columns, Index k) {
 }
 
 // Columns at a time: their sums, one row after the other, stay in the first cache, or nearly.
-constexpr Index sweep_width(Index rows) { return std::max<Index>(256, sweep_columns / rows / 64 * 64); }
+constexpr Index sweep_width(Index rows) {
+  return std::max(least_sweep_columns, sweep_columns / rows / 64 * 64);
+}
 
 template <class T>
 void multiply_sweep(const Product<T>& x, T* workspace) {
   using P = simd::Pack<T>;
-  const Index columns = sweep_width(x.m);
+  const Index columns = std::min(sweep_width(x.m), round_up(x.n, width<T>));
   for (Index j0 = 0; j0 < x.n; j0 += columns) {
     Tile<T> tile{};
     tile.a = x.a, tile.a_stride = x.a_row, tile.b = x.b + j0, tile.b_step = x.b_step, tile.c = x.c + j0;
@@ -301,9 +303,11 @@ std::size_t workspace_size(Index m, Index n, Index k, bool) {
   if (m <= 0 || n <= 0 || k <= 0) return 0;
   const Index steps = std::min(k, sum_block);
   const Index packed = std::min(m, block_rows) * packed_row(steps) + 8 * width<T> * steps;
+  // Sums of a sweep, for any number of rows up to m: they do not grow evenly with it.
   const Index rows = std::min(m, sweep_rows);
-  return static_cast<std::size_t>(
-      std::max(packed, rows * std::min(round_up(std::max(m, n), width<T>), sweep_width(rows))));
+  const Index sums = std::min(rows * round_up(std::max(m, n), width<T>),
+                              std::max(sweep_columns, rows * least_sweep_columns));
+  return static_cast<std::size_t>(std::max(packed, sums));
 }
 
 template <class T>

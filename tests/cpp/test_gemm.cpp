@@ -227,6 +227,18 @@ TEST_CASE_TEMPLATE("product: few rows, much to read", T, float, double) {
   check<T>(48, 1029, 1021, Form::strided, Form::plain, Start::zero, true, random);
 }
 
+TEST_CASE_TEMPLATE("product: a workspace is enough for every smaller product", T, float, double) {
+  Random random;
+  const auto size = [](Index m, Index n, Index k) { return workspace_size<T>(m, n, k, true); };
+  Index wrong = 0;
+  for (Index m = 1; m <= 60; ++m)
+    for (Index n : {1, 40, 300, 2000, 40000})
+      for (Index k : {1, 8, 100, 400, 3000})
+        for (int round = 0; round < 10; ++round)
+          wrong += size(1 + random.below(m), 1 + random.below(n), 1 + random.below(k)) > size(m, n, k);
+  CHECK(wrong == 0);
+}
+
 TEST_CASE_TEMPLATE("product: empty sizes", T, float, double) {
   Random random;
   for (Start start : starts)
