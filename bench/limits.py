@@ -9,7 +9,7 @@ from .workloads import WORKLOADS, Workload
 
 _STATES = {"sgd": 1, "adam": 2, "adamw": 2}
 """Arrays that a rule keeps beside the weights."""
-_WAITING = ("phase", "rewrite")
+WAITING = ("phase", "rewrite")
 """Cases that are no rates: what threads wait for."""
 
 
@@ -22,7 +22,7 @@ def rates(results: dict[str, Any], threads: int) -> dict[str, float]:
             if not times:
                 continue
             settings = record["settings"]
-            if settings.get("kind") in _WAITING:
+            if settings.get("kind") in WAITING:
                 continue
             name, amount = ("GFLOP/s", settings["flops"]) if "flops" in settings else _copied(settings)
             found[name] = max(found.get(name, 0.0), amount / min(times) / 1e3)

@@ -113,7 +113,7 @@ def _parts(workload: Workload, constants: Constants, threads: int) -> Step:
     exchange = phases = 0.0
     if threads > 1:
         # Weights and their transposes that another thread has changed are read through the third cache.
-        small = sum(4 * count for count in workload.matrices if 4 * count <= SHARED_FROM)
+        small = _small(workload.matrices)
         third = min(size for size in constants.copies if size > SECOND_CACHE)
         exchange = 2 * small * (1 - 1 / threads) / constants.copies[third] / 1e3
         exchange += constants.rewrite * _rewritten(workload, threads) / 1024
@@ -128,9 +128,14 @@ def _rewritten(workload: Workload, threads: int) -> float:
     and their transposes.
     """
     first, *others = workload.matrices
-    weights = sum(4 * count for count in (first, *others, *others) if 4 * count <= SHARED_FROM)
+    weights = _small([first, *others, *others])
     columns = sum(workload.sizes[:-1]) + sum(workload.sizes[1:])
     return (4 * columns * workload.batch * (1 - 1 / threads) + weights) / threads
+
+
+def _small(matrices: list[int]) -> int:
+    """Bytes of the weights that row tiles work with."""
+    return sum(4 * count for count in matrices if 4 * count <= SHARED_FROM)
 
 
 def report(results: dict[str, Any], counts: tuple[int, ...] = (2, 4, 8, 16, 64)) -> str:

@@ -101,17 +101,20 @@ bool pays_to_pack_a(const Product<T>& x) {
   }
   return x.a_row != 1 || (x.m > tile_rows && x.n > 16 * panel);
 }
-// B beyond the second cache
 template <class T>
-bool far(const Product<T>& x) {
-  return x.n * x.k * Index{sizeof(T)} > (1 << 19);
+Index bytes_of_b(const Product<T>& x) {
+  return x.n * x.k * Index{sizeof(T)};
+}
+template <class T>
+bool far(const Product<T>& x) {  // B beyond the second cache
+  return bytes_of_b(x) > (1 << 19);
 }
 // Panels of a B far beyond the second cache fetch little at a time, and push each other out where rows are
 // powers of two apart.
 template <class T>
 bool pays_to_sweep(const Product<T>& x) {
-  const Index size = x.n * x.k * Index{sizeof(T)};
-  return x.m <= sweep_rows && x.b_column == 1 && x.n > 4 * width<T> && size > (x.m == 1 ? 1 << 20 : 4 << 20);
+  return x.m <= sweep_rows && x.b_column == 1 && x.n > 4 * width<T> &&
+         bytes_of_b(x) > (x.m == 1 ? 1 << 20 : 4 << 20);
 }
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {
@@ -229,6 +232,12 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
 }
 
 template <class T>
+void multiply_blocks(const Product<T>& x, bool pack_b, T* workspace) {
+  const auto run = x.a_step == 1 ? multiply_blocks<T, false> : multiply_blocks<T, true>;
+  run(x, pays_to_pack_a(x), pack_b, workspace);
+}
+
+template <class T>
 void multiply_narrow(Narrow<T> x, Index columns, Index k) {
   const Start start = x.start;
   const bool relu = x.relu;
@@ -289,11 +298,7 @@ void multiply_exactly(const Product<T>& x, T* workspace) {
   part.b = x.b + whole * x.b_column;
   part.c = x.c + whole;
   part.bias = x.bias ? bias.data() : nullptr;
-  const bool pack_a = pays_to_pack_a(part);
-  if (x.a_step == 1)
-    multiply_blocks<T, false>(part, pack_a, true, workspace);
-  else
-    multiply_blocks<T, true>(part, pack_a, true, workspace);
+  multiply_blocks(part, true, workspace);
 }
 
 }  // namespace
@@ -350,11 +355,7 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
     if (x.a_step == 1) return multiply_one_tile<T, false>(x);
     if (x.a_row == 1) return multiply_one_tile<T, true>(x);
   }
-  const bool pack_a = pays_to_pack_a(x), pack_b = pays_to_pack_b(x);
-  if (x.a_step == 1)
-    multiply_blocks<T, false>(x, pack_a, pack_b, workspace);
-  else
-    multiply_blocks<T, true>(x, pack_a, pack_b, workspace);
+  multiply_blocks(x, pays_to_pack_b(x), workspace);
 }
 
 template <class T>

@@ -13,9 +13,6 @@
 #include <sched.h>
 #include <unistd.h>
 #endif
-#if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
-#endif
 
 namespace deltarule::engine {
 namespace {
@@ -76,14 +73,6 @@ int current_cpu() {
   return sched_getcpu();
 #else
   return -1;
-#endif
-}
-
-void pause() {
-#if defined(__x86_64__) || defined(_M_X64)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
 #endif
 }
 

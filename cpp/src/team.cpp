@@ -14,9 +14,6 @@
 #if defined(__linux__)
 #include <sched.h>
 #endif
-#if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
-#endif
 
 namespace deltarule::engine {
 namespace {
@@ -56,14 +53,6 @@ int usable_cpus() {
   static const int limit = quota();
   if (limit > 0) cpus = std::min(cpus, limit);
   return std::max(1, cpus);
-}
-
-void pause() {
-#if defined(__x86_64__) || defined(_M_X64)
-  _mm_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
 }
 
 }  // namespace

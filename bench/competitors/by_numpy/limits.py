@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 
 from bench.case import Case, Work, repeat
+from bench.limits import WAITING
 from bench.probe import normal, probe
 
 from . import products
 
 
 def prepare(case: Case, _variant: str) -> Work | None:
-    if case.settings["kind"] in ("phase", "rewrite"):
+    if case.settings["kind"] in WAITING:
         return None
     if case.settings["kind"] == "product":
         return products.prepare(case, "")

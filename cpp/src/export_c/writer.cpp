@@ -95,6 +95,15 @@ std::string indented(std::string_view text) {
   return out;
 }
 
+// Not from_chars, which libc++ has for whole numbers only, nor strtod, which follows the locale.
+double value_in(std::string_view text) {
+  std::istringstream in{std::string(text)};
+  in.imbue(std::locale::classic());
+  double value = 0;
+  in >> value;
+  return value;
+}
+
 }  // namespace
 
 CWriter::CWriter(std::string prefix, bool single, std::ptrdiff_t inputs,
@@ -167,15 +176,6 @@ std::string CWriter::indices(const std::string& name, const std::vector<std::ptr
   parts_.arrays.push_back(made);
   parts_.constant_bytes += static_cast<std::ptrdiff_t>(numbers.size()) * (small ? 2 : 4);
   return made;
-}
-
-// Not from_chars, which libc++ has for whole numbers only, nor strtod, which follows the locale.
-static double value_in(std::string_view text) {
-  std::istringstream in{std::string(text)};
-  in.imbue(std::locale::classic());
-  double value = 0;
-  in >> value;
-  return value;
 }
 
 std::string CWriter::placeholder(std::string_view text, const Entry* entry, const Values& values) const {

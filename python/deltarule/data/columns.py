@@ -6,6 +6,7 @@ what it holds and converting it costs one look at each distinct text.
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
@@ -48,29 +49,29 @@ def canonical(text: str) -> str:
     return match.group(1) if match else text
 
 
-class Column:
+class Column(ABC):
     """A named column; ``numbers()`` and ``texts()`` are its two readings."""
 
     name: str
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
     @property
-    def kind(self) -> Kind:
-        raise NotImplementedError
+    @abstractmethod
+    def kind(self) -> Kind: ...
 
+    @abstractmethod
     def numbers(self) -> Floats:
         """Return float64 values; NaN where the value is missing, infinite or not a number."""
-        raise NotImplementedError
 
+    @abstractmethod
     def texts(self) -> tuple[Codes, list[str]]:
         """Return a code per row (-1: missing) and the distinct texts the codes stand for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, rows: npt.NDArray[np.intp]) -> "Column":
         """Return the column with these rows only."""
-        raise NotImplementedError
 
     @property
     def garbled(self) -> int:
