@@ -17,6 +17,9 @@ namespace deltarule::bindings {
 template <class T>
 class SessionPool {
  public:
+  // Sessions to come multiply by these; before the first one is taken.
+  void use(std::unique_ptr<const Bfloat16Weights> weights) { rounded_ = std::move(weights); }
+  const Bfloat16Weights* rounded() const { return rounded_.get(); }
   std::unique_ptr<Session<T>> take(const Network<T>& network, std::ptrdiff_t max_batch) {
     {
       const std::lock_guard lock(mutex_);
@@ -27,6 +30,8 @@ class SessionPool {
         return session;
       }
     }
+    if constexpr (std::is_same_v<T, float>)
+      if (rounded_) return std::make_unique<Session<T>>(network, *rounded_, max_batch);
     return std::make_unique<Session<T>>(network, max_batch);
   }
   void give(std::unique_ptr<Session<T>> session) {
@@ -37,6 +42,7 @@ class SessionPool {
  private:
   std::mutex mutex_;
   std::vector<std::unique_ptr<Session<T>>> single_, batch_;
+  std::unique_ptr<const Bfloat16Weights> rounded_;
 };
 
 template <class T>

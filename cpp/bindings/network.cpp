@@ -201,6 +201,17 @@ void bind_models(py::module_& m) {
       .def("export_c", &write_c, "path"_a, "prefix"_a, "comment"_a, "test_inputs"_a)
       .def("forward", &forward, "X"_a, "training"_a)
       .def("backward", &backward)
+      .def("to_bfloat16",
+           [](const PyNetwork& n) {
+             require_built(n, "to_bfloat16");
+             const auto& box = std::get<SharedBox<float>>(n.box);
+             PyNetwork made{std::make_shared<NetworkBox<float>>(Network<float>(box->network))};
+             auto& copy = *std::get<SharedBox<float>>(made.box);
+             copy.sessions.use(std::make_unique<const Bfloat16Weights>(copy.network));
+             return made;
+           })
+      .def("bfloat16_bytes",
+           [](const PyNetwork& n) { return std::get<SharedBox<float>>(n.box)->sessions.rounded()->bytes(); })
       .def("copy", [](const PyNetwork& n) {
         return with(n, [](auto& b) -> PyNetwork {
           return {std::make_shared<std::decay_t<decltype(b)>>(std::decay_t<decltype(b.network)>(b.network))};

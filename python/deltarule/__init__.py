@@ -25,6 +25,7 @@ from . import (
 from ._native import core as _core
 from ._threads import get_num_threads, set_num_threads
 from .averaging import EMA, SWA
+from .bfloat16 import Bfloat16Network
 from .callbacks import *  # noqa: F403
 from .history import History
 from .initializers import *  # noqa: F403
@@ -55,6 +56,7 @@ __version__: str = _core.config()["version"]
 __all__ = [
     "EMA",
     "SWA",
+    "Bfloat16Network",
     "EpochPrinter",
     "FormatError",
     "History",

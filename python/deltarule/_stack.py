@@ -11,6 +11,7 @@ from . import _check, _storage, _summary
 from ._families import Layer
 from ._native import core
 from ._types import Array, ArrayLike, Config
+from .bfloat16 import Bfloat16Network
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -121,6 +122,24 @@ class Stack:
             out = np.empty((len(X), network.output_width), self._real)
         network.predict(X, out)
         return out
+
+    def to_bfloat16(self) -> Bfloat16Network:
+        """Copy the network for inference with weights rounded to bfloat16: faster, to about three digits.
+
+        Returns
+        -------
+        Bfloat16Network
+            Has `predict`; later changes of this network do not reach it.
+
+        Raises
+        ------
+        TypeError
+            The network is float64.
+        """
+        network = self._require_built("Sequential.to_bfloat16")
+        if self.dtype != "float32":
+            raise TypeError(f"Sequential.to_bfloat16: the network is {self.dtype}; allowed: float32")
+        return Bfloat16Network(network.to_bfloat16())
 
     def forward(self, X: ArrayLike, training: bool = True) -> Array:
         """Outputs of a hand-written training step.

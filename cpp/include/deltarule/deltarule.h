@@ -1,6 +1,7 @@
 // The whole library. Use the smaller headers where compile time matters.
 #pragma once
 
+#include <deltarule/bfloat16_weights.h>
 #include <deltarule/build_info.h>
 #include <deltarule/catalog.h>
 #include <deltarule/custom.h>

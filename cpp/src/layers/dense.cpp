@@ -20,6 +20,7 @@ class DenseOp final : public DenseBase<T>, public Affine<T> {
  public:
   using DenseBase<T>::DenseBase;
   typename Affine<T>::Map map() const override { return {this->in_, this->out_, this->w_, this->b_}; }
+  void use(const Bfloat16Matrix* rounded) override { this->rounded_ = rounded; }
   bool has_row_norms() const override { return true; }
   void add_row_norms(const Context<T>& c, Tile tile, double* squared) override {
     const auto x = value_of(c, this->in_), g = gradient_of(c, this->out_);

@@ -1,6 +1,7 @@
 // What the operations of dense layers share: y = activation(x W + b).
 #pragma once
 
+#include <deltarule/engine/bfloat16.h>
 #include <deltarule/engine/gemm.h>
 #include <deltarule/engine/reduce.h>
 #include <deltarule/engine/tangent.h>
@@ -263,6 +264,19 @@ class DenseBase : public Op<T>, public Tangent<T> {
   void product_forward(const Context<T>& c, std::ptrdiff_t i, std::ptrdiff_t rows, std::ptrdiff_t j,
                        std::ptrdiff_t columns) const {
     const auto x = value_of(c, in_), z = value_of(c, pre_);
+    if constexpr (std::is_same_v<T, float>)
+      if (rounded_)
+        return multiply({.m = rows,
+                         .first = j,
+                         .n = columns,
+                         .a = x.at(i),
+                         .a_row = x.row,
+                         .b = rounded_,
+                         .c = z.at(i) + j,
+                         .c_row = z.row,
+                         .bias = b_.data ? b_.data + j : nullptr,
+                         .relu = activation_.is_relu()},
+                        c.scratch);
     multiply<T>({.m = rows,
                  .n = columns,
                  .k = inputs_,
@@ -300,7 +314,8 @@ class DenseBase : public Op<T>, public Tangent<T> {
   std::ptrdiff_t inputs_, outputs_;
   bool by_tasks_;
   std::ptrdiff_t piece_rows_ = 0, piece_columns_ = 0;
-  Buffer<T> transposed_;  // W^T, for the gradient of the input; kept with the weights
+  const Bfloat16Matrix* rounded_ = nullptr;  // the weights, where inference uses such
+  Buffer<T> transposed_;                     // W^T, for the gradient of the input; kept with the weights
 };
 
 extern template class DenseBase<float>;

@@ -83,11 +83,13 @@ void free(void* p) {
   __libc_free(p);
 }
 
-#define DELTARULE_WATCH(name, Argument)                                                                  \
-  int name(Argument* p) {                                                                                \
-    static int (*const real)(Argument*) = reinterpret_cast<int (*)(Argument*)>(dlsym(RTLD_NEXT, #name)); \
-    if (watched) ++locked;                                                                               \
-    return real(p);                                                                                      \
+// The real function is kept without a guarded static: libc++ locks a mutex to make one.
+#define DELTARULE_WATCH(name, Argument)                                              \
+  int name(Argument* p) {                                                            \
+    static constinit std::atomic<int (*)(Argument*)> real{nullptr};                  \
+    if (!real) real = reinterpret_cast<int (*)(Argument*)>(dlsym(RTLD_NEXT, #name)); \
+    if (watched) ++locked;                                                           \
+    return real.load()(p);                                                           \
   }
 DELTARULE_WATCH(pthread_mutex_lock, pthread_mutex_t)
 DELTARULE_WATCH(pthread_mutex_trylock, pthread_mutex_t)
@@ -130,9 +132,10 @@ struct Work {
   std::vector<NetworkSpec> specs = networks();
   std::vector<Network<float>> nets;
   std::vector<std::vector<float>> expected;
-  std::vector<float> x;
+  std::vector<float> x, expected_rounded;
   Network<float> plain{{1, {dense(32, "tanh"), part("layer_norm"), dense(5, "softmax")}, 20}};
   Fixed fixed{plain};
+  Bfloat16Weights rounded{plain};
   static constexpr std::ptrdiff_t rows = 9;
 
   Work() {
@@ -144,6 +147,8 @@ struct Work {
       expected.emplace_back(static_cast<std::size_t>(nets.back().output_width() * rows));
       Session<float>(nets.back(), rows).run(x.data(), expected.back().data(), rows);
     }
+    expected_rounded.resize(5 * rows);
+    Session<float>(plain, rounded, rows).run(x.data(), expected_rounded.data(), rows);
   }
 };
 
@@ -153,8 +158,11 @@ struct Thread {
   std::vector<Session<float>> sessions;
   std::vector<std::vector<float>> y;
   std::vector<float> out = std::vector<float>(5);
+  Session<float> with_rounded;
+  std::vector<float> y_rounded;
 
-  explicit Thread(const Work& w) : work(w) {
+  explicit Thread(const Work& w)
+      : work(w), with_rounded(w.plain, w.rounded, 2), y_rounded(w.expected_rounded.size()) {
     sessions.reserve(2 * w.nets.size());
     for (std::size_t i = 0; i < w.nets.size(); ++i) {
       sessions.emplace_back(w.nets[i], 1);
@@ -172,6 +180,8 @@ struct Thread {
         wrong += !support::same_bits<float>(result, work.expected[i / 2]);
       }
       work.fixed.run(work.x.data(), out.data());
+      with_rounded.run(work.x.data(), y_rounded.data(), Work::rows);
+      wrong += !support::same_bits<float>(y_rounded, work.expected_rounded);
     }
     return wrong;
   }

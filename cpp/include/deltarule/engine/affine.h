@@ -1,6 +1,7 @@
 // Operations whose parameters make one affine map of every row, for rules that look at their parts.
 #pragma once
 
+#include <deltarule/engine/bfloat16.h>
 #include <deltarule/engine/lowering.h>
 
 namespace deltarule::engine {
@@ -14,6 +15,8 @@ class Affine {
     Parameter<T> weight, bias;
   };
   virtual Map map() const = 0;
+  // Inference goes on with this copy of the weights, which must outlive its use.
+  virtual void use(const Bfloat16Matrix* rounded) = 0;
 
  protected:
   ~Affine() = default;

@@ -206,7 +206,7 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
   const T* b = tile.b;
   Index p = 0;
   for (; p + R <= tile.k; p += R, a += R * a_step, b += R * b_step) {
-    const T* const b4 = b + 4 * b_step;
+    const T *const b4 = b + 4 * b_step, *const ahead = b + R * b_step;
     const auto of_b = [&](int r, Index j) __attribute__((always_inline)) {
       return P::load((r < 4 ? b : b4) + (r % 4) * b_step + j);
     };
@@ -225,6 +225,10 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
         P x[R];
         DELTARULE_UNROLL
         for (int r = 0; r < R; ++r) x[r] = of_b(r, j);
+        // What comes next is on its way while this is used for every row of A.
+        DELTARULE_UNROLL
+        for (int r = 0; r < R; ++r)
+          __builtin_prefetch((r < 4 ? ahead : ahead + 4 * b_step) + (r % 4) * b_step + j, 0, 2);
         T* to = sums + j;
         const T* y = a;
         for (Index i = 0; i < m; ++i, to += sum_row, y += a_row) {
