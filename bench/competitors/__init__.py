@@ -29,6 +29,7 @@ _LIST = [
                 "many")),
     Competitor("deltarule-new", "by_deltarule", "deltarule", ("activations", "norms"), "new"),
     Competitor("deltarule-alone", "by_deltarule", "deltarule", ("many",), "alone"),
+    Competitor("deltarule-bfloat16", "by_deltarule", "deltarule", ("inference",), "bfloat16"),
     Competitor("deltarule-shuffle", "by_deltarule", "deltarule", ("training",), "shuffle"),
     Competitor("numpy", "by_numpy", "numpy",
                (*_KERNELS, *_WHOLE, "optimizers", "products", "limits", "training", "fits")),

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _check, _storage, _summary
 from ._families import Layer
+from ._inference import Inference
 from ._native import core
 from ._types import Array, ArrayLike, Config
 from .bfloat16 import Bfloat16Network
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 _DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
-class Stack:
+class Stack(Inference):
     """What a `Sequential` can do without being compiled."""
+
+    _called = "Sequential"
 
     def __init__(
         self,
@@ -88,40 +91,6 @@ class Stack:
         self._network = self._network_for(X.shape[1], "Sequential.adapt")
         self._network.adapt(X)
         self._adapted = True
-
-    def predict(
-        self,
-        X: ArrayLike,
-        *,
-        batch_size: int | None = None,  # noqa: ARG002
-        out: Array | None = None,
-    ) -> Array:
-        """Outputs of the network in inference mode. Safe to call from several threads at once.
-
-        Parameters
-        ----------
-        X : array (N, columns)
-            Inputs; NaN in a row gives NaN in its outputs.
-        batch_size : int, optional
-            Ignored: the network finds the best size by itself.
-        out : ndarray (N, outputs), optional
-            C-contiguous array of the network's dtype for the result.
-
-        Returns
-        -------
-        ndarray (N, outputs)
-        """
-        network = self._network
-        if network is None:
-            raise RuntimeError(
-                "Sequential.predict: the network is not built; fit it, build(input_width) or load one"
-            )
-        if type(X) is not np.ndarray or X.dtype is not self._real or X.ndim != 2 or not X.flags.c_contiguous:
-            X = _check.features(X, "Sequential.predict", "X", self._real, network.input_width, finite=False)
-        if out is None:
-            out = np.empty((len(X), network.output_width), self._real)
-        network.predict(X, out)
-        return out
 
     def to_bfloat16(self) -> Bfloat16Network:
         """Copy the network for inference with weights rounded to bfloat16: faster, to about three digits.

@@ -189,6 +189,20 @@ def test_not_built_and_not_compiled(blobs):
         net.predict(X[:, :5])
 
 
+def test_predict_names_the_array_that_does_not_fit():
+    net = dr.Sequential([dr.Dense(3)]).build(6)
+    X = np.zeros((4, 6), np.float32)  # what is taken without a look
+    for wrong, error, text in [
+        ({"X": np.zeros((4, 5), np.float32)}, ValueError, "X has shape (4, 5); allowed: (N, 6)"),
+        ({"out": np.zeros((5, 3), np.float32)}, ValueError, "out has shape (5, 3); allowed: (4, 3)"),
+        ({"out": np.zeros((4, 3))}, TypeError, "out has dtype float64; allowed: float32"),
+        ({"out": np.zeros((4, 6), np.float32)[:, ::2]}, ValueError, "out must be C-contiguous and writable"),
+        ({"out": [1]}, TypeError, "out is a list; allowed: a NumPy array"),
+    ]:
+        with raises(error, f"Sequential.predict: {text}"):
+            net.predict(**{"X": X, **wrong})
+
+
 def test_backward_needs_forward_and_shape(rng):
     net = dr.Sequential([dr.Dense(3)]).build(2)
     with pytest.raises(ValueError, match="forward"):

@@ -1,0 +1,64 @@
+"""`predict`, for networks of either kind of weights."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from . import _arrays, _check
+from ._native import core
+from ._types import Array, ArrayLike
+
+
+class Inference:
+    """Runs `_network` on arrays of dtype `_real`."""
+
+    _called: ClassVar[str]
+    """What errors call the class."""
+    _network: core.Network | None
+    _real: np.dtype[Any]
+
+    def predict(
+        self,
+        X: ArrayLike,
+        *,
+        batch_size: int | None = None,  # noqa: ARG002
+        out: Array | None = None,
+    ) -> Array:
+        """Outputs of the network in inference mode. Safe to call from several threads at once.
+
+        Parameters
+        ----------
+        X : array (N, columns)
+            Inputs; NaN in a row gives NaN in its outputs.
+        batch_size : int, optional
+            Ignored: the network finds the best size by itself.
+        out : ndarray (N, outputs), optional
+            C-contiguous array of the network's dtype for the result.
+
+        Returns
+        -------
+        ndarray (N, outputs)
+        """
+        network, real = self._network, self._real
+        if network is None:
+            raise RuntimeError(
+                f"{self._called}.predict: the network is not built; fit it, build(input_width) or load one"
+            )
+        if type(X) is not np.ndarray or X.dtype is not real or X.ndim != 2 or not X.flags.c_contiguous:
+            X = self._inputs(X, network)
+        if out is None:
+            out = np.empty((len(X), network.output_width), real)
+        try:
+            network.predict(X, out)
+        except (TypeError, ValueError):  # checking first would cost time
+            self._inputs(X, network)
+            _arrays.output(out, (len(X), network.output_width), real, f"{self._called}.predict")
+            raise  # out of a function of the user's
+        return out
+
+    def _inputs(self, X: ArrayLike, network: core.Network) -> Array:
+        return _check.features(
+            X, f"{self._called}.predict", "X", self._real, network.input_width, finite=False
+        )
