@@ -8,7 +8,7 @@
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
-#define DELTARULE_BFLOAT16 1
+#define DELTARULE_BFLOAT16
 #endif
 
 namespace deltarule::engine {
@@ -25,7 +25,7 @@ constexpr int tile_rows =          // what the registers hold
 
 // Looked for when the library is loaded: a session may not wait for it.
 const bool instruction_found = [] {
-#if DELTARULE_BFLOAT16
+#if defined(DELTARULE_BFLOAT16)
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx512bf16") != 0;
 #else
@@ -48,12 +48,13 @@ struct Piece {
 };
 
 template <class P>
-void finish(P sum, const Piece& x, Index row, Index column, bool whole) {
-  const int n = whole ? P::width : x.last;
-  float* const to = x.c + row * x.c_row + column;
+void finish(P sum, const Piece& x, Index row, Index column, bool is_last) {
+  const int n = is_last ? x.last : P::width;
+  const bool whole = n == P::width;
   if (x.bias) sum = (whole ? P::load(x.bias + column) : load_first<P>(x.bias + column, n)) + sum;
   if (x.relu) sum = simd::max(sum, P::zero());
-  if (n == P::width)
+  float* const to = x.c + row * x.c_row + column;
+  if (whole)
     sum.store(to);
   else
     store_first(sum, to, n);
@@ -91,7 +92,7 @@ void widened(const Piece& x) noexcept {
   }
   DELTARULE_UNROLL
   for (int i = 0; i < Rows; ++i) DELTARULE_UNROLL
-  for (int v = 0; v < Vectors; ++v) finish(sum[i][v], x, i, v * W, v < Vectors - 1);
+  for (int v = 0; v < Vectors; ++v) finish(sum[i][v], x, i, v * W, v == Vectors - 1);
 }
 
 using Kernel = void (*)(const Piece&) noexcept;
@@ -100,7 +101,7 @@ constexpr auto widened_kernels = []<int... I>(std::integer_sequence<int, I...>) 
   return std::array<Kernel, sizeof...(I)>{&widened<I + 1, Vectors>...};
 }(std::make_integer_sequence<int, Rows>{});
 
-#if DELTARULE_BFLOAT16
+#if defined(DELTARULE_BFLOAT16)
 // Columns may go over several panels.
 template <int Rows, int Vectors>
 [[gnu::target("avx512bf16")]] void native(const Piece& x) noexcept {
@@ -136,7 +137,7 @@ template <int Rows, int Vectors>
   DELTARULE_UNROLL
   for (int i = 0; i < Rows; ++i) DELTARULE_UNROLL
   for (int v = 0; v < Vectors; ++v)
-    finish(P(typename P::Vector(sum[i][v])), x, i, v * P::width, v < Vectors - 1);
+    finish(P(typename P::Vector(sum[i][v])), x, i, v * P::width, v == Vectors - 1);
 }
 
 template <int Vectors, int Rows>
@@ -176,7 +177,7 @@ void round_wide(const float* from, Index k, float* to) {
 Index rounded_row(Index k) { return padded<float>((k + 31) / 32 * 32); }
 
 Kernel find_kernel(int vectors, Index rows) {
-#if DELTARULE_BFLOAT16
+#if defined(DELTARULE_BFLOAT16)
   if (multiplies_bfloat16()) return native_kernel(vectors, rows);
 #endif
   const auto r = static_cast<std::size_t>(rows - 1);
@@ -208,7 +209,7 @@ void multiply(const Bfloat16Product& x, float* workspace) noexcept {
     for (Index i = 0; i < rows; ++i) {
       const float* from = x.a + (i0 + i) * x.a_row;
       float* to = workspace + i * row;
-#if DELTARULE_BFLOAT16
+#if defined(DELTARULE_BFLOAT16)
       if (pairs) {
         round_row(from, k, to);
         continue;
