@@ -1,6 +1,7 @@
 #include "training_run.h"
 
 #include <deltarule/metrics.h>
+#include <deltarule/simd/span.h>
 #include <algorithm>
 #include <cmath>
 
@@ -94,14 +95,20 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
   if (lbfgs_) lbfgs_->begin(rate_);
 }
 
+// Without the call that copy_n makes, which for short rows takes longer than the copy.
+template <class T>
+static void copy_row(const T* from, std::ptrdiff_t n, T* to) {
+  simd::each<T>(static_cast<std::size_t>(n), [&](auto span) { span.store(to, span.load(from)); });
+}
+
 template <class T>
 void Trainer<T>::Run::load(engine::Tile tile, engine::View<T> input) {
   for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
-    std::copy_n(row(i), width_, input.at(i));
+    copy_row(row(i), width_, input.at(i));
     const auto at = place(i);
     if (data_.label) labels_[static_cast<std::size_t>(i)] = data_.label[at];
     if (data_.target)
-      std::copy_n(data_.target + at * target_width_, target_width_, targets_.data() + i * target_width_);
+      copy_row(data_.target + at * target_width_, target_width_, targets_.data() + i * target_width_);
     if (partner_ > 0) mix(i, input.at(i));
   }
 }
@@ -174,7 +181,15 @@ int Trainer<T>::Run::tasks_of_stage() const {
 template <class T>
 void Trainer<T>::Run::poll() {
   if (!polling_ || asked_.load(std::memory_order_relaxed)) return;
+  // Small networks have tasks that take no longer than a look at the clock.
+  if (unlooked_ > 0) {
+    --unlooked_;
+    return;
+  }
   const auto now = std::chrono::steady_clock::now();
+  look_every_ = now - last_look_ < std::chrono::microseconds(100) ? std::min(2 * look_every_, 64) : 1;
+  unlooked_ = look_every_ - 1;
+  last_look_ = now;
   if (now < next_poll_) return;
   next_poll_ = now + std::chrono::milliseconds(10);
   try {

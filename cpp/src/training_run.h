@@ -189,7 +189,8 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::atomic<bool> asked_{false}, bad_loss_{false};
   bool polling_ = false;
   std::exception_ptr poll_error_{};
-  std::chrono::steady_clock::time_point next_poll_{};
+  std::chrono::steady_clock::time_point next_poll_{}, last_look_{};
+  int look_every_ = 1, unlooked_ = 0;  // tasks from look to look at the clock, and until the next
 
   std::optional<second_order::NaturalGradient<T>> natural_;
   std::vector<second_order::OutputRoot> roots_;   // per thread

@@ -22,6 +22,7 @@ struct DenseParts {
   Choice activation;
   Parameter<T> weight, bias;  // a bias without data: none
   bool training;
+  std::ptrdiff_t batch_rows;
 };
 
 template <class T>
@@ -38,9 +39,12 @@ class DenseBase : public Op<T>, public Tangent<T> {
         inputs_(in_.columns),
         outputs_(out_.columns),
         by_tasks_(inputs_ * outputs_ * static_cast<std::ptrdiff_t>(sizeof(T)) > large_weights) {
-    // A piece of about 32 KB: its gradient stays in the first two caches until the update is done.
-    piece_columns_ = std::min<std::ptrdiff_t>(outputs_, 512);
-    const std::ptrdiff_t rows = static_cast<std::ptrdiff_t>(32768 / sizeof(T)) / piece_columns_;
+    // A piece of about 32 KB: its gradient stays in the first two caches until the update is done. Of large
+    // batches one of twice as much: more rows share what is read of the output's gradient.
+    const bool large_batch = parts.batch_rows >= 512;
+    piece_columns_ = std::min<std::ptrdiff_t>(outputs_, large_batch ? 320 : 512);
+    const std::ptrdiff_t rows =
+        static_cast<std::ptrdiff_t>((large_batch ? 61440 : 32768) / sizeof(T)) / piece_columns_;
     piece_rows_ = std::min(inputs_, std::max<std::ptrdiff_t>(16, rows / 16 * 16));
     if (parts.training && in_.has_gradient() && !by_tasks_)
       transposed_ = Buffer<T>(static_cast<std::size_t>(outputs_ * padded<T>(inputs_)));

@@ -39,8 +39,9 @@ template <class T>
 class Lowering {
  public:
   virtual ~Lowering() = default;
-  Slot input{};           // what the layer reads; the layer puts here what it wrote
-  bool training = false;  // whether there will be a backward pass
+  Slot input{};                   // what the layer reads; the layer puts here what it wrote
+  bool training = false;          // whether there will be a backward pass
+  std::ptrdiff_t batch_rows = 1;  // of the largest batch
 
   virtual Parameter<T> parameter(std::string_view tensor) = 0;
   virtual T* statistic(std::string_view tensor) = 0;
