@@ -18,7 +18,7 @@ TEST := .venv-test/bin
 DEV := .venv-dev/bin
 SOURCES := CMakeLists.txt pyproject.toml $(wildcard cmake/*) $(shell find cpp -name '*.cpp' -o -name '*.c' -o -name '*.h')
 PYTHON_SOURCES := $(wildcard python/deltarule/*.py python/deltarule/*.pyi python/deltarule/*/*.py)
-CXX_FILES = $(shell find cpp tests/cpp tests/fuzz tests/consumer -name '*.h' -o -name '*.cpp' -o -name '*.c')
+CXX_FILES = $(shell find cpp tests/cpp tests/fuzz tests/consumer bench/embedded -name '*.h' -o -name '*.cpp' -o -name '*.c')
 
 SANITIZE = cmake -S . -G Ninja -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG=-O1 -D CMAKE_C_COMPILER=$(CLANG) \
   -D CMAKE_CXX_COMPILER=$(subst clang,clang++,$(CLANG)) -D DELTARULE_BUILD_EXAMPLES=OFF -D DELTARULE_OPENMP=OFF \

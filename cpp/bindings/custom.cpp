@@ -155,11 +155,11 @@ class PythonOp final : public engine::Op<T> {
   }
   // In training Python is called once a batch; in inference by whoever runs the rows.
   bool needs_batch() const override { return training_; }
-  void forward(const engine::Context<T>& c, engine::Tile tile) override {
+  void forward(const engine::Context<T>& c, const engine::Tile& tile) override {
     if (!training_) run(c, tile.begin, tile.rows(), false);
   }
   void combine(const engine::Context<T>& c) override { run(c, 0, c.rows, c.training); }
-  void backward(const engine::Context<T>&, engine::Tile) override {}
+  void backward(const engine::Context<T>&, const engine::Tile&) override {}
   void combine_backward(const engine::Context<T>& c) override {
     const py::gil_scoped_acquire acquire;
     const auto x = engine::value_of(c, in_), y = engine::value_of(c, out_);

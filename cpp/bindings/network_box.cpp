@@ -13,10 +13,10 @@ template <class T>
 struct CopyHooks final : engine::BatchHooks<T> {
   const T* x = nullptr;
   std::ptrdiff_t width = 0;
-  void load(engine::Tile tile, engine::View<T> input) override {
+  void load(const engine::Tile& tile, engine::View<T> input) override {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) std::copy_n(x + i * width, width, input.at(i));
   }
-  bool loss(engine::Tile, engine::View<const T>, engine::View<T>) override { return true; }
+  bool loss(const engine::Tile&, engine::View<const T>, engine::View<T>) override { return true; }
 };
 
 // Rows in a block when threads share them: equal shares, in blocks of at most predict_batch.

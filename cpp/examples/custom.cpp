@@ -18,12 +18,12 @@ class ScaleOp final : public deltarule::engine::Op<T> {
   ScaleOp(Slot in, Slot out, deltarule::engine::Parameter<T> factor) : in_(in), out_(out), factor_(factor) {}
   std::string describe() const override { return "scale " + std::to_string(in_.columns); }
 
-  void forward(const Context& c, deltarule::engine::Tile tile) override {
+  void forward(const Context& c, const deltarule::engine::Tile& tile) override {
     const auto x = deltarule::engine::value_of(c, in_), y = deltarule::engine::value_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       for (std::ptrdiff_t j = 0; j < in_.columns; ++j) y.at(i)[j] = x.at(i)[j] * factor_.data[j];
   }
-  void backward(const Context& c, deltarule::engine::Tile tile) override {
+  void backward(const Context& c, const deltarule::engine::Tile& tile) override {
     if (!in_.has_gradient()) return;
     const auto dy = deltarule::engine::gradient_of(c, out_), dx = deltarule::engine::gradient_of(c, in_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)

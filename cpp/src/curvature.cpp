@@ -15,10 +15,10 @@ template <class T>
 struct Rows final : engine::BatchHooks<T> {
   const T* x = nullptr;
   std::ptrdiff_t width = 0;
-  void load(engine::Tile tile, View<T> input) override {
+  void load(const engine::Tile& tile, View<T> input) override {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) std::copy_n(x + i * width, width, input.at(i));
   }
-  bool loss(engine::Tile, View<const T>, View<T>) override { return true; }
+  bool loss(const engine::Tile&, View<const T>, View<T>) override { return true; }
 };
 
 // Buffers like the machine's, for the tangents.
@@ -120,11 +120,11 @@ struct Curvature<T>::State {
         run(engine::Tile{begin, std::min(c.rows, begin + step), static_cast<int>(begin / step)});
     };
     if (op.needs_batch()) {
-      tiles([&](engine::Tile t) { op.collect_backward(c, t); });
+      tiles([&](const engine::Tile& t) { op.collect_backward(c, t); });
       op.combine_backward(c);
     }
-    if (!op.by_tasks()) return tiles([&](engine::Tile t) { op.backward(c, t); });
-    tiles([&](engine::Tile t) { op.start_backward(c, t); });
+    if (!op.by_tasks()) return tiles([&](const engine::Tile& t) { op.backward(c, t); });
+    tiles([&](const engine::Tile& t) { op.start_backward(c, t); });
     for (int task = 0; task < op.backward_tasks(c.rows); ++task) op.backward_task(c, task);
   }
 

@@ -109,12 +109,12 @@ template <class T>
 bool far(const Product<T>& x) {  // B beyond the second cache
   return bytes_of_b(x) > (1 << 19);
 }
-// Panels of a B far beyond the second cache fetch little at a time, and push each other out where rows are
+// Panels of a B far from the core fetch little at a time, and push each other out where rows are
 // powers of two apart.
 template <class T>
 bool pays_to_sweep(const Product<T>& x) {
   return x.m <= sweep_rows && x.b_column == 1 && x.n > 4 * width<T> &&
-         bytes_of_b(x) > (x.m == 1 ? 1 << 20 : 4 << 20);
+         bytes_of_b(x) > (x.m == 1 ? 1 << 18 : 4 << 20);
 }
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {

@@ -65,8 +65,9 @@ void Session<T>::run_blocks(const T* in, T* out, std::ptrdiff_t rows, Forward&& 
       values_[last] = {target, output_width_};
     context.values = values_;
     context.rows = context.tile_rows = count;
+    const engine::Tile all{0, count, 0};
     try {
-      for (const auto& op : plan_.ops()) forward(*op, context);
+      for (const auto& op : plan_.ops()) forward(*op, context, all);
     } catch (...) {
       error_ = std::current_exception();
       std::fill_n(out, rows * output_width_, std::numeric_limits<T>::quiet_NaN());
@@ -77,23 +78,24 @@ void Session<T>::run_blocks(const T* in, T* out, std::ptrdiff_t rows, Forward&& 
 
 template <class T>
 void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
-  run_blocks(in, out, rows,
-             [](engine::Op<T>& op, const engine::Context<T>& c) { op.forward(c, {0, c.rows, 0}); });
+  run_blocks(in, out, rows, [](engine::Op<T>& op, const engine::Context<T>& c, const engine::Tile& all) {
+    op.forward(c, all);
+  });
 }
 
 template <class T>
 void Session<T>::run_shared(int threads, const T* in, T* out, std::ptrdiff_t rows) {
   for (int t = 1 + static_cast<int>(more_scratch_.size()); t < threads; ++t)
     more_scratch_.emplace_back(scratch_size_);
-  run_blocks(in, out, rows, [&](engine::Op<T>& op, const engine::Context<T>& c) {
-    if (!op.by_tasks()) return op.forward(c, {0, c.rows, 0});
+  run_blocks(in, out, rows, [&](engine::Op<T>& op, const engine::Context<T>& c, const engine::Tile& all) {
+    if (!op.by_tasks()) return op.forward(c, all);
     engine::parallel_for(threads, op.forward_tasks(c.rows), [&](int thread, int task) {
       engine::Context<T> own = c;
       own.thread = thread;
       if (thread > 0) own.scratch = more_scratch_[static_cast<std::size_t>(thread - 1)].data();
       op.forward_task(own, task);
     });
-    op.finish_forward(c, {0, c.rows, 0});
+    op.finish_forward(c, all);
   });
 }
 

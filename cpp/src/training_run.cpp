@@ -102,7 +102,7 @@ static void copy_row(const T* from, std::ptrdiff_t n, T* to) {
 }
 
 template <class T>
-void Trainer<T>::Run::load(engine::Tile tile, engine::View<T> input) {
+void Trainer<T>::Run::load(const engine::Tile& tile, engine::View<T> input) {
   for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
     copy_row(row(i), width_, input.at(i));
     const auto at = place(i);
@@ -128,7 +128,8 @@ LossRows<T> Trainer<T>::Run::batch_rows(engine::View<const T> prediction, std::p
 }
 
 template <class T>
-bool Trainer<T>::Run::loss(engine::Tile tile, engine::View<const T> prediction, engine::View<T> gradient) {
+bool Trainer<T>::Run::loss(const engine::Tile& tile, engine::View<const T> prediction,
+                           engine::View<T> gradient) {
   double* losses = losses_.data() + tile.begin;
   loss_kernel<T>(trainer_.loss_.index)
       .run(trainer_.loss_.values, batch_rows(prediction, tile.begin, tile.rows()), scale_, losses,

@@ -28,8 +28,8 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   // Why the rule ended training by itself; empty where it did not.
   std::string stop_reason() const { return end_ == End::converged ? lbfgs_->reason() : ""; }
 
-  void load(engine::Tile tile, engine::View<T> input) override;
-  bool loss(engine::Tile tile, engine::View<const T> prediction, engine::View<T> gradient) override;
+  void load(const engine::Tile& tile, engine::View<T> input) override;
+  bool loss(const engine::Tile& tile, engine::View<const T> prediction, engine::View<T> gradient) override;
 
  private:
   enum class End { finished, stopped, converged, failed, bad_loss, bad_gradient, bad_weight };
@@ -80,7 +80,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void complete_natural();
   int natural_tasks() const;
   void natural_task(int thread, int task);
-  void fisher_loss(int thread, engine::Tile tile);
+  void fisher_loss(int thread, const engine::Tile& tile);
   engine::Tile tile(int task) const {
     const std::ptrdiff_t rows = machine_.plan().tile_rows();
     return {task * rows, std::min(rows_, (task + 1) * rows), task};
@@ -97,7 +97,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
     std::ptrdiff_t begin, end;
   };
   void cut();
-  void clip_rows(engine::Tile tile, const engine::Context<T>& context);
+  void clip_rows(const engine::Tile& tile, const engine::Context<T>& context);
   void adjust(std::size_t task);
   void scale(const Piece& piece);
   void apply(const Piece& piece);

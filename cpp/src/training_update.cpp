@@ -47,7 +47,7 @@ void Trainer<T>::Run::mix(std::ptrdiff_t i, T* input) {
 
 // The loss is a mean over the batch, so the gradient of row i by itself is rows * delta_i x_i^T.
 template <class T>
-void Trainer<T>::Run::clip_rows(engine::Tile tile, const engine::Context<T>& context) {
+void Trainer<T>::Run::clip_rows(const engine::Tile& tile, const engine::Context<T>& context) {
   std::fill(row_norms_.begin() + tile.begin, row_norms_.begin() + tile.end, 0.0);
   for (const auto& op : machine_.plan().ops()) op->add_row_norms(context, tile, row_norms_.data());
   for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {

@@ -52,5 +52,12 @@ if cmake -S "$here" -B "$folder/build" -G Ninja --fresh -D "deltarule_DIR=$(outs
   cat "$folder/refused.log" && echo "a static library out of the wheel should have been refused" && exit 1
 fi
 
+echo "== consumer: bench/embedded"
+cmake -S "$source/bench/embedded" -B "$folder/embedded" -G Ninja --fresh --log-level=WARNING -D CMAKE_BUILD_TYPE=Release \
+  -D "deltarule_DIR=$(outside -m deltarule --cmake-dir)"
+cmake --build "$folder/embedded"
+"$folder/embedded/embedded" 1 # fails where its networks disagree
+summary+=("bench/embedded: its networks agree")
+
 echo "== consumer: passed"
 printf '  %s\n' "${summary[@]}"

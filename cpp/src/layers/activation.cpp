@@ -94,11 +94,11 @@ class ActivationOp final : public Op<T>, public Tangent<T> {
   ActivationOp(const Choice& choice, Slot in, Slot out)
       : choice_(choice), activation_(choice), in_(in), out_(out) {}
   std::string describe() const override { return activation_.name() + " " + std::to_string(in_.columns); }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const auto x = value_of(c, in_), y = value_of(c, out_);
     activation_.forward(tile.rows(), in_.columns, {x.at(tile.begin), x.row}, {y.at(tile.begin), y.row});
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!out_.has_gradient()) return;
     const auto x = value_of(c, in_), y = value_of(c, out_);
     const auto g = gradient_of(c, out_);
@@ -132,13 +132,13 @@ class NarrowingOp final : public Op<T>, public Tangent<T> {
     return std::string(choice_.entry->name) + " " + std::to_string(in_.columns) + " -> " +
            std::to_string(out_.columns);
   }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const auto x = value_of(c, in_), y = value_of(c, out_);
     const auto& kernel = row_op_kernel<T>(choice_.index);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       kernel.forward(choice_.values, static_cast<std::size_t>(in_.columns), x.at(i), y.at(i));
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
     const auto x = value_of(c, in_), y = value_of(c, out_);
     const auto dy = gradient_of(c, out_), dx = gradient_of(c, in_);

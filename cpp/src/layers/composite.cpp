@@ -21,8 +21,8 @@ class ForkOp final : public Op<T>, public Tangent<T> {
     return "sum of " + std::to_string(readers_.size()) + " gradients of " + std::to_string(in_.columns);
   }
   bool backward_only() const override { return true; }
-  void forward(const Context<T>&, Tile) override {}
-  void backward(const Context<T>& c, Tile tile) override { add_up(c.gradients, tile); }
+  void forward(const Context<T>&, const Tile&) override {}
+  void backward(const Context<T>& c, const Tile& tile) override { add_up(c.gradients, tile); }
   // It is linear: tangents take the same way.
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>&, const Tangents<T>&) override {}
   [[gnu::cold, gnu::noinline]] void tangent_backward(const Context<T>& c, const Tangents<T>& t) override {
@@ -30,7 +30,7 @@ class ForkOp final : public Op<T>, public Tangent<T> {
   }
 
  private:
-  void add_up(std::span<const View<T>> gradients, Tile tile) const {
+  void add_up(std::span<const View<T>> gradients, const Tile& tile) const {
     const View<T> d = gradients[static_cast<std::size_t>(in_.gradient)];
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(static_cast<std::size_t>(in_.columns), [&](auto span) {
@@ -55,8 +55,8 @@ class MergeOp final : public Op<T>, public Tangent<T> {
     constexpr const char* names[] = {"sum of ", "side by side ", "mean of "};
     return names[static_cast<std::size_t>(merge_)] + widths;
   }
-  void forward(const Context<T>& c, Tile tile) override { merge(c.values, tile); }
-  void backward(const Context<T>& c, Tile tile) override { split(c.gradients, tile); }
+  void forward(const Context<T>& c, const Tile& tile) override { merge(c.values, tile); }
+  void backward(const Context<T>& c, const Tile& tile) override { split(c.gradients, tile); }
   // It is linear: tangents take the same way.
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     merge(t.values, {0, c.rows, 0});
@@ -66,7 +66,7 @@ class MergeOp final : public Op<T>, public Tangent<T> {
   }
 
  private:
-  void merge(std::span<const View<T>> values, Tile tile) const {
+  void merge(std::span<const View<T>> values, const Tile& tile) const {
     const View<T> y = values[static_cast<std::size_t>(out_.value)];
     const auto of = [&](const Slot& s) { return values[static_cast<std::size_t>(s.value)]; };
     if (merge_ == Merge::concat) {
@@ -87,7 +87,7 @@ class MergeOp final : public Op<T>, public Tangent<T> {
       });
   }
   // Each chain gets its part of dy in a buffer of its own: what it makes of it in place concerns nobody else.
-  void split(std::span<const View<T>> gradients, Tile tile) const {
+  void split(std::span<const View<T>> gradients, const Tile& tile) const {
     if (!out_.has_gradient()) return;
     const View<T> g = gradients[static_cast<std::size_t>(out_.gradient)];
     const Pack<T> count(merge_ == Merge::mean ? static_cast<T>(ends_.size()) : T(1));

@@ -48,7 +48,7 @@ class ConvOp final : public Op<T>, public Tangent<T> {
     if (training_ && by_tile_) partial_ = Buffer<T>(static_cast<std::size_t>(tiles * gradient_size()));
   }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> z = value_of(c, pre_), y = value_of(c, out_);
     products_.forward(value_of(c, in_), z, tile.begin, tile.end, w_.data, bias_start(), b_.data,
                       activation_.is_relu(), c.scratch);
@@ -56,7 +56,7 @@ class ConvOp final : public Op<T>, public Tangent<T> {
       activation_.forward(tile.rows(), out_.columns, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row});
   }
 
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     const View<T> g = gradient_of(c, out_), z = value_of(c, pre_), y = value_of(c, out_);
     activation_.backward(tile.rows(), out_.columns, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row},
                          {g.at(tile.begin), g.row});

@@ -22,13 +22,13 @@ class DenseOp final : public DenseBase<T>, public Affine<T> {
   typename Affine<T>::Map map() const override { return {this->in_, this->out_, this->w_, this->b_}; }
   void use(const Bfloat16Matrix* rounded) override { this->rounded_ = rounded; }
   bool has_row_norms() const override { return true; }
-  void add_row_norms(const Context<T>& c, Tile tile, double* squared) override {
+  void add_row_norms(const Context<T>& c, const Tile& tile, double* squared) override {
     const auto x = value_of(c, this->in_), g = gradient_of(c, this->out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       squared[i] += (squared_norm(x.at(i), this->inputs_) + (this->b_.data ? 1 : 0)) *
                     squared_norm(g.at(i), this->outputs_);
   }
-  void scale_rows(const Context<T>& c, Tile tile, const double* factors) override {
+  void scale_rows(const Context<T>& c, const Tile& tile, const double* factors) override {
     const auto g = gradient_of(c, this->out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       for (std::ptrdiff_t j = 0; j < this->outputs_; ++j)

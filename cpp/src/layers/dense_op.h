@@ -57,12 +57,12 @@ class DenseBase : public Op<T>, public Tangent<T> {
     return text;
   }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     product_forward(c, tile.begin, tile.rows(), 0, outputs_);
     apply_activation(c, tile);
   }
 
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     undo_activation(c, tile);
     if (!in_.has_gradient()) return;
     const auto g = gradient_of(c, out_), d = gradient_of(c, in_);
@@ -79,8 +79,8 @@ class DenseBase : public Op<T>, public Tangent<T> {
   }
 
   bool by_tasks() const override { return by_tasks_; }
-  void finish_forward(const Context<T>& c, Tile tile) override { apply_activation(c, tile); }
-  void start_backward(const Context<T>& c, Tile tile) override { undo_activation(c, tile); }
+  void finish_forward(const Context<T>& c, const Tile& tile) override { apply_activation(c, tile); }
+  void start_backward(const Context<T>& c, const Tile& tile) override { undo_activation(c, tile); }
   int forward_tasks(std::ptrdiff_t rows) const override {
     return static_cast<int>(pieces(rows, task_rows) * pieces(outputs_, columns_of_task(rows)));
   }
@@ -295,12 +295,12 @@ class DenseBase : public Op<T>, public Tangent<T> {
                  .relu = activation_.is_relu()},
                 c.scratch);
   }
-  void apply_activation(const Context<T>& c, Tile tile) const {
+  void apply_activation(const Context<T>& c, const Tile& tile) const {
     if (activation_.none() || activation_.is_relu()) return;
     const auto z = value_of(c, pre_), y = value_of(c, out_);
     activation_.forward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row});
   }
-  void undo_activation(const Context<T>& c, Tile tile) const {
+  void undo_activation(const Context<T>& c, const Tile& tile) const {
     if (activation_.none()) return;
     const auto z = value_of(c, pre_), y = value_of(c, out_), g = gradient_of(c, out_);
     activation_.backward(tile.rows(), outputs_, {z.at(tile.begin), z.row}, {y.at(tile.begin), y.row},

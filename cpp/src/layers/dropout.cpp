@@ -51,7 +51,7 @@ class DropoutOp final : public Op<T>, public Tangent<T> {
     keep_ = Buffer<T>(static_cast<std::size_t>(max_rows * blocks_ * block));
   }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     using P = simd::Pack<T>;
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     const PhiloxKey key = philox_key(c.seed, Stream::dropout, static_cast<std::uint32_t>(this->layer_number));
@@ -76,7 +76,7 @@ class DropoutOp final : public Op<T>, public Tangent<T> {
         });
     }
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!out_.has_gradient()) return;
     const View<T> g = gradient_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)

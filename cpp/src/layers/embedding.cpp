@@ -35,11 +35,11 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
            std::to_string(dimension_);
   }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_);
     look_up(tile, x, x, value_of(c, out_), [](const Table<T>& table) { return table.weight.data; });
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (in_.has_gradient()) pass(tile, gradient_of(c, out_), gradient_of(c, in_));
   }
 
@@ -96,7 +96,7 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
  private:
   // `others`: what passes through; table_of: the numbers of a table
   template <class F>
-  void look_up(Tile tile, View<T> x, View<T> others, View<T> y, F table_of) const {
+  void look_up(const Tile& tile, View<T> x, View<T> others, View<T> y, F table_of) const {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
       T* out = y.at(i);
       for (const std::ptrdiff_t j : others_) *out++ = others.at(i)[j];
@@ -110,7 +110,7 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
       }
     }
   }
-  void pass(Tile tile, View<T> dy, View<T> dx) const {
+  void pass(const Tile& tile, View<T> dy, View<T> dx) const {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
       std::fill_n(dx.at(i), in_.columns, T(0));  // an index has no derivative
       for (std::size_t k = 0; k < others_.size(); ++k) dx.at(i)[others_[k]] = dy.at(i)[k];

@@ -106,14 +106,14 @@ class LearnedOp final : public Op<T>, public Tangent<T> {
   std::string describe() const override {
     return name_ + " " + std::to_string(width_) + (shared_ ? ", shared" : "");
   }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(columns(), [&](auto span) {
         span.store(y.at(i), Rule::forward(learned(span), span.load(x.at(i))));
       });
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
     const View<T> x = value_of(c, in_), dy = gradient_of(c, out_), dx = gradient_of(c, in_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)

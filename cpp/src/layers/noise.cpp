@@ -51,7 +51,7 @@ class GaussianNoiseOp final : public Op<T>, public Tangent<T> {
   std::string describe() const override {
     return "gaussian_noise " + std::to_string(width_) + ", deviation " + std::to_string(deviation_);
   }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     const PhiloxKey key = philox_key(c.seed, Stream::noise, static_cast<std::uint32_t>(this->layer_number));
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
@@ -70,7 +70,7 @@ class GaussianNoiseOp final : public Op<T>, public Tangent<T> {
     }
   }
   // The gradient passes through as it is, and so do tangents: noise has none.
-  void backward(const Context<T>&, Tile) override {}
+  void backward(const Context<T>&, const Tile&) override {}
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) std::copy_n(t.value(in_).at(i), width_, t.value(out_).at(i));
   }

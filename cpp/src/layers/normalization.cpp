@@ -38,7 +38,7 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
     counts_.assign(static_cast<std::size_t>(tiles), 0);
   }
 
-  void collect(const Context<T>& c, Tile tile) override {
+  void collect(const Context<T>& c, const Tile& tile) override {
     counts_[static_cast<std::size_t>(tile.index)] = static_cast<double>(tile.rows());
     column_moments<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin), part(tile.index, 0),
                       part(tile.index, 1));
@@ -57,7 +57,7 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
     for (std::ptrdiff_t j = 0; j < width_; ++j)
       inverse[j] = static_cast<T>(1 / std::sqrt(static_cast<double>(deviations[j]) / count + epsilon_));
   }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> y = value_of(c, out_);
     const View<const T> x = rows_of(value_of(c, in_), tile.begin);
     if (c.training) {
@@ -72,7 +72,7 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
     }
   }
 
-  void collect_backward(const Context<T>& c, Tile tile) override {
+  void collect_backward(const Context<T>& c, const Tile& tile) override {
     batch_norm_sums<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin),
                        rows_of(gradient_of(c, out_), tile.begin), whole(0), whole(2), part(tile.index, 2),
                        part(tile.index, 3));
@@ -86,7 +86,7 @@ class BatchNormOp final : public Op<T>, public Tangent<T> {
         for (std::ptrdiff_t j = 0; j < width_; ++j) total[j] += part(i, 2 + k)[j];
     }
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
     const View<T> dx = gradient_of(c, in_);
     batch_norm_input<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin),
@@ -148,7 +148,7 @@ class LayerNormOp final : public Op<T>, public Tangent<T> {
     mean_ = Buffer<T>(static_cast<std::size_t>(max_rows));
     inverse_ = Buffer<T>(static_cast<std::size_t>(max_rows));
   }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> y = value_of(c, out_);
     // Inference goes tile by tile on several threads: the statistics of a row are then of no further use.
     T* mean = c.training ? mean_.data() + tile.begin : c.scratch;
@@ -156,7 +156,7 @@ class LayerNormOp final : public Op<T>, public Tangent<T> {
     layer_norm_forward<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin), gain_.data, shift_.data,
                           epsilon_, {y.at(tile.begin), y.row}, mean, inverse);
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
     const View<T> dx = gradient_of(c, in_);
     layer_norm_input<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin),
@@ -203,14 +203,14 @@ class StandardizeOp final : public Op<T>, public Tangent<T> {
   StandardizeOp(Slot in, Slot out, const T* mean, const T* deviation)
       : in_(in), out_(out), mean_(mean), deviation_(deviation), width_(in.columns) {}
   std::string describe() const override { return "standardize " + std::to_string(width_); }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
       simd::each<T>(static_cast<std::size_t>(width_), [&](auto span) {
         span.store(y.at(i), (span.load(x.at(i)) - span.load(mean_)) / span.load(deviation_));
       });
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!out_.has_gradient()) return;
     const View<T> g = gradient_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)

@@ -29,7 +29,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
            " frequencies";
   }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
       for (std::size_t k = 0; k < others_.size(); ++k) y.at(i)[k] = x.at(i)[others_[k]];
@@ -42,7 +42,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
     }
   }
   // The sines and cosines that backward needs are the outputs.
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
     const View<T> y = value_of(c, out_), dy = gradient_of(c, out_), dx = gradient_of(c, in_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {

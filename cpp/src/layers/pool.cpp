@@ -19,7 +19,7 @@ class MaxPoolOp final : public Op<T>, public Tangent<T> {
            std::to_string(window_.out.width);
   }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     each_window(tile.begin, tile.end, [&](std::ptrdiff_t row, std::ptrdiff_t to, const Seen& seen) {
       simd::each<T>(channels(), [&](auto span) {
@@ -33,7 +33,7 @@ class MaxPoolOp final : public Op<T>, public Tangent<T> {
       });
     });
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
     give_back(c, gradient_of(c, out_), gradient_of(c, in_), tile.begin, tile.end);
   }

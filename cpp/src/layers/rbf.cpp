@@ -31,7 +31,7 @@ class RBFOp final : public Op<T>, public Tangent<T> {
     return "rbf " + std::to_string(inputs_) + " -> " + std::to_string(units_);
   }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     T* inverse = inverse_widths(c.scratch, 0, units_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
@@ -43,7 +43,7 @@ class RBFOp final : public Op<T>, public Tangent<T> {
         span.store(y.at(i), sum);
       });
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
     const View<T> x = value_of(c, in_), dy = gradient_of(c, out_), dx = gradient_of(c, in_);
     T* inverse = inverse_widths(c.scratch, 0, units_);

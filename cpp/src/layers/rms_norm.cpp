@@ -39,7 +39,7 @@ class RMSNormOp final : public Op<T>, public Tangent<T> {
   void reserve(std::ptrdiff_t max_rows, int) override {
     inverse_ = Buffer<T>(static_cast<std::size_t>(max_rows));
   }
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     using P = simd::Pack<T>;
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     const auto n = static_cast<std::size_t>(width_);
@@ -52,7 +52,7 @@ class RMSNormOp final : public Op<T>, public Tangent<T> {
       });
     }
   }
-  void backward(const Context<T>& c, Tile tile) override {
+  void backward(const Context<T>& c, const Tile& tile) override {
     using P = simd::Pack<T>;
     if (!in_.has_gradient()) return;
     const View<T> x = value_of(c, in_), dy = gradient_of(c, out_), dx = gradient_of(c, in_);

@@ -34,7 +34,7 @@ class WeightNormOp final : public DenseBase<T> {
   }
   std::string describe() const override { return "weight_norm of " + Base::describe(); }
 
-  void forward(const Context<T>& c, Tile tile) override {
+  void forward(const Context<T>& c, const Tile& tile) override {
     if (training()) return Base::forward(c, tile);
     T* const scale = c.scratch;
     inverse_lengths(0, outputs_, scale);

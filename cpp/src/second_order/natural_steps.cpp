@@ -96,7 +96,7 @@ void Trainer<T>::Run::natural_task(int thread, int task) {
 
 // Gradients of the outputs whose second moment is the Hessian of the loss there.
 template <class T>
-void Trainer<T>::Run::fisher_loss(int thread, engine::Tile tile) {
+void Trainer<T>::Run::fisher_loss(int thread, const engine::Tile& tile) {
   auto& root = roots_[static_cast<std::size_t>(thread)];
   double* prediction = root_memory_[static_cast<std::size_t>(thread)].data();
   double *gradient = prediction + outputs_, *target = gradient + outputs_;

@@ -11,9 +11,9 @@ template <class T>
 struct BatchHooks {
   virtual ~BatchHooks() = default;
   // Writes rows tile.begin .. tile.end of the batch to `input`.
-  virtual void load(Tile tile, View<T> input) = 0;
+  virtual void load(const Tile& tile, View<T> input) = 0;
   // Writes the gradient of the loss of these rows; false when a loss is not finite.
-  virtual bool loss(Tile tile, View<const T> prediction, View<T> gradient) = 0;
+  virtual bool loss(const Tile& tile, View<const T> prediction, View<T> gradient) = 0;
 };
 
 template <class T>

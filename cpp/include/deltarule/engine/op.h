@@ -116,23 +116,23 @@ class Op {
   virtual std::string describe() const = 0;
 
   virtual bool backward_only() const { return false; }  // forward does nothing
-  virtual void forward(const Context<T>& context, Tile tile) = 0;
-  virtual void backward(const Context<T>& context, Tile tile) = 0;
+  virtual void forward(const Context<T>& context, const Tile& tile) = 0;
+  virtual void backward(const Context<T>& context, const Tile& tile) = 0;
 
   // Operations that need the whole batch: collect() sums up a tile, combine() runs once after all tiles are
   // in and before forward() is called.
   virtual bool needs_batch() const { return false; }
-  virtual void collect(const Context<T>&, Tile) {}
+  virtual void collect(const Context<T>&, const Tile&) {}
   virtual void combine(const Context<T>&) {}
-  virtual void collect_backward(const Context<T>&, Tile) {}
+  virtual void collect_backward(const Context<T>&, const Tile&) {}
   virtual void combine_backward(const Context<T>&) {}
   virtual void reserve(std::ptrdiff_t /*max_rows*/, int /*tiles*/) {}
 
   // Operations too large to go through row tile by row tile: independent tasks over the whole batch instead
   // (finish_forward and start_backward are their row-by-row part).
   virtual bool by_tasks() const { return false; }
-  virtual void finish_forward(const Context<T>&, Tile) {}
-  virtual void start_backward(const Context<T>&, Tile) {}
+  virtual void finish_forward(const Context<T>&, const Tile&) {}
+  virtual void start_backward(const Context<T>&, const Tile&) {}
   virtual int forward_tasks(std::ptrdiff_t /*rows*/) const { return 0; }
   virtual void forward_task(const Context<T>&, int) {}
   virtual int backward_tasks(std::ptrdiff_t /*rows*/) const { return 0; }
@@ -147,8 +147,8 @@ class Op {
   // The gradient of the parameters by one row alone: add_row_norms adds its squared norm to the row's number,
   // scale_rows multiplies it. Only where no row depends on another one.
   virtual bool has_row_norms() const { return weight_tasks() == 0 && !needs_batch(); }
-  virtual void add_row_norms(const Context<T>&, Tile, double* /*squared*/) {}
-  virtual void scale_rows(const Context<T>&, Tile, const double* /*factors*/) {}
+  virtual void add_row_norms(const Context<T>&, const Tile&, double* /*squared*/) {}
+  virtual void scale_rows(const Context<T>&, const Tile&, const double* /*factors*/) {}
   // Running averages take in the batch that went forward last.
   virtual void learn_statistics(const Context<T>&) {}
   // Parameters were written to from outside or by a separate update: renew what is derived from them.
