@@ -108,10 +108,13 @@ class Pool {
     idle_.push_back(worker);
     return true;
   }
+  // Some 60 microseconds: what a caller does from one small job to the next is shorter, and waking a thread
+  // that sleeps takes nearly as long.
+  static constexpr int spins = 2000;
   void live(Worker& worker) {
     worker.begin();
     for (int done = 0;; ++done) {
-      for (int i = 0; i < 300 && worker.signal.load(std::memory_order_acquire) == done; ++i) pause();
+      for (int i = 0; i < spins && worker.signal.load(std::memory_order_acquire) == done; ++i) pause();
       worker.signal.wait(done, std::memory_order_acquire);
       const std::shared_ptr<Job> job = std::move(worker.job);
       job->enter_and_run();

@@ -354,7 +354,8 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   step_ = first;
   last_ = last;
   polling_ = polling && poll_ && *poll_;
-  next_poll_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+  const auto begin = std::chrono::steady_clock::now();
+  next_poll_ = begin + std::chrono::milliseconds(10);
   asked_.store(false);
   bad_loss_.store(false);
   prepare(first);
@@ -367,11 +368,17 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
       return end_ = End::converged;
   }
   stage_ = machine_.refresh_tasks() > 0 ? Stage::first_refresh : Stage::tiles;
-  const int threads =
+  int threads =
       std::min(machine_.threads(), trainer_.useful_threads(machine_.plan(), batch_, engine::threads()));
+  // Threads that sleep take as long to wake as a small step takes alone; soon after a step they are awake.
+  constexpr double flops_to_wake = 8e6;
+  if (begin - last_end_ > std::chrono::microseconds(50) &&
+      machine_.plan().flops(batch_) * static_cast<double>(last - first) < flops_to_wake)
+    threads = 1;
   phases_.start(threads, tasks_of_stage());
   engine::run_team(
       threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
+  last_end_ = std::chrono::steady_clock::now();
   return end_;
 }
 

@@ -189,7 +189,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::atomic<bool> asked_{false}, bad_loss_{false};
   bool polling_ = false;
   std::exception_ptr poll_error_{};
-  std::chrono::steady_clock::time_point next_poll_{}, last_look_{};
+  std::chrono::steady_clock::time_point next_poll_{}, last_look_{}, last_end_{};
   int look_every_ = 1, unlooked_ = 0;  // tasks from look to look at the clock, and until the next
 
   std::optional<second_order::NaturalGradient<T>> natural_;

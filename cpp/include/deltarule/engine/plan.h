@@ -72,6 +72,7 @@ class Plan final : public Lowering<T> {
   Slot output_slot() const { return this->input; }
   std::span<const std::ptrdiff_t> value_columns() const { return values_; }
   std::span<const std::ptrdiff_t> gradient_columns() const { return gradients_; }
+  double flops(std::ptrdiff_t rows) const { return flops_ * static_cast<double>(rows); }
   std::ptrdiff_t tile_rows() const { return tile_rows_; }
   int tiles(std::ptrdiff_t rows) const { return static_cast<int>(pieces(rows, tile_rows_)); }
   int threads() const { return options_.threads; }  // that share the row tiles
