@@ -26,30 +26,34 @@ std::shared_ptr<const Network<float>> build(const Net& net) {
   return network;
 }
 
-Run session(const Net& net) {
+// How a session is made of a network: as it is, or with rounded weights.
+struct Exact {
+  explicit Exact(const Network<float>& network) : session(network) {}
+  Session<float> session;
+};
+struct Rounded {
+  explicit Rounded(const Network<float>& network) : weights(network), session(network, weights) {}
+  Bfloat16Weights weights;
+  Session<float> session;
+};
+
+template <class Way>
+Run run_session(const Net& net) {
   struct State {
     std::shared_ptr<const Network<float>> network;
-    Session<float> session{*network};
+    Way way{*network};
     std::vector<float> out = std::vector<float>(static_cast<std::size_t>(network->output_width()));
   };
   return [state = std::make_shared<State>(build(net))](const float* row) {
-    state->session.run(row, state->out.data());
+    state->way.session.run(row, state->out.data());
     return static_cast<const float*>(state->out.data());
   };
 }
 
 Run rounded(const Net& net) {
-  if (net.outputs() < 17 && net.layers.size() == 1) return {};
-  struct State {
-    std::shared_ptr<const Network<float>> network;
-    Bfloat16Weights weights{*network};
-    Session<float> session{*network, weights};
-    std::vector<float> out = std::vector<float>(static_cast<std::size_t>(network->output_width()));
-  };
-  return [state = std::make_shared<State>(build(net))](const float* row) {
-    state->session.run(row, state->out.data());
-    return static_cast<const float*>(state->out.data());
-  };
+  const bool anything = std::ranges::any_of(
+      net.layers, [](const Matrix& m) { return m.units >= Bfloat16Weights::least_units; });
+  return anything ? run_session<Rounded>(net) : Run{};
 }
 
 template <class Activation, int In, int A, int... More>
@@ -99,5 +103,5 @@ Run fixed_sizes(const Net& net) {
 }  // namespace
 
 std::vector<Competitor> deltarule_ways() {
-  return {{"Session", session}, {"Session, bfloat16", rounded}, {"StaticNetwork", fixed_sizes}};
+  return {{"Session", run_session<Exact>}, {"Session, bfloat16", rounded}, {"StaticNetwork", fixed_sizes}};
 }

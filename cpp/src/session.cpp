@@ -1,8 +1,6 @@
-#include <deltarule/engine/affine.h>
 #include <deltarule/engine/team.h>
 #include <deltarule/session.h>
 #include <algorithm>
-#include <stdexcept>
 
 namespace deltarule {
 
@@ -23,27 +21,18 @@ Session<T>::Session(const Network<T>& network, std::ptrdiff_t max_batch)
     size = size / 16 * 16;
   }
   arena_ = engine::Buffer<T>(size);
-  scratch_size_ = plan_.scratch_size();
-  scratch_ = engine::Buffer<T>(scratch_size_);
+  scratch_ = engine::Buffer<T>(plan_.scratch_size());
   for (std::size_t i = 0; i < places.size(); ++i)
     values_.push_back({arena_.data() + places[i], padded<T>(plan_.value_columns()[i])});
 }
 
 template <class T>
-void Session<T>::use(const Bfloat16Weights& weights) {
-  scratch_size_ = std::max(scratch_size_, weights.workspace(max_batch_));
-  scratch_ = engine::Buffer<T>(scratch_size_);
-  for (const auto& op : plan_.ops())
-    if (auto* affine = dynamic_cast<engine::Affine<T>*>(op.get())) {
-      const auto map = affine->map();
-      if (map.out.columns < Bfloat16Weights::least_units) continue;
-      const auto* matrix = weights.find(map.weight.offset);
-      if (!matrix || matrix->rows() != map.in.columns || matrix->columns() != map.out.columns)
-        throw std::invalid_argument("Session: the bfloat16 weights are not those of this network: layer '" +
-                                    op->layer + "' has none of " + std::to_string(map.in.columns) + " x " +
-                                    std::to_string(map.out.columns));
-      affine->use(matrix);
-    }
+Session<T>::Session(const Network<T>& network, const Bfloat16Weights& weights, std::ptrdiff_t max_batch)
+  requires std::same_as<T, float>
+    : Session(network, max_batch) {
+  weights.give_to(plan_);
+  if (const std::size_t size = weights.workspace(max_batch_); size > scratch_.size())
+    scratch_ = engine::Buffer<T>(size);
 }
 
 template <class T>
@@ -86,7 +75,7 @@ void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
 template <class T>
 void Session<T>::run_shared(int threads, const T* in, T* out, std::ptrdiff_t rows) {
   for (int t = 1 + static_cast<int>(more_scratch_.size()); t < threads; ++t)
-    more_scratch_.emplace_back(scratch_size_);
+    more_scratch_.emplace_back(scratch_.size());
   run_blocks(in, out, rows, [&](engine::Op<T>& op, const engine::Context<T>& c, const engine::Tile& all) {
     if (!op.by_tasks()) return op.forward(c, all);
     engine::parallel_for(threads, op.forward_tasks(c.rows), [&](int thread, int task) {

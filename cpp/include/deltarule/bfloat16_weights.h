@@ -3,7 +3,7 @@
 #pragma once
 
 #include <deltarule/engine/bfloat16.h>
-#include <deltarule/network.h>
+#include <deltarule/engine/plan.h>
 
 #include <map>
 
@@ -19,12 +19,13 @@ class Bfloat16Weights {
 
   explicit Bfloat16Weights(const Network<float>& network);
   std::size_t bytes() const;
-  // Of the weights that stand here in the network's parameters, or null.
-  const engine::Bfloat16Matrix* find(std::ptrdiff_t offset) const;
+  // Hands them to the operations of a plan; throws std::invalid_argument where it is another network's.
+  void give_to(const engine::Plan<float>& plan) const;
+  // Floats of scratch that a product of so many rows needs.
   std::size_t workspace(std::ptrdiff_t rows) const;
 
  private:
-  std::map<std::ptrdiff_t, engine::Bfloat16Matrix> matrices_;
+  std::map<std::ptrdiff_t, engine::Bfloat16Matrix> matrices_;  // by offset in the network's parameters
 };
 
 }  // namespace deltarule

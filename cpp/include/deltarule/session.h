@@ -16,10 +16,7 @@ class Session {
   // Multiplies by rounded weights, which must be those of this network and outlive the session; everything
   // else is the network's. Throws std::invalid_argument where they do not fit.
   Session(const Network<T>& network, const Bfloat16Weights& weights, std::ptrdiff_t max_batch = 1)
-    requires std::same_as<T, float>
-      : Session(network, max_batch) {
-    use(weights);
-  }
+    requires std::same_as<T, float>;
 
   std::ptrdiff_t max_batch() const { return max_batch_; }
   std::ptrdiff_t input_width() const { return input_width_; }
@@ -45,13 +42,11 @@ class Session {
   const std::exception_ptr& error() const noexcept { return error_; }
 
  private:
-  void use(const Bfloat16Weights& weights);
   template <class Forward>
   void run_blocks(const T* in, T* out, std::ptrdiff_t rows, Forward&& forward) noexcept;
 
   engine::Plan<T> plan_;
   std::ptrdiff_t max_batch_, input_width_, output_width_;
-  std::size_t scratch_size_ = 0;
   engine::Buffer<T> arena_, scratch_;
   std::vector<engine::Buffer<T>> more_scratch_ = {};  // of the second thread and on
   std::vector<engine::View<T>> values_;

@@ -12,15 +12,6 @@ namespace {
 constexpr std::ptrdiff_t rows_per_task = 64;
 constexpr double most_numbers = 1 << 26;  // of one layer's matrices
 
-template <class T>
-auto affine_maps(const engine::Plan<T>& plan) {
-  std::vector<std::pair<const engine::Op<T>*, typename engine::Affine<T>::Map>> maps;
-  for (const auto& op : plan.ops())
-    if (const auto* affine = dynamic_cast<const engine::Affine<T>*>(op.get()))
-      maps.emplace_back(op.get(), affine->map());
-  return maps;
-}
-
 }  // namespace
 
 template <class T>
@@ -37,16 +28,16 @@ std::vector<LayerState<T>> layer_states(const Network<T>& network, const Choice&
       refuse(op->layer, std::string("(") + op->describe() +
                             ") looks at all rows of a batch together; allowed: layers " +
                             "that treat every row by itself");
-  const auto maps = affine_maps(plan);
+  const auto maps = affine_operations(plan);
   for (const Tensor& t : network.tensors()) {
     const bool covered = std::ranges::any_of(maps, [&](const auto& m) {
-      return m.second.weight.offset == t.offset || (m.second.bias.data && m.second.bias.offset == t.offset);
+      return m.map.weight.offset == t.offset || (m.map.bias.data && m.map.bias.offset == t.offset);
     });
     if (t.trained() && !covered)
       refuse(t.layer, "has the parameter '" + t.name + "', for which there is no Fisher matrix; allowed: " +
                           "dense layers, and layers without parameters");
   }
-  for (const auto& [op, map] : maps) {
+  for (const auto& [op, affine, map] : maps) {
     const std::ptrdiff_t inputs = map.in.columns + (map.bias.data ? 1 : 0), outputs = map.out.columns;
     const auto n = static_cast<double>(inputs), k = static_cast<double>(outputs);
     const bool by_unit = static_cast<int>(rule.values[1]) == NaturalGradient<T>::unitwise;
@@ -82,7 +73,7 @@ NaturalGradient<T>::NaturalGradient(const Choice& rule, const engine::Machine<T>
       machine_(machine) {
   const std::ptrdiff_t rows = machine.plan().max_rows();
   std::size_t state = 0;
-  for (const auto& [op, map] : affine_maps(machine.plan())) {
+  for (const auto& [op, affine, map] : affine_operations(machine.plan())) {
     Block b;
     b.map = map;
     b.inputs = map.in.columns + (map.bias.data ? 1 : 0);

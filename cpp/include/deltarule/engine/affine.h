@@ -2,7 +2,7 @@
 #pragma once
 
 #include <deltarule/engine/bfloat16.h>
-#include <deltarule/engine/lowering.h>
+#include <deltarule/engine/plan.h>
 
 namespace deltarule::engine {
 
@@ -21,5 +21,20 @@ class Affine {
  protected:
   ~Affine() = default;
 };
+
+template <class T>
+struct AffineOperation {
+  Op<T>* op;
+  Affine<T>* affine;
+  typename Affine<T>::Map map;
+};
+
+template <class T>
+std::vector<AffineOperation<T>> affine_operations(const Plan<T>& plan) {
+  std::vector<AffineOperation<T>> found;
+  for (const auto& op : plan.ops())
+    if (auto* affine = dynamic_cast<Affine<T>*>(op.get())) found.push_back({op.get(), affine, affine->map()});
+  return found;
+}
 
 }  // namespace deltarule::engine
