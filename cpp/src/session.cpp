@@ -30,7 +30,8 @@ template <class T>
 Session<T>::Session(const Network<T>& network, const Bfloat16Weights& weights, std::ptrdiff_t max_batch)
   requires std::same_as<T, float>
     : Session(network, max_batch) {
-  weights.give_to(plan_);
+  // clang 14 instantiates this for double as well.
+  if constexpr (std::same_as<T, float>) weights.give_to(plan_);
   if (const std::size_t size = weights.workspace(max_batch_); size > scratch_.size())
     scratch_ = engine::Buffer<T>(size);
 }
