@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "contention.h"
 #include "pool.h"
 
 #if defined(_OPENMP)
@@ -41,6 +42,8 @@ int quota() {
 #endif
   return 0;
 }
+
+std::chrono::nanoseconds now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 int usable_cpus() {
   static const int installed =
@@ -90,20 +93,30 @@ int openmp_version() {
 void set_threads(int count) { chosen.store(std::max(0, count)); }
 
 void Phases::open(int tasks) {
+  const int seats = uncontended(threads_);
+  const int before = seats_.load(std::memory_order_relaxed);
+  if (seats != before) seats_.store(seats, std::memory_order_release);
+  share_out(seats, tasks);
+  if (seats > before) seats_.notify_all();
+}
+
+void Phases::share_out(int seats, int tasks) {
   remaining_.store(tasks, std::memory_order_relaxed);
   const std::uint32_t next = phase_.load(std::memory_order_relaxed) + 1;
   const auto share = [&](int thread) {
-    return static_cast<std::uint64_t>(static_cast<long long>(thread) * tasks / threads_);
+    return static_cast<std::uint64_t>(static_cast<long long>(std::min(thread, seats)) * tasks / seats);
   };
   for (int t = 0; t < threads_; ++t)
     queues_[static_cast<std::size_t>(t)].word.store(tag_of(next) | share(t + 1) << task_bits | share(t),
                                                     std::memory_order_release);
+  if (asleep_since_.load(std::memory_order_relaxed) != 0) asleep_since_.store(0, std::memory_order_relaxed);
   phase_.store(next, std::memory_order_release);
   if (threads_ > 1) phase_.notify_all();
 }
 
 void Phases::finish() {
   finished_.store(true, std::memory_order_release);
+  if (seats_.exchange(threads_, std::memory_order_acq_rel) != threads_) seats_.notify_all();
   phase_.fetch_add(1, std::memory_order_release);
   if (threads_ > 1) phase_.notify_all();
 }
@@ -198,7 +211,21 @@ void Phases::wait_while(std::uint32_t phase) {
     if (phase_.load(std::memory_order_acquire) != phase) return;
     pause();
   }
+  if (asleep_since_.load(std::memory_order_relaxed) == 0)
+    asleep_since_.store(now().count(), std::memory_order_relaxed);
   phase_.wait(phase, std::memory_order_acquire);
+}
+
+void Phases::wait_for_seat(int thread) {
+  for (int seats = seats_.load(std::memory_order_acquire); seats <= thread;
+       seats = seats_.load(std::memory_order_acquire))
+    seats_.wait(seats, std::memory_order_acquire);
+}
+
+void Phases::was_awaited() {
+  const std::chrono::nanoseconds waited =
+      now() - std::chrono::nanoseconds(asleep_since_.load(std::memory_order_relaxed));
+  if (waited > longest_wait && was_preempted()) waited_for_core(waited);
 }
 
 }  // namespace deltarule::engine

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "contention.h"
+
 namespace deltarule {
 namespace {
 
@@ -272,6 +274,7 @@ template <class T>
 void Trainer<T>::Run::leave(End end) {
   if (searching()) lbfgs_->withdraw();
   end_ = end;
+  last_end_ = std::chrono::steady_clock::now();
   phases_.finish();
 }
 
@@ -375,10 +378,14 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   if (begin - last_end_ > std::chrono::microseconds(50) &&
       machine_.plan().flops(batch_) * static_cast<double>(last - first) < flops_to_wake)
     threads = 1;
+  threads = engine::uncontended(threads);
   phases_.start(threads, tasks_of_stage());
   engine::run_team(
       threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
-  last_end_ = std::chrono::steady_clock::now();
+  // The others had nothing left to do but to wake up and leave.
+  const auto end = std::chrono::steady_clock::now();
+  engine::waited_for_core(end - last_end_);
+  last_end_ = end;
   return end_;
 }
 

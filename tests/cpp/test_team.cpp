@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "contention.h"
+
 using namespace deltarule::engine;
 
 TEST_CASE("parallel_for does every task once") {
@@ -102,6 +104,65 @@ TEST_CASE("teams of several threads at the same time, and one inside another") {
   std::atomic<int> inner{0};
   parallel_for(2, 4, [&](int, int) { parallel_for(2, 8, [&](int, int) { ++inner; }); });
   CHECK(inner.load() == 32);
+}
+
+TEST_CASE("where waits for lost cores add up, one thread fewer takes part for a while") {
+  using std::chrono::milliseconds;
+  Contention contention;
+  const auto at = [begin = std::chrono::steady_clock::now()](int ms) { return begin + milliseconds(ms); };
+  for (int ms = 0; ms < 2000; ms += 40) contention.waited(milliseconds(4), at(ms));  // a tenth of the time
+  CHECK(contention.uncontended(3, at(2000)) == 3);
+  contention.waited(milliseconds(6), at(2001));
+  CHECK(contention.uncontended(3, at(2002)) == 2);
+  CHECK(contention.uncontended(1, at(2002)) == 1);
+  CHECK(contention.uncontended(3, at(2050)) == 2);
+  CHECK(contention.uncontended(3, at(2051)) == 3);
+  contention.waited(milliseconds(3), at(2055));  // soon after: one is enough, and it is twice as long
+  CHECK(contention.uncontended(3, at(2154)) == 2);
+  contention.waited(milliseconds(8), at(2154));  // in that time: another thread fewer
+  CHECK(contention.uncontended(3, at(2353)) == 1);
+  CHECK(contention.uncontended(2, at(2353)) == 1);
+  CHECK(contention.uncontended(3, at(2354)) == 3);
+  contention.waited(milliseconds(3), at(3000));  // long after: as at first
+  CHECK(contention.uncontended(3, at(3001)) == 3);
+  contention.waited(milliseconds(6), at(3010));
+  CHECK(contention.uncontended(3, at(3059)) == 2);
+  CHECK(contention.uncontended(3, at(3060)) == 3);
+}
+
+TEST_CASE("phases leave threads out while cores are taken, and take them back") {
+  constexpr int threads = 3, tasks = 100;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto late = [&] { return std::chrono::steady_clock::now() - begin > std::chrono::seconds(20); };
+  Phases work(threads);
+  std::atomic<int> done{0}, by_the_last{0};
+  int phases = 0, without_it = 0, broken = 0;
+  bool left_out = false, back = false;
+  work.start(threads, tasks);
+  waited_for_core(Contention::tolerated);
+  run_team(threads, [&](int thread) {
+    work.work(
+        thread,
+        [&](int) {
+          std::this_thread::sleep_for(std::chrono::microseconds(10));
+          ++done;
+          if (thread == threads - 1) ++by_the_last;
+        },
+        [&] {
+          ++phases;
+          if (left_out && by_the_last == 0) ++without_it;
+          if (left_out && by_the_last > 0) ++broken;
+          back = !left_out && without_it > 0 && by_the_last > 0;
+          by_the_last = 0;
+          if (back || late()) return work.finish();
+          left_out = uncontended(threads) < threads;
+          work.open(tasks);
+        });
+  });
+  CHECK(done == phases * tasks);
+  CHECK(without_it > 1);
+  CHECK(broken <= 1);  // the time may end between the question and the opening
+  CHECK(back);
 }
 
 TEST_CASE("the number of threads is what was asked for") {

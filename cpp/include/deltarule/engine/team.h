@@ -44,7 +44,8 @@ int openmp_version();
 // Returns when body(0) and all that began are back. A body must not throw, and must not count on the others.
 void run_team(int count, const std::function<void(int)>& body);
 
-// Phases of numbered tasks, one phase after the other.
+// Phases of numbered tasks, one phase after the other. While other processes take cores away, fewer threads
+// take part (cpp/src/contention.h).
 class Phases {
  public:
   explicit Phases(int max_threads) : queues_(static_cast<std::size_t>(max_threads)) {}
@@ -52,8 +53,9 @@ class Phases {
   // While nobody works: begins with a phase of this many tasks.
   void start(int threads, int tasks) {
     threads_ = threads;
+    seats_.store(threads, std::memory_order_relaxed);
     finished_.store(false, std::memory_order_relaxed);
-    open(tasks);
+    share_out(threads, tasks);
   }
   // The next phase; only from `complete` below. tasks > 0.
   void open(int tasks);
@@ -67,9 +69,16 @@ class Phases {
     while (true) {
       const std::uint32_t phase = phase_.load(std::memory_order_acquire);
       if (finished_.load(std::memory_order_acquire)) return;
+      if (thread >= seats_.load(std::memory_order_acquire)) {
+        wait_for_seat(thread);
+        continue;
+      }
       for (int task = claim(thread, phase); task >= 0; task = claim(thread, phase)) {
         run(task);
-        if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) complete();
+        if (remaining_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+          if (asleep_since_.load(std::memory_order_relaxed) != 0) was_awaited();
+          complete();
+        }
       }
       wait_while(phase);
     }
@@ -78,6 +87,9 @@ class Phases {
  private:
   int claim(int thread, std::uint32_t phase);
   void wait_while(std::uint32_t phase);
+  void wait_for_seat(int thread);
+  void share_out(int seats, int tasks);
+  void was_awaited();
 
   // A thread's own run of tasks: phase, end and next in one word, so that a claim is valid or fails as a
   // whole.
@@ -89,6 +101,8 @@ class Phases {
   alignas(64) std::atomic<std::uint32_t> phase_{0};
   alignas(64) std::atomic<int> remaining_{0};
   std::atomic<bool> finished_{false};
+  alignas(64) std::atomic<int> seats_{1};      // threads below take part
+  std::atomic<std::int64_t> asleep_since_{0};  // when a thread without work left went to sleep
 };
 
 // Seconds from one phase to the next when every thread takes part and has nothing to do: the mean of `count`
