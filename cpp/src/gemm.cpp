@@ -220,6 +220,11 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
               for (Index v = 0; v < panel_width; v += 64 / static_cast<Index>(sizeof(T)))
                 __builtin_prefetch(next + p * x.b_step + v, 0, 2);
           }
+          if (!x.next.empty() && p0 + steps == x.k)
+            for (const T* next : x.next)
+              for (Index r = 0; r < height; ++r)
+                for (Index v = 0; v < panel.columns; v += 64 / static_cast<Index>(sizeof(T)))
+                  __builtin_prefetch(next + (i0 + i + r) * x.next_row + j0 + v, 0, 2);
           tile.c = x.c + (i0 + i) * x.c_row + j0;
           (t < large_tiles ? kernel_large : kernel_small)(tile);
           i += height;

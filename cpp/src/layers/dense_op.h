@@ -149,6 +149,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
     T* target = update.fused ? c.scratch : update.gradients + w_.offset + i * outputs_ + j;
     const std::ptrdiff_t target_row = update.fused ? columns : outputs_;
     T* workspace = c.scratch + (update.fused ? piece_size() : 0);
+    const auto memory = update.memory(w_.offset + i * outputs_ + j);
     multiply<T>({.m = rows,
                  .n = columns,
                  .k = c.rows,
@@ -158,7 +159,9 @@ class DenseBase : public Op<T>, public Tangent<T> {
                  .b = g.data + j,
                  .b_step = g.row,
                  .c = target,
-                 .c_row = target_row},
+                 .c_row = target_row,
+                 .next = memory.all(),
+                 .next_row = outputs_},
                 workspace);
     if (update.fused) {
       if (!update.apply(w_.offset + i * outputs_ + j, rows, columns, outputs_, target, target_row))

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 namespace deltarule::engine {
 
@@ -29,6 +30,9 @@ struct Product {
   bool relu = false;
   bool slack =
       true;  // the rows of B (where b_column == 1) and the bias can be read up to 64 bytes past column n
+  // Arrays of the shape of C that are needed next: fetched meanwhile, where that can be done.
+  std::span<const T* const> next{};
+  std::ptrdiff_t next_row = 0;
 };
 
 // Elements of scratch for this product and for every smaller one. b_in_place_possible: b_column == 1 in all

@@ -51,6 +51,7 @@ struct Update {
   std::span<const TensorConstants> tensors{};  // by offset; none: the first constants for all
   int states = 0;
   bool fused = false;
+  bool far = false;             // parameters and states come from memory
   bool keep_statistics = true;  // running means move along
   T* parameters = nullptr;
   T* gradients = nullptr;
@@ -63,6 +64,20 @@ struct Update {
     int seen = failed_op->load();
     while (op < seen && !failed_op->compare_exchange_weak(seen, op)) {
     }
+  }
+  // What the update of a block at this offset reads, but for its gradient, where that has to be fetched.
+  struct Memory {
+    std::array<const T*, max_states + 2> at{};
+    std::size_t count = 0;
+    std::span<const T* const> all() const { return {at.data(), count}; }
+  };
+  Memory memory(std::ptrdiff_t offset) const {
+    Memory memory;
+    if (!far || !fused) return memory;
+    memory.at[memory.count++] = parameters + offset;
+    for (int i = 0; i < states; ++i) memory.at[memory.count++] = state[static_cast<std::size_t>(i)] + offset;
+    if (average && average_rate > 0) memory.at[memory.count++] = average + offset;
+    return memory;
   }
   const Values& constants_at(std::ptrdiff_t offset) const {
     if (tensors.empty()) return constants[0];
