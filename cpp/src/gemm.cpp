@@ -279,9 +279,10 @@ void multiply_sweep(const Product<T>& x, T* workspace) {
     for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
       tile.k = std::min(sum_block, x.k - p0);
       tile.relu = x.relu && p0 + tile.k == x.k;
-      (x.m == 1 ? sweep_kernel<P, true> : sweep_kernel<P, false>)(tile, x.a_step, x.m,
-                                                                  std::min(columns, x.n - j0), workspace,
-                                                                  columns);
+      const auto kernel = x.m > 1      ? sweep_kernel<P, false, true>
+                          : x.uncached ? sweep_kernel<P, true, true>
+                                       : sweep_kernel<P, true, false>;
+      kernel(tile, x.a_step, x.m, std::min(columns, x.n - j0), workspace, columns);
       tile.a += tile.k * x.a_step, tile.b += tile.k * x.b_step, tile.start = Start::accumulate;
     }
   }

@@ -37,10 +37,10 @@ Trainer<T>::Run::Run(Trainer& trainer, const engine::PlanOptions& plan, int thre
   update_.fused = !trainer.updates_separately();
   if (custom::is_custom(trainer.optimizer_.index)) rule_ = &custom::rule<T>(trainer.optimizer_.index);
   update_.parameters = trainer.network_.parameters().data();
-  // A third cache hands over fast enough, and what is fetched pushes out what products read.
-  constexpr std::size_t third_cache = 16 << 20;
-  update_.far =
-      trainer.network_.parameters().size_bytes() * static_cast<std::size_t>(1 + update_.states) > third_cache;
+  // A cache hands over fast enough, and what is fetched pushes out what products read.
+  update_.uncached =
+      trainer.network_.parameters().size_bytes() * static_cast<std::size_t>(1 + update_.states) >
+      engine::beyond_caches;
   if (!update_.fused) update_.gradients = trainer.network_.gradients().data();
   for (std::size_t i = 0; i < static_cast<std::size_t>(update_.states); ++i)
     update_.state[i] = trainer.states_[i].data();

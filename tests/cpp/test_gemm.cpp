@@ -147,6 +147,10 @@ void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, boo
   std::vector<T> c = before;
   const Index first = x.c_row;  // a row in front and a row behind must stay as they are
   x.c = c.data() + first;
+  // Hints, which change no bit.
+  x.uncached = random.below(2) == 1;
+  const T* const hint[] = {x.c, x.c};
+  if (random.below(2) == 1) x.next = hint, x.next_row = x.c_row;
   run(x);
   Index wrong = 0, touched = 0, off = 0;
   for (std::size_t q = 0; q < c.size(); ++q) {

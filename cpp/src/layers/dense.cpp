@@ -69,7 +69,8 @@ engine::DenseParts<T> Dense::prepare(engine::Lowering<T>& lowering, const std::s
                              .weight = lowering.parameter(prefix + "weight"),
                              .bias = {},
                              .training = lowering.training,
-                             .batch_rows = lowering.batch_rows};
+                             .batch_rows = lowering.batch_rows,
+                             .uncached = lowering.uncached};
   if (value("use_bias") != 0) made.bias = lowering.parameter(prefix + "bias");
   lowering.now_trainable();
   made.pre = made.out = lowering.new_slot(output_width());

@@ -28,6 +28,7 @@ struct Product {
   Start start = Start::zero;
   const T* bias = nullptr;
   bool relu = false;
+  bool uncached = false;  // B comes from memory
   bool slack =
       true;  // the rows of B (where b_column == 1) and the bias can be read up to 64 bytes past column n
   // Arrays of the shape of C that are needed next: fetched meanwhile, where that can be done.

@@ -192,7 +192,7 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
 
 // A few rows times a matrix too large for the caches: reads B row after row, as the prefetchers like it. The
 // sums of the block wait in `sums`, `sum_row` from row to row.
-template <class P, bool one_row>
+template <class P, bool one_row, bool fetch>
 void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, Index n,
                   typename P::Scalar* sums, Index sum_row) noexcept {
   using T = typename P::Scalar;
@@ -206,7 +206,7 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
   const T* b = tile.b;
   Index p = 0;
   for (; p + R <= tile.k; p += R, a += R * a_step, b += R * b_step) {
-    const T *const b4 = b + 4 * b_step, *const ahead = b + R * b_step;
+    const T *const b4 = b + 4 * b_step, *const ahead = b + R * b_step, *const after = ahead + R * b_step;
     const auto of_b = [&](int r, Index j) __attribute__((always_inline)) {
       return P::load((r < 4 ? b : b4) + (r % 4) * b_step + j);
     };
@@ -215,6 +215,12 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
       DELTARULE_UNROLL
       for (int r = 0; r < R; ++r) y[r] = P(a[r * a_step]);
       for (Index j = 0; j < padded; j += W) {
+        // The prefetchers of the processor stop at the end of a page.
+        if constexpr (fetch) {
+          DELTARULE_UNROLL
+          for (int r = 0; r < R; ++r)
+            __builtin_prefetch((r < 4 ? after : after + 4 * b_step) + (r % 4) * b_step + j, 0, 2);
+        }
         P sum = P::load(sums + j);
         DELTARULE_UNROLL
         for (int r = 0; r < R; ++r) sum = simd::fma(y[r], of_b(r, j), sum);

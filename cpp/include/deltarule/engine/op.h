@@ -51,7 +51,7 @@ struct Update {
   std::span<const TensorConstants> tensors{};  // by offset; none: the first constants for all
   int states = 0;
   bool fused = false;
-  bool far = false;             // parameters and states come from memory
+  bool uncached = false;        // parameters and states come from memory
   bool keep_statistics = true;  // running means move along
   T* parameters = nullptr;
   T* gradients = nullptr;
@@ -73,7 +73,7 @@ struct Update {
   };
   Memory memory(std::ptrdiff_t offset) const {
     Memory memory;
-    if (!far || !fused) return memory;
+    if (!uncached || !fused) return memory;
     memory.at[memory.count++] = parameters + offset;
     for (int i = 0; i < states; ++i) memory.at[memory.count++] = state[static_cast<std::size_t>(i)] + offset;
     if (average && average_rate > 0) memory.at[memory.count++] = average + offset;
@@ -99,6 +99,9 @@ struct Update {
     return finite;
   }
 };
+
+// More bytes than the caches of a program can be counted on to keep: they come from memory every time.
+inline constexpr std::size_t beyond_caches = std::size_t{16} << 20;
 
 // How many parts of this size a whole has, the last of which may be smaller.
 constexpr std::ptrdiff_t pieces(std::ptrdiff_t whole, std::ptrdiff_t size) {
