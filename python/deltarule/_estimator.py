@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ PARAMETERS = """
 """
 
 
-class Estimator(BaseEstimator):  # type: ignore[misc]
+class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
     """What classifier and regressor share."""
 
     network_: Sequential
@@ -199,8 +200,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     _y_numeric = False
 
+    @abstractmethod
     def _goal(self, y: Array, reset: bool) -> Array:
-        raise NotImplementedError
+        """Targets as the network takes them; with `reset`, the classes are learnt from them."""
 
     def _outputs(self, goal: Array) -> int:
         return 1 if goal.ndim == 1 else int(goal.shape[1])

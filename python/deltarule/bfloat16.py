@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._inference import Inference
 from ._native import core
+from ._types import Array
 
 __all__ = ["Bfloat16Network"]
 
@@ -34,6 +37,8 @@ class Bfloat16Network(Inference):
     _called = "Bfloat16Network"
     _real = np.dtype(np.float32)
 
+    _network: core.Network
+
     def __init__(self, network: core.Network) -> None:
         self._network = network
         self.input_width = network.input_width
@@ -43,3 +48,20 @@ class Bfloat16Network(Inference):
     def __repr__(self) -> str:
         """Widths and size."""
         return f"<Bfloat16Network {self.input_width} -> {self.output_width}, {self.nbytes} bytes of weights>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exact weights: rounded again they give the same bits.
+        network = self._network
+        arrays = network.parameters() | network.states()
+        copies = {name: array.copy() for name, array in arrays.items()}
+        return _restored, (type(self), network.description(), network.input_width, copies)
+
+
+def _restored(
+    cls: type[Bfloat16Network], description: str, input_width: int, arrays: dict[str, Array]
+) -> Bfloat16Network:
+    network = core.Network(description)
+    network.build(input_width)
+    for name, own in (network.parameters() | network.states()).items():
+        own[...] = arrays[name]
+    return cls(network.to_bfloat16())

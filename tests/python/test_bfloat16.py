@@ -1,5 +1,7 @@
 """Inference with weights rounded to bfloat16."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -120,3 +122,15 @@ def test_what_it_is_given_and_says():
         network(40, 20, dtype="float64").to_bfloat16()
     with pytest.raises(RuntimeError, match=r"to_bfloat16: the network is not built"):
         dr.Sequential([dr.Dense(20)]).to_bfloat16()
+
+
+@pytest.mark.parametrize("duplicate", [lambda net: pickle.loads(pickle.dumps(net)), copy.deepcopy])
+def test_pickles_and_copies_predict_the_same(duplicate):
+    net = dr.Sequential([dr.Dense(40, "relu"), dr.BatchNorm(), dr.Dense(20)], seed=1)
+    net.compile(dr.Adam(), "mse")
+    net.fit(rows(64, 30), rows(64, 20, 1), epochs=2, verbose=0)
+    given = net.to_bfloat16()
+    twin = duplicate(given)
+    assert isinstance(twin, dr.Bfloat16Network)
+    assert twin.nbytes == given.nbytes
+    np.testing.assert_array_equal(twin.predict(rows(9, 30, 2)), given.predict(rows(9, 30, 2)))
