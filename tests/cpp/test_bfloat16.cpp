@@ -34,9 +34,9 @@ TEST_CASE("numbers are rounded to the nearest bfloat16, ties to even") {
   CHECK(rounded(0) == 0);
   CHECK(std::signbit(rounded(-0.0f)));
   CHECK(rounded(3e-45f) == 0);
-  const float infinity = std::numeric_limits<float>::infinity();
-  CHECK(rounded(infinity) == infinity);
-  CHECK(rounded(std::numeric_limits<float>::max()) == infinity);
+  const float infinite = std::numeric_limits<float>::infinity();
+  CHECK(rounded(infinite) == infinite);
+  CHECK(rounded(std::numeric_limits<float>::max()) == infinite);
   for (const std::uint32_t bits : {0x7fc00000u, 0x7f800001u, 0x7fffffffu, 0xffffffffu})
     CHECK(std::isnan(rounded(std::bit_cast<float>(bits))));
   Numbers numbers(3);
