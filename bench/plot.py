@@ -38,7 +38,7 @@ def draw(results: dict[str, Any], groups: list[str], folder: Path, suffix: str) 
     return written + (drawings.draw(results, folder, suffix) if not groups or "training" in groups else [])
 
 
-def _pages(records: list[dict[str, Any]], most: int = 16) -> list[list[dict[str, Any]]]:
+def _pages(records: list[dict[str, Any]], most: int = 20) -> list[list[dict[str, Any]]]:
     return [records[i : i + most] for i in range(0, len(records), most)]
 
 
