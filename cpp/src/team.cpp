@@ -211,8 +211,11 @@ void Phases::wait_while(std::uint32_t phase) {
     if (phase_.load(std::memory_order_acquire) != phase) return;
     pause();
   }
-  if (asleep_since_.load(std::memory_order_relaxed) == 0)
-    asleep_since_.store(now().count(), std::memory_order_relaxed);
+  if (asleep_since_.load(std::memory_order_relaxed) == 0) {
+    asleep_since_.store(now().count());
+    // The phase may have ended meanwhile: its time is not the next one's.
+    if (phase_.load() != phase) return asleep_since_.store(0, std::memory_order_relaxed);
+  }
   phase_.wait(phase, std::memory_order_acquire);
 }
 
