@@ -1,6 +1,7 @@
 // Networks: building, names, descriptions, copies.
 #include "support.h"
 
+#include <deltarule/engine/plan.h>
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -133,4 +134,17 @@ TEST_CASE("Standardize learns mean and deviation; a constant column becomes zero
   CHECK(y[4] == doctest::Approx(std::sqrt(1.5)));
   CHECK(y[1] == 0);
   CHECK(y[5] == 0);
+}
+
+TEST_CASE("a plan needs no memory for columns that only pass through") {
+  // A small file may claim any width.
+  for (const char* type : {"periodic_embedding", "embedding"}) {
+    LayerSpec part = layer(type);
+    part.settings = {{"columns", 0, {}, {{1, 3}}}};
+    if (part.type == "embedding") part.settings.push_back({"cardinalities", 0, {}, {{4, 5}}});
+    const std::ptrdiff_t width = 2000000000;
+    Network<float> network({0, {part}, width});
+    const engine::Plan<float> plan(network, {.max_rows = 1});
+    CHECK(plan.ops().size() == 1);
+  }
 }

@@ -45,7 +45,7 @@ void elementwise(CWriter& writer, const std::string& name, const std::string& ar
 // Columns that pass through come first; returns how many there are.
 std::ptrdiff_t pass_others(CWriter& writer, std::ptrdiff_t width, const std::vector<std::ptrdiff_t>& chosen,
                            int from, int to) {
-  const auto others = engine::other_columns(width, chosen);
+  const auto others = engine::OtherColumns(width, chosen).list();
   const auto count = static_cast<std::ptrdiff_t>(others.size());
   if (count > 0) {
     const std::string columns = writer.indices("others", others);

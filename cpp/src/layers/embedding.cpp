@@ -21,8 +21,7 @@ struct Table {
 template <class T>
 class EmbeddingOp final : public Op<T>, public Tangent<T> {
  public:
-  EmbeddingOp(Slot in, Slot out, std::vector<std::ptrdiff_t> others, std::vector<Table<T>> tables,
-              std::ptrdiff_t dimension)
+  EmbeddingOp(Slot in, Slot out, OtherColumns others, std::vector<Table<T>> tables, std::ptrdiff_t dimension)
       : in_(in),
         out_(out),
         others_(std::move(others)),
@@ -69,7 +68,7 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
   }
   // Some neighbouring rows of one table: what the batch's rows add to them, in the order of the batch.
   void weight_task(const Context<T>& c, int task) override {
-    std::ptrdiff_t piece = task, at = static_cast<std::ptrdiff_t>(others_.size());
+    std::ptrdiff_t piece = task, at = others_.size();
     std::size_t t = 0;
     for (; piece >= pieces(tables_[t]); ++t, at += dimension_) piece -= pieces(tables_[t]);
     const Table<T>& table = tables_[t];
@@ -98,8 +97,8 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
   template <class F>
   void look_up(const Tile& tile, View<T> x, View<T> others, View<T> y, F table_of) const {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
-      T* out = y.at(i);
-      for (const std::ptrdiff_t j : others_) *out++ = others.at(i)[j];
+      others_.take(others.at(i), y.at(i));
+      T* out = y.at(i) + others_.size();
       for (const Table<T>& table : tables_) {
         const std::ptrdiff_t index = index_at(x.at(i)[table.column], table.rows);
         if (index < 0)
@@ -113,7 +112,7 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
   void pass(const Tile& tile, View<T> dy, View<T> dx) const {
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
       std::fill_n(dx.at(i), in_.columns, T(0));  // an index has no derivative
-      for (std::size_t k = 0; k < others_.size(); ++k) dx.at(i)[others_[k]] = dy.at(i)[k];
+      others_.put(dy.at(i), dx.at(i));
     }
   }
   // -1 for what is no index of this table.
@@ -124,7 +123,7 @@ class EmbeddingOp final : public Op<T>, public Tangent<T> {
   std::ptrdiff_t pieces(const Table<T>& table) const { return (table.rows + piece_rows_ - 1) / piece_rows_; }
 
   Slot in_, out_;
-  std::vector<std::ptrdiff_t> others_;
+  OtherColumns others_;
   std::vector<Table<T>> tables_;
   std::ptrdiff_t dimension_, piece_rows_;
 };
@@ -194,7 +193,7 @@ void Embedding::lower_to(engine::Lowering<T>& lowering) const {
         {columns[i], cardinalities[i], lowering.parameter("table_" + std::to_string(columns[i]))});
   lowering.now_trainable();
   const engine::Slot out = lowering.new_slot(output_width());
-  lowering.add(std::make_unique<engine::EmbeddingOp<T>>(in, out, engine::other_columns(in.columns, columns),
+  lowering.add(std::make_unique<engine::EmbeddingOp<T>>(in, out, engine::OtherColumns(in.columns, columns),
                                                         std::move(tables),
                                                         static_cast<std::ptrdiff_t>(value("dimension"))));
   lowering.input = out;

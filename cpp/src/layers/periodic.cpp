@@ -21,7 +21,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
       : in_(in),
         out_(out),
         chosen_(std::move(chosen)),
-        others_(other_columns(in.columns, chosen_)),
+        others_(in.columns, chosen_),
         frequency_(frequency),
         count_(count) {}
   std::string describe() const override {
@@ -32,7 +32,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
   void forward(const Context<T>& c, const Tile& tile) override {
     const View<T> x = value_of(c, in_), y = value_of(c, out_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
-      for (std::size_t k = 0; k < others_.size(); ++k) y.at(i)[k] = x.at(i)[others_[k]];
+      others_.take(x.at(i), y.at(i));
       for (std::size_t k = 0; k < chosen_.size(); ++k)
         simd::each<T>(length(), [&](auto span) {
           const P v = turns(x.at(i)[chosen_[k]], span.load(frequencies(k)));
@@ -46,7 +46,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
     if (!in_.has_gradient()) return;
     const View<T> y = value_of(c, out_), dy = gradient_of(c, out_), dx = gradient_of(c, in_);
     for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
-      for (std::size_t k = 0; k < others_.size(); ++k) dx.at(i)[others_[k]] = dy.at(i)[k];
+      others_.put(dy.at(i), dx.at(i));
       for (std::size_t k = 0; k < chosen_.size(); ++k)
         dx.at(i)[chosen_[k]] = two_pi * simd::sum<T>(length(), [&](auto span) {
                                  return span.load(frequencies(k)) *
@@ -79,7 +79,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
   [[gnu::cold, gnu::noinline]] void tangent_forward(const Context<T>& c, const Tangents<T>& t) override {
     const View<T> y = value_of(c, out_), rx = t.value(in_), ry = t.value(out_);
     for (std::ptrdiff_t i = 0; i < c.rows; ++i) {
-      for (std::size_t k = 0; k < others_.size(); ++k) ry.at(i)[k] = rx.at(i)[others_[k]];
+      others_.take(rx.at(i), ry.at(i));
       each_angle(c, t, i, [&](std::size_t, std::ptrdiff_t, std::ptrdiff_t sine, double, double rv) {
         const std::ptrdiff_t cosine = sine + count_;
         ry.at(i)[sine] = static_cast<T>(static_cast<double>(y.at(i)[cosine]) * rv);
@@ -107,7 +107,7 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
       });
       if (!in_.has_gradient()) continue;
       T* const target = t.gradient(in_).at(i);
-      for (std::size_t k = 0; k < others_.size(); ++k) target[others_[k]] = rdy.at(i)[k];
+      others_.put(rdy.at(i), target);
       for (std::size_t k = 0; k < chosen_.size(); ++k)
         target[chosen_[k]] = static_cast<T>(static_cast<double>(two_pi) * inputs[k]);
     }
@@ -150,11 +150,12 @@ class PeriodicEmbeddingOp final : public Op<T>, public Tangent<T> {
     return frequency_.data + static_cast<std::ptrdiff_t>(k) * count_;
   }
   std::ptrdiff_t place(std::size_t k) const {
-    return static_cast<std::ptrdiff_t>(others_.size()) + 2 * count_ * static_cast<std::ptrdiff_t>(k);
+    return others_.size() + 2 * count_ * static_cast<std::ptrdiff_t>(k);
   }
 
   Slot in_, out_;
-  std::vector<std::ptrdiff_t> chosen_, others_;
+  std::vector<std::ptrdiff_t> chosen_;
+  OtherColumns others_;
   Parameter<T> frequency_;
   std::ptrdiff_t count_;
 };
