@@ -1,9 +1,9 @@
 import time
 
 started = time.perf_counter()
-import numpy as np  # noqa: E402
+import numpy as np
 
-import deltarule as dr  # noqa: E402
+import deltarule as dr
 
 X, y = np.ones((64, 64), np.float32), np.arange(64) % 10
 net = dr.Sequential([dr.Dense(128, "relu"), dr.Dense(64, "relu"), dr.Dense(10)])

@@ -1,13 +1,13 @@
 import time
 
 started = time.perf_counter()
-from functools import partial  # noqa: E402
+from functools import partial
 
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
+import jax
+import jax.numpy as jnp
 
-from bench.competitors.by_jax.network import loss, update  # noqa: E402
-from bench.workloads import WORKLOADS  # noqa: E402
+from bench.competitors.by_jax.network import loss, update
+from bench.workloads import WORKLOADS
 
 work = WORKLOADS["T2"]
 X, y = jnp.ones((64, 64)), jnp.arange(64) % 10

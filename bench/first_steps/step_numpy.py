@@ -1,10 +1,10 @@
 import time
 
 started = time.perf_counter()
-import numpy as np  # noqa: E402
+import numpy as np
 
-from bench.competitors.by_numpy.network import Network  # noqa: E402
-from bench.workloads import WORKLOADS  # noqa: E402
+from bench.competitors.by_numpy.network import Network
+from bench.workloads import WORKLOADS
 
 X, y = np.ones((64, 64), np.float32), np.arange(64) % 10
 net = Network(WORKLOADS["T2"], WORKLOADS["T2"].initial_parameters(), 64)

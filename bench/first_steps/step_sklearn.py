@@ -2,8 +2,8 @@ import time
 import warnings
 
 started = time.perf_counter()
-import numpy as np  # noqa: E402
-from sklearn.neural_network import MLPClassifier  # noqa: E402
+import numpy as np
+from sklearn.neural_network import MLPClassifier
 
 warnings.simplefilter("ignore")
 X, y = np.ones((64, 64), np.float32), np.arange(64) % 10

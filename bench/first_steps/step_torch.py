@@ -1,8 +1,8 @@
 import time
 
 started = time.perf_counter()
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
+import torch
+from torch import nn
 
 X, y = torch.ones(64, 64), torch.arange(64) % 10
 net = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))

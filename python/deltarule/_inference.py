@@ -11,6 +11,16 @@ from ._native import core
 from ._types import Array, ArrayLike
 
 
+def arrays_of(network: core.Network) -> dict[str, Array]:
+    """Parameters and statistics by name, as views."""
+    return network.parameters() | network.states()
+
+
+def copies_of(network: core.Network) -> dict[str, Array]:
+    """The same as copies."""
+    return {name: array.copy() for name, array in arrays_of(network).items()}
+
+
 class Inference:
     """Runs `_network` on arrays of dtype `_real`."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _check, _storage, _summary
 from ._families import Layer
-from ._inference import Inference
+from ._inference import Inference, arrays_of, copies_of
 from ._native import core
 from ._types import Array, ArrayLike, Config
 from .bfloat16 import Bfloat16Network
@@ -158,8 +158,7 @@ class Stack(Inference):
 
     def get_weights(self) -> dict[str, Array]:
         """Copies of all parameters and statistics, by name."""
-        network = self._require_built("Sequential.get_weights")
-        return {name: array.copy() for name, array in (network.parameters() | network.states()).items()}
+        return copies_of(self._require_built("Sequential.get_weights"))
 
     def set_weights(self, weights: Mapping[str, ArrayLike]) -> None:
         """Put the arrays that `get_weights` gave into the network.
@@ -170,8 +169,7 @@ class Stack(Inference):
             A name or a shape does not fit; nothing has changed.
         """
         operation = "Sequential.set_weights"
-        network = self._require_built(operation)
-        own = network.parameters() | network.states()
+        own = arrays_of(self._require_built(operation))
         if set(weights) != set(own):
             wrong = sorted(set(weights) ^ set(own))
             raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._inference import Inference
+from ._inference import Inference, arrays_of, copies_of
 from ._native import core
 from ._types import Array
 
@@ -52,9 +52,7 @@ class Bfloat16Network(Inference):
     def __reduce__(self) -> tuple[Any, ...]:
         # Exact weights: rounded again they give the same bits.
         network = self._network
-        arrays = network.parameters() | network.states()
-        copies = {name: array.copy() for name, array in arrays.items()}
-        return _restored, (type(self), network.description(), network.input_width, copies)
+        return _restored, (type(self), network.description(), self.input_width, copies_of(network))
 
 
 def _restored(
@@ -62,6 +60,6 @@ def _restored(
 ) -> Bfloat16Network:
     network = core.Network(description)
     network.build(input_width)
-    for name, own in (network.parameters() | network.states()).items():
+    for name, own in arrays_of(network).items():
         own[...] = arrays[name]
     return cls(network.to_bfloat16())

@@ -14,7 +14,7 @@ def used_threads() -> int:
 
 
 def start(threads: int) -> dict[str, str]:
-    global _threads  # noqa: PLW0603
+    global _threads  # noqa: PLW0603 - scikit-learn is asked later, with this number
     _threads = threads
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
     return {"sklearn": sklearn.__version__}
