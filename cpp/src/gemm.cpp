@@ -22,6 +22,8 @@ constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
 constexpr Index sweep_columns = 4096, least_sweep_columns = 256, sweep_rows = 48;
 
+constexpr Index pages_at_hand = 48;  // 
+
 template <class T>
 using Kernel = void (*)(const Tile<T>&) noexcept;
 
@@ -99,7 +101,10 @@ bool pays_to_pack_a(const Product<T>& x) {
     if (x.m <= 8) return false;
     return x.a_row * size % 4096 == 0 ? x.n > panel : x.a_row * size % 2048 == 0 && x.n > 8 * panel;
   }
-  return x.a_row != 1 || (x.m > tile_rows && x.n > 16 * panel);
+  if (x.a_row != 1) return true;
+  constexpr Index page = 4096;
+  const bool pages = std::min(x.k, sum_block) * x.a_step * size > pages_at_hand * page;
+  return pages ? x.n > 4 * panel : x.m > tile_rows && x.n > 16 * panel;
 }
 template <class T>
 Index bytes_of_b(const Product<T>& x) {
@@ -118,7 +123,9 @@ bool pays_to_sweep(const Product<T>& x) {
 }
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {
-  return x.b_column != 1 || (x.m > 48 && far(x));
+  if (x.b_column != 1) return true;
+  const bool sharing = x.b_step * Index{sizeof(T)} % 4096 == 0 && x.k > 64;
+  return x.m > 48 && (far(x) || sharing);
 }
 
 // Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in

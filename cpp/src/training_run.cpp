@@ -295,6 +295,7 @@ template <class T>
 void Trainer<T>::Run::end_step() {
   ++trainer_.step_;
   ++done_;
+  update_.keeping = false;
   if (average_rate_ > 0) ++trainer_.averaged_;
   if (failed_op_.load(std::memory_order_relaxed) != no_op) return leave(End::bad_weight);
   if (asked_.load()) return leave(End::stopped);

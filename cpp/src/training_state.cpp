@@ -35,17 +35,33 @@ void Trainer<T>::Run::exchange() {
                              trainer_.states_[static_cast<std::size_t>(other)].span());
 }
 
+// A rule that goes over elements keeps what it replaces itself, in the first step: then it is at hand.
 template <class T>
 void Trainer<T>::Run::take_snapshot() {
-  const auto copy = [](std::span<const T> from, engine::Buffer<T>& to) {
-    if (to.size() != from.size()) to = engine::Buffer<T>(from.size());
+  const auto fit = [](std::size_t size, engine::Buffer<T>& to) {
+    if (to.size() != size) to = engine::Buffer<T>(size);
+  };
+  const auto copy = [&fit](std::span<const T> from, engine::Buffer<T>& to) {
+    fit(from.size(), to);
     std::copy(from.begin(), from.end(), to.data());
   };
-  copy(trainer_.network_.parameters(), snapshot_.parameters);
-  copy(trainer_.network_.statistics(), snapshot_.statistics);
+  update_.keeping = update_.kernel->update != nullptr;
+  const std::span<const T> parameters = trainer_.network_.parameters();
+  const auto states = static_cast<std::size_t>(update_.states);
   snapshot_.states.resize(trainer_.states_.size());
-  for (std::size_t i = 0; i < trainer_.states_.size(); ++i)
+  if (update_.keeping) {
+    fit(parameters.size(), snapshot_.parameters);
+    update_.kept[0] = snapshot_.parameters.data();
+    for (std::size_t i = 0; i < states; ++i) {
+      fit(parameters.size(), snapshot_.states[i]);
+      update_.kept[i + 1] = snapshot_.states[i].data();
+    }
+  } else {
+    copy(parameters, snapshot_.parameters);
+  }
+  for (std::size_t i = update_.keeping ? states : 0; i < trainer_.states_.size(); ++i)
     copy(trainer_.states_[i].span(), snapshot_.states[i]);
+  copy(trainer_.network_.statistics(), snapshot_.statistics);
   snapshot_.layer_states.resize(trainer_.layer_states_.size());
   for (std::size_t i = 0; i < trainer_.layer_states_.size(); ++i)
     copy(trainer_.layer_states_[i].data.span(), snapshot_.layer_states[i]);
@@ -56,10 +72,15 @@ void Trainer<T>::Run::take_snapshot() {
 
 template <class T>
 void Trainer<T>::Run::restore_snapshot() {
-  std::ranges::copy(snapshot_.parameters.span(), trainer_.network_.parameters().begin());
-  std::ranges::copy(snapshot_.statistics.span(), trainer_.network_.statistics().begin());
+  // Of what is not trained nothing was kept.
+  const auto restore = [this](const engine::Buffer<T>& from, std::span<T> to) {
+    for (const TensorSettings& t : trainer_.tensors_)
+      std::copy_n(from.data() + t.offset, t.size(), to.data() + t.offset);
+  };
+  restore(snapshot_.parameters, trainer_.network_.parameters());
   for (std::size_t i = 0; i < snapshot_.states.size(); ++i)
-    std::ranges::copy(snapshot_.states[i].span(), trainer_.states_[i].data());
+    restore(snapshot_.states[i], trainer_.states_[i].span());
+  std::ranges::copy(snapshot_.statistics.span(), trainer_.network_.statistics().begin());
   for (std::size_t i = 0; i < snapshot_.layer_states.size(); ++i)
     std::ranges::copy(snapshot_.layer_states[i].span(), trainer_.layer_states_[i].data.data());
   if (natural_) natural_->set_inverted(false);

@@ -142,8 +142,8 @@ class DenseBase : public Op<T>, public Tangent<T> {
 
   int weight_tasks() const override { return static_cast<int>(row_pieces() * column_pieces()); }
   void weight_task(const Context<T>& c, int task) override {
-    const std::ptrdiff_t i = task / column_pieces() * piece_rows_,
-                         j = task % column_pieces() * piece_columns_;
+    // Neighbours in number share what they read of the output's gradient.
+    const std::ptrdiff_t i = task % row_pieces() * piece_rows_, j = task / row_pieces() * piece_columns_;
     const std::ptrdiff_t rows = std::min(piece_rows_, inputs_ - i),
                          columns = std::min(piece_columns_, outputs_ - j);
     const auto x = value_of(c, in_), g = gradient_of(c, out_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deltarule/engine/arena.h>
+#include <deltarule/engine/stream.h>
 #include <deltarule/update_kernel.h>
 #include <algorithm>
 #include <atomic>
@@ -58,6 +59,9 @@ struct Update {
   std::array<T*, max_states> state{};
   T* average = nullptr;  // of the weights; moves along with every update
   T average_rate = 0;
+  // While `keeping`, what an update replaces is left here: parameters, then states.
+  bool keeping = false;
+  std::array<T*, max_states + 1> kept{};
   std::atomic<int>* failed_op = nullptr;  // smallest number of an op whose new weights are not finite
 
   void fail(int op) const {
@@ -92,11 +96,24 @@ struct Update {
     UpdateBlock<T> block{rows, columns, gradient, gradient_row, parameters + offset, row, {}};
     for (int i = 0; i < states; ++i)
       block.state[static_cast<std::size_t>(i)] = state[static_cast<std::size_t>(i)] + offset;
+    if (keeping) keep(offset, block);
     const bool finite = kernel->update(constants_at(offset), states, block);
     if (average && average_rate > 0)
       for (std::ptrdiff_t r = 0; r < rows; ++r)
         move_average(columns, average_rate, block.weight + r * row, average + offset + r * row);
     return finite;
+  }
+  void keep(std::ptrdiff_t offset, const UpdateBlock<T>& block) const {
+    for (std::size_t k = 0; k <= static_cast<std::size_t>(states); ++k) {
+      const T* from = k == 0 ? block.weight : block.state[k - 1];
+      T* to = kept[k] + offset;
+      for (std::ptrdiff_t r = 0; r < block.rows; ++r, from += block.weight_row, to += block.weight_row)
+        if (uncached)
+          stream(static_cast<std::size_t>(block.columns), from, to);
+        else
+          std::copy_n(from, block.columns, to);
+    }
+    if (uncached) finish_streams();
   }
 };
 
