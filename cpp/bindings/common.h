@@ -3,6 +3,7 @@
 
 #include <deltarule/catalog.h>
 #include <deltarule/custom.h>
+#include <deltarule/subnormals.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -24,6 +25,12 @@ void bind_models(py::module_& m);
 void bind_historical(py::module_& m);
 void bind_diagnostics(py::module_& m);
 void bind_custom(py::module_& m);
+
+// While C++ trains, Python runs in here.
+struct CallPython {
+  KeepSubnormals usual;
+  py::gil_scoped_acquire acquire;
+};
 
 // The entry as a dict; `index` is its number in the family.
 py::dict describe(Family family, int index, const Entry& entry);

@@ -64,7 +64,7 @@ custom::ActivationFunctions<T> activation_functions(const std::string& name, con
                                                     const Function& df) {
   const auto call = [](std::string what, Function function) {
     return [what = std::move(what), function](std::span<const T> x, std::span<T> y) {
-      const py::gil_scoped_acquire acquire;
+      const CallPython python;
       const auto n = static_cast<py::ssize_t>(x.size());
       copy_to<T>(function->object(py::array_t<T>(n, x.data())), {n}, what, y.data());
     };
@@ -76,7 +76,7 @@ custom::ActivationFunctions<T> activation_functions(const std::string& name, con
 template <class T>
 LossFunction<T> loss_function(const std::string& name, const Function& function) {
   return [what = "loss '" + name + "'", function](const LossRows<T>& in, double* value, T* gradient) {
-    const py::gil_scoped_acquire acquire;
+    const CallPython python;
     const auto rows = static_cast<py::ssize_t>(in.rows), outputs = static_cast<py::ssize_t>(in.outputs);
     const py::object target = in.label ? py::object(py::array_t<std::int32_t>(rows, in.label))
                                        : py::object(copy_of(in.target, rows, in.target_row, in.target_row));
@@ -108,7 +108,7 @@ LossFunction<T> loss_function(const std::string& name, const Function& function)
 template <class T>
 custom::Rule<T> rule(const std::string& name, const Function& function) {
   return [what = "optimizer '" + name + "': parameters", function](const custom::RuleArguments<T>& a) {
-    const py::gil_scoped_acquire acquire;
+    const CallPython python;
     const auto n = static_cast<py::ssize_t>(a.parameters.size());
     const py::array_t<T> parameters(n, a.parameters.data());
     const py::object result =
@@ -161,7 +161,7 @@ class PythonOp final : public engine::Op<T> {
   void combine(const engine::Context<T>& c) override { run(c, 0, c.rows, c.training); }
   void backward(const engine::Context<T>&, const engine::Tile&) override {}
   void combine_backward(const engine::Context<T>& c) override {
-    const py::gil_scoped_acquire acquire;
+    const CallPython python;
     const auto x = engine::value_of(c, in_), y = engine::value_of(c, out_);
     const auto dy = engine::gradient_of(c, out_);
     const py::object result = object_->object.attr("backward")(
@@ -211,7 +211,7 @@ class PythonOp final : public engine::Op<T> {
     return out;
   }
   void run(const engine::Context<T>& c, std::ptrdiff_t begin, std::ptrdiff_t rows, bool training) {
-    const py::gil_scoped_acquire acquire;
+    const CallPython python;
     const auto x = engine::value_of(c, in_), y = engine::value_of(c, out_);
     const auto given = numbers_from<T>(
         object_->object.attr("forward")(copy_of(x.at(begin), rows, in_.columns, x.row), arrays(), training),

@@ -144,7 +144,7 @@ py::tuple load_as(const std::string& path) {
 // Signals are looked at while C++ works; the handler's exception is raised when the work has stopped.
 bool signalled() {
   if (stop_instead) return (*stop_instead)();
-  const py::gil_scoped_acquire acquire;
+  const CallPython python;
   return PyErr_CheckSignals() != 0;
 }
 

@@ -1,5 +1,6 @@
 #include "training_run.h"
 
+#include <deltarule/subnormals.h>
 #include <algorithm>
 #include <cmath>
 
@@ -334,8 +335,11 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
     threads = 1;
   threads = engine::uncontended(threads);
   phases_.start(threads, tasks_of_stage());
-  engine::run_team(
-      threads, [&](int t) { phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); }); });
+  engine::run_team(threads, [&](int t) {
+    // Moments of units that are silent, and gradients of a loss that vanishes, decay into subnormal numbers.
+    const FlushSubnormals flush;
+    phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); });
+  });
   // The others had nothing left to do but to wake up and leave.
   const auto end = std::chrono::steady_clock::now();
   engine::waited_for_core(end - last_end_);

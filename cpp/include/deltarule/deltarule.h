@@ -17,6 +17,7 @@
 #include <deltarule/schedules/plateau.h>
 #include <deltarule/serialize.h>
 #include <deltarule/session.h>
+#include <deltarule/subnormals.h>
 #include <deltarule/trace.h>
 #include <deltarule/trainer.h>
 #include <deltarule/update_kernel.h>
