@@ -208,6 +208,13 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
         tile.last = last_lanes(panel);
         tile.start = start;
         tile.relu = relu;
+        // The panel that comes after this one.
+        const T* after = j0 + panel_width < x.n ? b + panel_width : x.b + (p0 + steps) * x.b_step;
+        const bool fetching = fetch && block + 1 == blocks && (j0 + panel_width < x.n || p0 + steps < x.k);
+        if (fetching)
+          tile.next = {&after, 1}, tile.next_row = x.b_step;
+        else if (p0 + steps == x.k)
+          tile.next = x.next, tile.next_row = x.next_row;
         const Kernel<T> kernel_small = find_kernel<T, columns>(panel.vectors, small);
         const Kernel<T> kernel_large =
             large_tiles > 0 ? find_kernel<T, columns>(panel.vectors, small + 1) : nullptr;
@@ -220,18 +227,11 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
             tile.a = x.a + (i0 + i) * x.a_row + p0 * x.a_step;
             tile.a_stride = columns ? x.a_step : x.a_row;
           }
-          if (fetch && j0 + panel_width < x.n) {
-            // The next panel is on its way while this one is used.
-            const T* next = b + panel_width;
-            for (Index p = steps * t / tiles, end = steps * (t + 1) / tiles; p < end; ++p)
-              for (Index v = 0; v < panel_width; v += 64 / static_cast<Index>(sizeof(T)))
-                __builtin_prefetch(next + p * x.b_step + v, 0, 2);
+          if (fetching) {
+            tile.next_at = (steps * t / tiles) * x.b_step, tile.next_rows = steps * (t + 1) / tiles - steps * t / tiles;
+          } else if (!tile.next.empty()) {
+            tile.next_at = (i0 + i) * x.next_row + j0, tile.next_rows = height;
           }
-          if (!x.next.empty() && p0 + steps == x.k)
-            for (const T* next : x.next)
-              for (Index r = 0; r < height; ++r)
-                for (Index v = 0; v < panel.columns; v += 64 / static_cast<Index>(sizeof(T)))
-                  __builtin_prefetch(next + (i0 + i + r) * x.next_row + j0 + v, 0, 2);
           tile.c = x.c + (i0 + i) * x.c_row + j0;
           (t < large_tiles ? kernel_large : kernel_small)(tile);
           i += height;

@@ -33,6 +33,9 @@ struct Tile {
   int last;  // lanes of the last column vector that belong to C
   Start start;
   bool relu;
+  // What is needed next is fetched meanwhile: of each array so many rows, as wide as the tile.
+  std::span<const T* const> next{};
+  Index next_at = 0, next_row = 0, next_rows = 0;
 };
 
 // Calls f(std::integral_constant) for the powers of two that make up n < width, greatest first.
@@ -129,27 +132,36 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
       for (int v = 0; v < NV; ++v) sum[i][v] = simd::fma(y, x[v], sum[i][v]);
     }
   };
-  Index p = tile.k;
-  if constexpr (columns) {
-    for (; p > 0; --p) {
-      step(0);
-      a[0] += a_stride;
+  // All at once they would wait for each other: a core has room for some ten lines on their way.
+  const Index parts = std::max(Index{1}, tile.next_rows);
+  const Index part = ((tile.k + parts - 1) / parts + 1) / 2 * 2;
+  Index next = tile.next_at;
+  for (Index left = tile.k; left > 0; left -= part, next += tile.next_row) {
+    for (const T* array : tile.next)
+      for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
+        __builtin_prefetch(array + next + v * W, 0, 2);
+    Index p = std::min(left, part);
+    if constexpr (columns) {
+      for (; p > 0; --p) {
+        step(0);
+        a[0] += a_stride;
+      }
+    } else {
+      for (; p >= 2; p -= 2) {
+        step(0);
+        step(1);
+        DELTARULE_UNROLL
+        for (int g = 0; g < groups; ++g) a[g] += 2;
+      }
+      if (p > 0) step(0);
     }
-  } else {
-    for (; p >= 2; p -= 2) {
-      step(0);
-      step(1);
-      DELTARULE_UNROLL
-      for (int g = 0; g < groups; ++g) a[g] += 2;
-    }
-    if (p > 0) step(0);
   }
 
   const Index c_row = tile.c_row;
   const int last = tile.last;
-  // next() hides from the optimiser where the rows are: it would compute all addresses at once and spill
+  // go_down() hides from the optimiser where the rows are: it would compute all addresses at once and spill
   // them.
-  const auto next = [c_row](T*& row) __attribute__((always_inline)) {
+  const auto go_down = [c_row](T*& row) __attribute__((always_inline)) {
     row += c_row;
     asm("" : "+r"(row));
   };
@@ -163,7 +175,7 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   } else if (tile.start == Start::accumulate) {
     T* row = tile.c;
     DELTARULE_UNROLL
-    for (int i = 0; i < MR; ++i, next(row)) {
+    for (int i = 0; i < MR; ++i, go_down(row)) {
       DELTARULE_UNROLL
       for (int v = 0; v < NV - 1; ++v) sum[i][v] = P::load(row + v * W) + sum[i][v];
       const T* end = row + (NV - 1) * W;
@@ -178,11 +190,11 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   T* row = tile.c;
   if (last == W) {
     DELTARULE_UNROLL
-    for (int i = 0; i < MR; ++i, next(row)) DELTARULE_UNROLL
+    for (int i = 0; i < MR; ++i, go_down(row)) DELTARULE_UNROLL
     for (int v = 0; v < NV; ++v) sum[i][v].store(row + v * W);
   } else {
     DELTARULE_UNROLL
-    for (int i = 0; i < MR; ++i, next(row)) {
+    for (int i = 0; i < MR; ++i, go_down(row)) {
       DELTARULE_UNROLL
       for (int v = 0; v < NV - 1; ++v) sum[i][v].store(row + v * W);
       store_first(sum[i][NV - 1], row + (NV - 1) * W, last);
