@@ -20,9 +20,8 @@ constexpr int registers =
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
+constexpr Index page = 4096;                        // bytes
 constexpr Index sweep_columns = 4096, least_sweep_columns = 256, sweep_rows = 48;
-
-constexpr Index pages_at_hand = 48;  // 
 
 template <class T>
 using Kernel = void (*)(const Tile<T>&) noexcept;
@@ -93,7 +92,8 @@ void pack(Index steps, Index count, const T* in, Index in_step, Index in_item, T
 }
 
 // What measuring showed: packing A costs more than it gives, unless its rows share cache sets (their distance
-// is a large power of two) or, read column by column, it is reread for very many panels of B.
+// is a large power of two) or, read column by column, it is reread for very many panels of B, or for some
+// where its rows lie on more pages than a core has at hand.
 template <class T>
 bool pays_to_pack_a(const Product<T>& x) {
   constexpr Index size = sizeof(T), panel = 2 * width<T>;
@@ -102,9 +102,8 @@ bool pays_to_pack_a(const Product<T>& x) {
     return x.a_row * size % 4096 == 0 ? x.n > panel : x.a_row * size % 2048 == 0 && x.n > 8 * panel;
   }
   if (x.a_row != 1) return true;
-  constexpr Index page = 4096;
-  const bool pages = std::min(x.k, sum_block) * x.a_step * size > pages_at_hand * page;
-  return pages ? x.n > 4 * panel : x.m > tile_rows && x.n > 16 * panel;
+  const bool many_pages = std::min(x.k, sum_block) * x.a_step * size > 48 * page;
+  return many_pages ? x.n > 4 * panel : x.m > tile_rows && x.n > 16 * panel;
 }
 template <class T>
 Index bytes_of_b(const Product<T>& x) {
@@ -124,8 +123,8 @@ bool pays_to_sweep(const Product<T>& x) {
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {
   if (x.b_column != 1) return true;
-  const bool sharing = x.b_step * Index{sizeof(T)} % 4096 == 0 && x.k > 64;
-  return x.m > 48 && (far(x) || sharing);
+  const bool share_sets = x.b_step * Index{sizeof(T)} % page == 0 && x.k > 64;
+  return x.m > 48 && (far(x) || share_sets);
 }
 
 // Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in
@@ -228,7 +227,8 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
             tile.a_stride = columns ? x.a_step : x.a_row;
           }
           if (fetching) {
-            tile.next_at = (steps * t / tiles) * x.b_step, tile.next_rows = steps * (t + 1) / tiles - steps * t / tiles;
+            tile.next_at = (steps * t / tiles) * x.b_step,
+            tile.next_rows = steps * (t + 1) / tiles - steps * t / tiles;
           } else if (!tile.next.empty()) {
             tile.next_at = (i0 + i) * x.next_row + j0, tile.next_rows = height;
           }

@@ -93,10 +93,12 @@ int openmp_version() {
 void set_threads(int count) { chosen.store(std::max(0, count)); }
 
 void Phases::open(int tasks) {
-  const int seats = uncontended(threads_);
+  const int seats = std::min(uncontended(threads_), most_);
   const int before = seats_.load(std::memory_order_relaxed);
   if (seats != before) seats_.store(seats, std::memory_order_release);
   share_out(seats, tasks);
+  // A thread that goes on alone is awake, and those that are left out sleep on.
+  if (seats > 1 || before > 1) phase_.notify_all();
   if (seats > before) seats_.notify_all();
 }
 
@@ -111,7 +113,6 @@ void Phases::share_out(int seats, int tasks) {
                                                     std::memory_order_release);
   if (asleep_since_.load(std::memory_order_relaxed) != 0) asleep_since_.store(0, std::memory_order_relaxed);
   phase_.store(next, std::memory_order_release);
-  if (threads_ > 1) phase_.notify_all();
 }
 
 void Phases::finish() {

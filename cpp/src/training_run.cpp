@@ -9,6 +9,7 @@
 namespace deltarule {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 constexpr int no_op = 1 << 30;
 
 }  // namespace
@@ -143,7 +144,7 @@ void Trainer<T>::Run::poll() {
     --unlooked_;
     return;
   }
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Clock::now();
   look_every_ = now - last_look_ < std::chrono::microseconds(100) ? std::min(2 * look_every_, 64) : 1;
   unlooked_ = look_every_ - 1;
   last_look_ = now;
@@ -228,7 +229,7 @@ template <class T>
 void Trainer<T>::Run::leave(End end) {
   if (searching()) lbfgs_->withdraw();
   end_ = end;
-  last_end_ = std::chrono::steady_clock::now();
+  last_end_ = Clock::now();
   phases_.finish();
 }
 
@@ -303,7 +304,19 @@ void Trainer<T>::Run::end_step() {
   if (++step_ == last_) return leave(End::finished);
   prepare(step_);
   phase_ = 0;
+  if (++untimed_; timed_until_ != Clock::time_point{}) time_steps();
   enter(Stage::tiles);
+}
+
+// Every few microseconds, as long as it is of use.
+template <class T>
+void Trainer<T>::Run::time_steps() {
+  const auto now = Clock::now();
+  if (now - timed_until_ < std::chrono::microseconds(20)) return;
+  team_size_.passed(untimed_, now - timed_until_, now);
+  untimed_ = 0;
+  timed_until_ = now;
+  phases_.limit(team_size_.threads(now));
 }
 
 template <class T>
@@ -312,7 +325,7 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   step_ = first;
   last_ = last;
   polling_ = polling && poll_ && *poll_;
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   next_poll_ = begin + std::chrono::milliseconds(10);
   asked_.store(false);
   bad_loss_.store(false);
@@ -333,16 +346,30 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   if (begin - last_end_ > std::chrono::microseconds(50) &&
       machine_.plan().flops(batch_) * static_cast<double>(last - first) < flops_to_wake)
     threads = 1;
+  // Where steps take long, threads pay.
+  constexpr double flops_to_time = 5e7;
+  const bool small = threads > 1 && machine_.plan().flops(batch_) < flops_to_time * threads;
+  int pay = threads;
+  if (small) {
+    team_size_.limit(threads);
+    pay = team_size_.threads(begin);
+    // Many steps are timed with one number after the other.
+    if (!team_size_.timing() || last - first < 16) threads = pay;
+  }
+  timed_until_ = small && team_size_.timing() ? begin : Clock::time_point{};
+  untimed_ = 0;
   threads = engine::uncontended(threads);
   phases_.start(threads, tasks_of_stage());
+  phases_.limit(pay);
   engine::run_team(threads, [&](int t) {
     // Moments of units that are silent, and gradients of a loss that vanishes, decay into subnormal numbers.
     const FlushSubnormals flush;
     phases_.work(t, [&](int task) { run_task(t, task); }, [&] { complete(); });
   });
   // The others had nothing left to do but to wake up and leave.
-  const auto end = std::chrono::steady_clock::now();
+  const auto end = Clock::now();
   engine::waited_for_core(end - last_end_);
+  if (timed_until_ != Clock::time_point{}) team_size_.passed(untimed_ + 1, end - timed_until_, end);
   last_end_ = end;
   return end_;
 }

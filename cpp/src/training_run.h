@@ -9,6 +9,7 @@
 #include "second_order/lbfgs.h"
 #include "second_order/natural_gradient.h"
 #include "second_order/output_root.h"
+#include "team_size.h"
 
 namespace deltarule {
 
@@ -67,6 +68,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void complete();  // by one thread, when a stage's tasks are done
   void enter(Stage stage);
   void end_step();
+  void time_steps();
   void leave(End end);
   // Steps of several evaluations: second_order/whole_steps.cpp.
   bool searching() const { return lbfgs_ && lbfgs_->searching(); }
@@ -152,6 +154,9 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   bool some_ignored_ = false;  // whether there are any
   const std::function<bool()>* poll_ = nullptr;
   engine::Phases phases_;
+  engine::TeamSize team_size_;
+  int untimed_ = 0;  // steps
+  engine::TeamSize::Clock::time_point timed_until_{};
   Snapshot snapshot_;
 
   // The step under way; written by the one thread that completes a stage.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "contention.h"
+#include "team_size.h"
 
 using namespace deltarule::engine;
 
@@ -163,6 +164,62 @@ TEST_CASE("phases leave threads out while cores are taken, and take them back") 
   CHECK(without_it > 1);
   CHECK(broken <= 1);  // the time may end between the question and the opening
   CHECK(back);
+}
+
+namespace {
+
+// Goes through steps that take so long with so many threads; gives back how many work in the end, and how
+// many steps went by with another number.
+template <class F>
+std::pair<int, int> settle(TeamSize& size, std::chrono::steady_clock::time_point& now, int steps,
+                           F&& step_time) {
+  int others = 0, threads = 0;
+  std::vector<int> used;
+  for (int i = 0; i < steps; ++i) {
+    threads = size.threads(now);
+    used.push_back(threads);
+    const std::chrono::nanoseconds time = step_time(threads);
+    now += time;
+    size.passed(1, time, now);
+  }
+  for (const int n : used) others += n != threads;
+  return {threads, others};
+}
+
+}  // namespace
+
+TEST_CASE("small steps are done by as many threads as make them fastest") {
+  using std::chrono::microseconds;
+  auto now = std::chrono::steady_clock::now();
+  // What a thread saves, and what it costs.
+  const auto model = [](double work, double each) {
+    return [=](int threads) {
+      return std::chrono::nanoseconds(static_cast<long>(1e3 * (work / threads + each * (threads - 1))));
+    };
+  };
+  for (const int most : {2, 3, 8, 64}) {
+    CAPTURE(most);
+    TeamSize size;
+    size.limit(most);
+    CHECK(size.threads(now) == most);
+    CHECK(settle(size, now, 5000, model(50, 40)).first == 1);
+    CHECK(settle(size, now, 50000, model(500, 1)).first == std::min(most, 16));  // times have changed
+    CHECK(settle(size, now, 100000, model(500, 0)).first == most);
+    const auto [threads, others] = settle(size, now, 50000, model(500, 0));  // what timing goes on to cost
+    CHECK(threads == most);
+    CHECK(others < 1000);
+    size.limit(1);
+    CHECK(size.threads(now) == 1);
+    CHECK(!size.timing());
+  }
+  TeamSize size;
+  size.limit(2);
+  // A pause now and then changes nothing: the fastest of several times counts.
+  int i = 0;
+  const auto disturbed = [&](int threads) {
+    return microseconds((threads == 2 ? 50 : 80) + (++i % 97 == 0 ? 4000 : 0));
+  };
+  CHECK(settle(size, now, 3000, disturbed).first == 2);
 }
 
 TEST_CASE("the number of threads is what was asked for") {

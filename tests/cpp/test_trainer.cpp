@@ -2,8 +2,10 @@
 #include "support.h"
 
 #include <deltarule/engine/team.h>
+#include <deltarule/subnormals.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -200,6 +202,61 @@ TEST_CASE("a learning rate that blows up the weights is undone as well") {
                   }()),
                   NonFiniteError);
   for (const float w : network.parameters()) REQUIRE(std::isfinite(w));
+}
+
+TEST_CASE("weights that overflow are put back to the last finite step, from caches and from memory") {
+  constexpr std::ptrdiff_t epoch = 16;
+  const std::vector<std::uint32_t> same(epoch, 0);
+  for (const std::ptrdiff_t inputs : {std::ptrdiff_t{3}, std::ptrdiff_t{2200000}}) {
+    CAPTURE(inputs);
+    std::vector<float> x(static_cast<std::size_t>(inputs));
+    x[0] = 0.5f;
+    const float y[] = {3e38f};
+    const Data<float> data{.rows = epoch, .x = x.data(), .target = y, .index = same.data()};
+    // The first weight grows by less than a thousandth a step, until it is larger than a float can be.
+    TrainerSpec spec{.loss = {"mae", {}},
+                     .optimizer = {"sgd", {{"learning_rate", 2.5e35, {}}, {"momentum", 0.9, {}}}}};
+    spec.control.ema_decay = 0.5;
+    Network<float> network({1, {dense(1)}, inputs}), good({1, {dense(1)}, inputs});
+    for (Network<float>* n : {&network, &good}) n->parameters()[0] = 3.39e38f;
+    Trainer<float> trainer(network, spec), expected(good, spec);
+    try {
+      trainer.run_epoch(data, {.batch_size = 1, .shuffle = false});
+      FAIL("nothing was thrown");
+    } catch (const NonFiniteError& e) {
+      CHECK(std::string(e.what()).find("a weight is not finite") != std::string::npos);
+      CHECK(e.step > 1);
+    }
+    CHECK(trainer.steps_done() > 1);
+    for (std::int64_t i = 0; i < trainer.steps_done(); ++i)
+      expected.step(Data<float>{.rows = 1, .x = x.data(), .target = y});
+    CHECK(same_bits<float>(network.parameters(), good.parameters()));
+    for (int i = 0; i < trainer.state_count(); ++i)
+      CHECK(same_bits<float>(trainer.state(i), expected.state(i)));
+  }
+}
+
+TEST_CASE_TEMPLATE("training does not keep subnormal numbers, and nothing else notices", T, float, double) {
+  Network<T> network({1, {dense(1)}, 1});
+  const T tiny = std::numeric_limits<T>::min();
+  Trainer<T> trainer(network, {.loss = {"mse", {}},
+                               .optimizer = {"sgd", {{"learning_rate", 1, {}}, {"momentum", 0.5, {}}}}});
+  const T x[] = {1}, y[] = {0};
+  std::ranges::fill(network.parameters(), T(0));
+  trainer.step({.rows = 1, .x = x, .target = y});
+  std::ranges::fill(trainer.state(0), tiny);
+  trainer.step({.rows = 1, .x = x, .target = y});
+  const bool flushes = engine::flush_bits != 0;
+  for (const T v : trainer.state(0)) CHECK(v == (flushes ? T(0) : tiny / 2));
+  volatile T number = tiny;
+  CHECK(number / 2 > 0);
+  {
+    const FlushSubnormals flush;
+    CHECK((number / 2 == 0) == flushes);
+    const KeepSubnormals keep;
+    CHECK(number / 2 > 0);
+  }
+  CHECK(number / 2 > 0);
 }
 
 TEST_CASE("schedule, base rate and settings") {

@@ -1,4 +1,5 @@
-// What the processor does with subnormal numbers (below 1.2e-38 in float): many take a hundred cycles for each.
+// What the processor does with subnormal numbers (below 1.2e-38 in float): many take a hundred cycles for
+// each.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +47,8 @@ class FloatMode {
 
 }  // namespace engine
 
-// While it lives, subnormal numbers are zero for the thread that made it (x86, arm64; elsewhere it does nothing).
-// Training does so by itself; a program that runs a Session on signals that die away may want to.
+// While it lives, subnormal numbers are zero for the thread that made it (x86, arm64; elsewhere it does
+// nothing). Training does so by itself; a program that runs a Session on signals that die away may want to.
 class FlushSubnormals {
  public:
   FlushSubnormals() noexcept : mode_(engine::flush_bits) {}

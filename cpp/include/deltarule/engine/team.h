@@ -52,7 +52,7 @@ class Phases {
 
   // While nobody works: begins with a phase of this many tasks.
   void start(int threads, int tasks) {
-    threads_ = threads;
+    threads_ = most_ = threads;
     seats_.store(threads, std::memory_order_relaxed);
     finished_.store(false, std::memory_order_relaxed);
     share_out(threads, tasks);
@@ -61,6 +61,8 @@ class Phases {
   void open(int tasks);
   // No further phase; only from `complete` below.
   void finish();
+  // From the next phase on at most so many threads take part; only from `complete` below.
+  void limit(int threads) { most_ = threads; }
 
   // What every thread of a team calls. run(task) does a task; complete() is called once a phase, by the
   // thread that finished its last task, and says what comes next.
@@ -97,7 +99,7 @@ class Phases {
     std::atomic<std::uint64_t> word{0};
   };
   std::vector<Queue> queues_;
-  int threads_ = 1;
+  int threads_ = 1, most_ = 1;
   alignas(64) std::atomic<std::uint32_t> phase_{0};
   alignas(64) std::atomic<int> remaining_{0};
   std::atomic<bool> finished_{false};
