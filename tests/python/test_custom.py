@@ -383,3 +383,20 @@ def test_explain_plan_says_where_everything_meets(rng):
     X, y = data(rng)
     net, _ = trained([dr.Dense(3)], X, y, loss=quadratic)
     assert "all rows at once" in net.explain_plan(50)
+
+
+def test_python_code_sees_subnormal_numbers_while_training_flushes_them(rng):
+    """Training treats them as zero; what it calls in between computes as usual, and so does what follows."""
+    seen = []
+
+    def loss(prediction, target):
+        seen.append(np.float32(1e-38) / np.float32(10))
+        return ((prediction - target) ** 2).sum(1), 2 * (prediction - target)
+
+    net = dr.Sequential([dr.Dense(1)]).build(3)
+    net.compile("sgd", loss=dr.custom.loss(loss, name="tiny_numbers"))
+    seen.clear()
+    net.fit(rng.normal(size=(8, 3)).astype("float32"), np.zeros((8, 1), "float32"), epochs=2, verbose=0)
+    assert len(seen) == 2
+    assert min(seen) > 0
+    assert np.float32(1e-38) / np.float32(10) > 0
