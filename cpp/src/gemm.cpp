@@ -11,12 +11,6 @@ namespace {
 template <class T>
 constexpr int width = simd::native_width<T>;
 // Rows of a register tile: 24 accumulators of 32 registers, 12 of 16.
-constexpr int registers =
-#if defined(__AVX512F__) || defined(__aarch64__)
-    32;
-#else
-    16;
-#endif
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache

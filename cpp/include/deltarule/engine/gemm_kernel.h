@@ -13,6 +13,14 @@ namespace deltarule::engine {
 
 using Index = std::ptrdiff_t;
 
+// Vectors that a core holds.
+constexpr int registers =
+#if defined(__AVX512F__) || defined(__aarch64__)
+    32;
+#else
+    16;
+#endif
+
 // Loops over registers must vanish, or the arrays of packs land in memory.
 #if defined(__clang__)
 #define DELTARULE_UNROLL _Pragma("unroll")
@@ -239,23 +247,38 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
         sum.store(sums + j);
       }
     } else {
-      for (Index j = 0; j < padded; j += W) {
-        P x[R];
+      // Two vectors share what is read of A: a core reads no more numbers at a time than it multiplies.
+      const auto columns = [&]<int NV>(std::integral_constant<int, NV>,
+                                       Index j) __attribute__((always_inline)) {
+        P x[R][NV];
         DELTARULE_UNROLL
-        for (int r = 0; r < R; ++r) x[r] = of_b(r, j);
+        for (int r = 0; r < R; ++r) DELTARULE_UNROLL
+        for (int v = 0; v < NV; ++v) x[r][v] = of_b(r, j + v * W);
         // What comes next is on its way while this is used for every row of A.
         DELTARULE_UNROLL
-        for (int r = 0; r < R; ++r)
-          __builtin_prefetch((r < 4 ? ahead : ahead + 4 * b_step) + (r % 4) * b_step + j, 0, 2);
+        for (int r = 0; r < R; ++r) DELTARULE_UNROLL
+        for (int v = 0; v < NV; ++v)
+          __builtin_prefetch((r < 4 ? ahead : ahead + 4 * b_step) + (r % 4) * b_step + j + v * W, 0, 2);
         T* to = sums + j;
         const T* y = a;
         for (Index i = 0; i < m; ++i, to += sum_row, y += a_row) {
-          P sum = P::load(to);
+          P sum[NV];
           DELTARULE_UNROLL
-          for (int r = 0; r < R; ++r) sum = simd::fma(P(y[r * a_step]), x[r], sum);
-          sum.store(to);
+          for (int v = 0; v < NV; ++v) sum[v] = P::load(to + v * W);
+          DELTARULE_UNROLL
+          for (int r = 0; r < R; ++r) {
+            const P of_a(y[r * a_step]);
+            DELTARULE_UNROLL
+            for (int v = 0; v < NV; ++v) sum[v] = simd::fma(of_a, x[r][v], sum[v]);
+          }
+          DELTARULE_UNROLL
+          for (int v = 0; v < NV; ++v) sum[v].store(to + v * W);
         }
-      }
+      };
+      Index j = 0;
+      if constexpr (registers == 32)
+        for (; j + 2 * W <= padded; j += 2 * W) columns(std::integral_constant<int, 2>{}, j);
+      for (; j < padded; j += W) columns(std::integral_constant<int, 1>{}, j);
     }
   }
   for (; p < tile.k; ++p, a += a_step, b += b_step)
