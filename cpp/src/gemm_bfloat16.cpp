@@ -207,7 +207,7 @@ std::size_t bfloat16_workspace(std::ptrdiff_t m, std::ptrdiff_t k) {
 
 void multiply(const Bfloat16Product& x, float* workspace) noexcept {
   constexpr int W = simd::native_width<float>;
-  const bool pairs = multiplies_bfloat16();
+  [[maybe_unused]] const bool pairs = multiplies_bfloat16();
   const Index k = x.b->rows(), row = rounded_row(k);
   for (Index i0 = 0; i0 < x.m; i0 += block_rows) {
     const Index rows = std::min(block_rows, x.m - i0), tiles = (rows + tile_rows - 1) / tile_rows;
