@@ -135,6 +135,8 @@ int main(int count, char** arguments) try {
   for (int epoch = 0; epoch < 25; ++epoch) trainer.run_epoch(data, {.epoch = epoch, .batch_size = 64});
   std::printf("learnt %zu samples, mean squared error %.1e\n", lesson.size(), trainer.evaluate(data).loss);
 
+  // Sound that dies away ends in subnormal numbers, which many processors are slow at.
+  const deltarule::FlushSubnormals flush;
   // Everything is allocated here; the loop below could be an audio callback.
   deltarule::Session<float> session(network, block);
   Sound out{in.rate, std::vector<float>(in.samples.size())};
