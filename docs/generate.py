@@ -142,8 +142,8 @@ def curve_of(family: str, entry: dict[str, Any]) -> Callable[[], Curve] | None:
         return lambda: activation_curve(entry)
     if family == "schedule":
         return lambda: schedule_curve(entry)
-    if family == "loss" and kernel is not None and loss_curves(entry) is not None:
-        return lambda: loss_curves(entry)  # type: ignore[return-value]
+    if family == "loss" and kernel is not None and (curves := loss_curves(entry)) is not None:
+        return lambda: curves
     return None
 
 

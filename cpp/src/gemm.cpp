@@ -14,7 +14,7 @@ constexpr int width = simd::native_width<T>;
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
-constexpr Index page = 4096;                        // bytes
+constexpr Index page = 4096;  // bytes; lines so far apart share a set of the first cache
 constexpr Index sweep_columns = 4096, least_sweep_columns = 256, sweep_rows = 48;
 
 template <class T>
@@ -93,7 +93,7 @@ bool pays_to_pack_a(const Product<T>& x) {
   constexpr Index size = sizeof(T), panel = 2 * width<T>;
   if (x.a_step == 1) {
     if (x.m <= 8) return false;
-    return x.a_row * size % 4096 == 0 ? x.n > panel : x.a_row * size % 2048 == 0 && x.n > 8 * panel;
+    return x.a_row * size % page == 0 ? x.n > panel : x.a_row * size % 2048 == 0 && x.n > 8 * panel;
   }
   if (x.a_row != 1) return true;
   const bool many_pages = std::min(x.k, sum_block) * x.a_step * size > 48 * page;
@@ -201,13 +201,14 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
         tile.last = last_lanes(panel);
         tile.start = start;
         tile.relu = relu;
-        // The panel that comes after this one.
-        const T* after = j0 + panel_width < x.n ? b + panel_width : x.b + (p0 + steps) * x.b_step;
-        const bool fetching = fetch && block + 1 == blocks && (j0 + panel_width < x.n || p0 + steps < x.k);
-        if (fetching)
-          tile.next = {&after, 1}, tile.next_row = x.b_step;
-        else if (p0 + steps == x.k)
+        // What is needed after the sum, or else the panel that comes after this one.
+        const bool last_panel = j0 + panel_width >= x.n, last_block = p0 + steps == x.k;
+        const T* after = last_panel ? x.b + (p0 + steps) * x.b_step : b + panel_width;
+        const bool fetch_c = last_block && !x.next.empty();
+        if (fetch_c)
           tile.next = x.next, tile.next_row = x.next_row;
+        else if (fetch && block + 1 == blocks && !(last_panel && last_block))
+          tile.next = {&after, 1}, tile.next_row = x.b_step;
         const Kernel<T> kernel_small = find_kernel<T, columns>(panel.vectors, small);
         const Kernel<T> kernel_large =
             large_tiles > 0 ? find_kernel<T, columns>(panel.vectors, small + 1) : nullptr;
@@ -220,11 +221,11 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
             tile.a = x.a + (i0 + i) * x.a_row + p0 * x.a_step;
             tile.a_stride = columns ? x.a_step : x.a_row;
           }
-          if (fetching) {
-            tile.next_at = (steps * t / tiles) * x.b_step,
-            tile.next_rows = steps * (t + 1) / tiles - steps * t / tiles;
-          } else if (!tile.next.empty()) {
+          if (fetch_c) {
             tile.next_at = (i0 + i) * x.next_row + j0, tile.next_rows = height;
+          } else if (!tile.next.empty()) {
+            const Index begin = steps * t / tiles, end = steps * (t + 1) / tiles;
+            tile.next_at = begin * x.b_step, tile.next_rows = end - begin;
           }
           tile.c = x.c + (i0 + i) * x.c_row + j0;
           (t < large_tiles ? kernel_large : kernel_small)(tile);

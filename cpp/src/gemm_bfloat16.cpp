@@ -108,7 +108,7 @@ constexpr auto widened_kernels = []<int... I>(std::integer_sequence<int, I...>) 
 }(std::make_integer_sequence<int, Rows>{});
 
 #if defined(DELTARULE_BFLOAT16)
-// The same with it.
+// With the instruction.
 template <int Rows, int Vectors>
 [[gnu::target("avx512bf16")]] void native(const Piece& x) noexcept {
   __m512 sum[Rows][Vectors];
@@ -158,15 +158,10 @@ constexpr auto native_kernels = []<int... I>(std::integer_sequence<int, I...>) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(to + p / 2), rounded);
   }
 }
-
 #endif
 
 void round_wide(const float* from, Index k, float* to) {
-  for (Index p = 0; p < k; ++p) {  // from_bfloat16(to_bfloat16(x)), without a branch
-    const auto bits = std::bit_cast<std::uint32_t>(from[p]);
-    const std::uint32_t rounded = bits + 0x7fffu + (bits >> 16 & 1u), quiet = bits | 0x400000u;
-    to[p] = std::bit_cast<float>(((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded) & 0xffff0000u);
-  }
+  for (Index p = 0; p < k; ++p) to[p] = from_bfloat16(to_bfloat16(from[p]));
   if (k % 2 != 0) to[k] = 0;
 }
 
@@ -207,7 +202,6 @@ std::size_t bfloat16_workspace(std::ptrdiff_t m, std::ptrdiff_t k) {
 
 void multiply(const Bfloat16Product& x, float* workspace) noexcept {
   constexpr int W = simd::native_width<float>;
-  [[maybe_unused]] const bool pairs = multiplies_bfloat16();
   const Index k = x.b->rows(), row = rounded_row(k);
   for (Index i0 = 0; i0 < x.m; i0 += block_rows) {
     const Index rows = std::min(block_rows, x.m - i0), tiles = (rows + tile_rows - 1) / tile_rows;
@@ -215,7 +209,7 @@ void multiply(const Bfloat16Product& x, float* workspace) noexcept {
       const float* from = x.a + (i0 + i) * x.a_row;
       float* to = workspace + i * row;
 #if defined(DELTARULE_BFLOAT16)
-      if (pairs) {
+      if (multiplies_bfloat16()) {
         round_row(from, k, to);
         continue;
       }

@@ -61,7 +61,7 @@ void TeamSize::decide(Clock::time_point now) {
     up_ = up;
     length_ = shortest;
     const bool further = up ? settled_ < most_ : settled_ > 1;
-    if (further) return compare(up ? std::min(2 * settled_, most_) : settled_ / 2);
+    if (further) return compare(neighbour());
   } else {
     up_ = !up;
     length_ = std::min<Clock::duration>(2 * length_, longest);

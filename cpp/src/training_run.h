@@ -33,6 +33,8 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   bool loss(const engine::Tile& tile, engine::View<const T> prediction, engine::View<T> gradient) override;
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr int no_op = 1 << 30;
   enum class End { finished, stopped, converged, failed, bad_loss, bad_gradient, bad_weight };
   // What threads do at one time; they share the tasks of a stage.
   enum class Stage {
@@ -156,7 +158,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   engine::Phases phases_;
   engine::TeamSize team_size_;
   int untimed_ = 0;  // steps
-  engine::TeamSize::Clock::time_point timed_until_{};
+  Clock::time_point timed_until_{};
   Snapshot snapshot_;
 
   // The step under way; written by the one thread that completes a stage.
@@ -194,7 +196,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   std::atomic<bool> asked_{false}, bad_loss_{false};
   bool polling_ = false;
   std::exception_ptr poll_error_{};
-  std::chrono::steady_clock::time_point next_poll_{}, last_look_{}, last_end_{};
+  Clock::time_point next_poll_{}, last_look_{}, last_end_{};
   int look_every_ = 1, unlooked_ = 0;  // tasks from look to look at the clock, and until the next
 
   std::optional<second_order::NaturalGradient<T>> natural_;

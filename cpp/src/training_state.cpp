@@ -38,29 +38,18 @@ void Trainer<T>::Run::exchange() {
 // A rule that goes over elements keeps what it replaces itself, in the first step: then it is at hand.
 template <class T>
 void Trainer<T>::Run::take_snapshot() {
-  const auto fit = [](std::size_t size, engine::Buffer<T>& to) {
-    if (to.size() != size) to = engine::Buffer<T>(size);
+  const auto copy = [](std::span<const T> from, engine::Buffer<T>& to, bool later = false) {
+    if (to.size() != from.size()) to = engine::Buffer<T>(from.size());
+    if (!later) std::copy(from.begin(), from.end(), to.data());
   };
-  const auto copy = [&fit](std::span<const T> from, engine::Buffer<T>& to) {
-    fit(from.size(), to);
-    std::copy(from.begin(), from.end(), to.data());
-  };
-  update_.keeping = update_.kernel->update != nullptr;
-  const std::span<const T> parameters = trainer_.network_.parameters();
+  const bool later = update_.keeping = update_.kernel->update != nullptr;
   const auto states = static_cast<std::size_t>(update_.states);
+  copy(trainer_.network_.parameters(), snapshot_.parameters, later);
   snapshot_.states.resize(trainer_.states_.size());
-  if (update_.keeping) {
-    fit(parameters.size(), snapshot_.parameters);
-    update_.kept[0] = snapshot_.parameters.data();
-    for (std::size_t i = 0; i < states; ++i) {
-      fit(parameters.size(), snapshot_.states[i]);
-      update_.kept[i + 1] = snapshot_.states[i].data();
-    }
-  } else {
-    copy(parameters, snapshot_.parameters);
-  }
-  for (std::size_t i = update_.keeping ? states : 0; i < trainer_.states_.size(); ++i)
-    copy(trainer_.states_[i].span(), snapshot_.states[i]);
+  for (std::size_t i = 0; i < trainer_.states_.size(); ++i)
+    copy(trainer_.states_[i].span(), snapshot_.states[i], later && i < states);
+  update_.kept[0] = snapshot_.parameters.data();
+  for (std::size_t i = 0; i < states; ++i) update_.kept[i + 1] = snapshot_.states[i].data();
   copy(trainer_.network_.statistics(), snapshot_.statistics);
   snapshot_.layer_states.resize(trainer_.layer_states_.size());
   for (std::size_t i = 0; i < trainer_.layer_states_.size(); ++i)

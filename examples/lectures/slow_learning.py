@@ -35,7 +35,7 @@ def on_digits(loss: str, spread: float, epochs: int = 30) -> list[float]:
     net.compile(dr.SGD(learning_rate=0.5), loss=name)
     accuracy: list[float] = []
 
-    def note(epoch: int, logs: dict[str, float]) -> None:  # noqa: ARG001
+    def note(epoch: int, logs: dict[str, float]) -> None:  # noqa: ARG001 - what a callback is called with
         accuracy.append(float(np.mean(net.predict(X_test).argmax(axis=1) == y_test)))
 
     one_hot = np.eye(10, dtype=np.float32)[y]

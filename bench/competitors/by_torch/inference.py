@@ -18,6 +18,6 @@ def prepare(case: Case, _variant: str) -> Work:
 
     @torch.inference_mode()
     def predict() -> Array:
-        return net(torch.from_numpy(x)).numpy()  # type: ignore[no-any-return]
+        return net(torch.from_numpy(x)).numpy()  # type: ignore[no-any-return]  # torch need not be there
 
     return Work(repeat(predict), check=lambda: probe(predict()))

@@ -49,21 +49,13 @@ class FloatMode {
 
 // While it lives, subnormal numbers are zero for the thread that made it (x86, arm64; elsewhere it does
 // nothing). Training does so by itself; a program that runs a Session on signals that die away may want to.
-class FlushSubnormals {
- public:
-  FlushSubnormals() noexcept : mode_(engine::flush_bits) {}
-
- private:
-  engine::FloatMode mode_;
+struct FlushSubnormals : private engine::FloatMode {
+  FlushSubnormals() noexcept : FloatMode(engine::flush_bits) {}
 };
 
 // While it lives, they are what IEEE 754 says: for code of others that is called in between.
-class KeepSubnormals {
- public:
-  KeepSubnormals() noexcept : mode_(0) {}
-
- private:
-  engine::FloatMode mode_;
+struct KeepSubnormals : private engine::FloatMode {
+  KeepSubnormals() noexcept : FloatMode(0) {}
 };
 
 }  // namespace deltarule

@@ -61,7 +61,7 @@ class Phases {
   void open(int tasks);
   // No further phase; only from `complete` below.
   void finish();
-  // From the next phase on at most so many threads take part; only from `complete` below.
+  // From the next phase on at most so many threads take part; while nobody works, or from `complete` below.
   void limit(int threads) { most_ = threads; }
 
   // What every thread of a team calls. run(task) does a task; complete() is called once a phase, by the
