@@ -1,6 +1,8 @@
 // Elementwise kernels on arrays.
 #include <deltarule/elementwise.h>
 
+#include <atomic>
+
 #include "common.h"
 #include "pieces.h"
 
@@ -36,6 +38,19 @@ void activation_backward(int index, const py::dict& settings, const py::array& x
                   [&](std::size_t b, std::size_t e, T* dx) {
                     kernel.backward(c.values, e - b, px + b, py_ + b, pg + b, dx);
                   });
+  });
+}
+
+bool all_finite_in(const py::array& x) {
+  return by_type(x, "x", [&]<class T>(T) {
+    const T* from = numbers<T>(x, "x");
+    std::atomic<bool> finite{true};
+    const auto look = [&](std::size_t b, std::size_t e) {
+      if (finite.load(std::memory_order_relaxed) && !all_finite(e - b, from + b))
+        finite.store(false, std::memory_order_relaxed);
+    };
+    in_pieces(static_cast<std::size_t>(x.size()), piece, look, few_cheap);
+    return finite.load();
   });
 }
 
@@ -101,6 +116,7 @@ void bind_activations(py::module_& m) {
   m.def("ready_forward", &ready_forward);
   m.def("ready_backward", &ready_backward);
   m.def("activation_second", &activation_second);
+  m.def("all_finite", &all_finite_in);
 }
 
 }  // namespace deltarule::bindings

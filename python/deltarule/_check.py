@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._native import core
 from ._types import Array, ArrayLike
 
 
@@ -81,9 +82,8 @@ def convert(given: Array, operation: str, argument: str, dtype: Any, finite: boo
     """C-contiguous array of `dtype`: `given` itself or a copy. Refuses NaN and infinity."""
     with np.errstate(all="ignore"):
         result = np.asarray(given, dtype=dtype, order="C")
-        # A sum is finite only if every term is; it may overflow all the same, so the exact test decides.
-        if not finite or np.isfinite(result.sum()) or np.isfinite(result).all():
-            return result
+    if not finite or core.all_finite(result):
+        return result
     bad = ~np.isfinite(result)
     where = np.unravel_index(int(np.argmax(bad)), bad.shape)
     value, place = given[where], ", ".join(str(int(i)) for i in where)

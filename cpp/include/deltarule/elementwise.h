@@ -1,4 +1,5 @@
-// Activations by number on plain pointers: what the engine, the bindings and applications call.
+// Activations by number, and a look at numbers, on plain pointers: what the engine, the bindings and applications
+// call.
 // No declaration headers are needed to use this one.
 #pragma once
 
@@ -20,5 +21,9 @@ struct ActivationKernel {
 // For an activation from outside the catalogue (custom.h) only `flat` is there.
 template <class T>
 const ActivationKernel<T>& activation_kernel(int index);
+
+// Neither NaN nor infinity among them.
+template <class T>
+bool all_finite(std::size_t n, const T* x);
 
 }  // namespace deltarule
