@@ -15,7 +15,7 @@ constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
 constexpr Index page = 4096;  // bytes; lines so far apart share a set of the first cache
-constexpr Index sweep_columns = 4096, least_sweep_columns = 256, sweep_rows = 48;
+constexpr Index sweep_columns = 4096, least_sweep_columns = 128, sweep_rows = 48;
 
 template <class T>
 using Kernel = void (*)(const Tile<T>&) noexcept;
@@ -100,25 +100,23 @@ bool pays_to_pack_a(const Product<T>& x) {
   return many_pages ? x.n > 4 * panel : x.m > tile_rows && x.n > 16 * panel;
 }
 template <class T>
-Index bytes_of_b(const Product<T>& x) {
-  return x.n * x.k * Index{sizeof(T)};
+std::size_t bytes_of_b(const Product<T>& x) {
+  return static_cast<std::size_t>(x.n * x.k) * sizeof(T);
 }
 template <class T>
-bool far(const Product<T>& x) {  // B beyond the second cache
-  return bytes_of_b(x) > (1 << 19);
+bool shares_sets(const Product<T>& x) {  // the rows of B, of the first cache
+  return x.b_step * Index{sizeof(T)} % page == 0 && x.k > 64;
 }
 // Panels of a B far from the core fetch little at a time, and push each other out where rows are
 // powers of two apart.
 template <class T>
 bool pays_to_sweep(const Product<T>& x) {
   return x.m <= sweep_rows && x.b_column == 1 && x.n > 4 * width<T> &&
-         bytes_of_b(x) > (x.m == 1 ? 1 << 18 : 4 << 20);
+         bytes_of_b(x) > (x.m == 1 ? 1 << 18 : 2 << 20);
 }
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {
-  if (x.b_column != 1) return true;
-  const bool share_sets = x.b_step * Index{sizeof(T)} % page == 0 && x.k > 64;
-  return x.m > 48 && (far(x) || share_sets);
+  return x.b_column != 1 || (x.m > sweep_rows && (home_of(bytes_of_b(x)) != Home::core || shares_sets(x)));
 }
 
 // Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in
@@ -164,7 +162,8 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
   T* const packed_a = workspace;
   T* const packed_b = workspace + (pack_a ? std::min(x.m, block_rows) * packed_row(most_steps) : 0);
   const bool wide = x.m <= wide_rows;
-  const bool fetch = x.b_column == 1 && (pack_b || far(x));
+  const bool away = x.home != Home::core && bytes_of_b(x) > (1 << 19);
+  const bool fetch = x.b_column == 1 && (pack_b || away);
 
   for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
     const Index steps = std::min(sum_block, x.k - p0);
@@ -270,22 +269,42 @@ constexpr Index sweep_width(Index rows) {
   return std::max(least_sweep_columns, sweep_columns / rows / 64 * 64);
 }
 
+// `sweep_steps` steps of every row side by side: rows that are powers of two apart would share a set of the
+// first cache.
+template <class T>
+void pack_for_sweep(Index m, Index steps, const T* a, Index a_row, Index a_step, T* out) {
+  for (Index i = 0; i < m; ++i, a += a_row, out += sweep_steps) {
+    Index p = 0;
+    T* to = out;
+    if (a_step == 1)
+      for (; p + sweep_steps <= steps; p += sweep_steps, to += m * sweep_steps)
+        std::copy_n(a + p, sweep_steps, to);
+    for (; p < steps; ++p) out[p / sweep_steps * m * sweep_steps + p % sweep_steps] = a[p * a_step];
+  }
+}
+
 template <class T>
 void multiply_sweep(const Product<T>& x, T* workspace) {
   using P = simd::Pack<T>;
   const Index columns = std::min(sweep_width(x.m), round_up(x.n, width<T>));
-  for (Index j0 = 0; j0 < x.n; j0 += columns) {
+  T* const packed = workspace + x.m * columns;
+  const auto kernel = x.m > 1                  ? sweep_kernel<P, false, true>
+                      : x.home == Home::memory ? sweep_kernel<P, true, true>
+                                               : sweep_kernel<P, true, false>;
+  for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
     Tile<T> tile{};
-    tile.a = x.a, tile.a_stride = x.a_row, tile.b = x.b + j0, tile.b_step = x.b_step, tile.c = x.c + j0;
-    tile.c_row = x.c_row, tile.bias = shifted(x.bias, j0), tile.start = x.start;
-    for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
-      tile.k = std::min(sum_block, x.k - p0);
-      tile.relu = x.relu && p0 + tile.k == x.k;
-      const auto kernel = x.m > 1      ? sweep_kernel<P, false, true>
-                          : x.uncached ? sweep_kernel<P, true, true>
-                                       : sweep_kernel<P, true, false>;
-      kernel(tile, x.a_step, x.m, std::min(columns, x.n - j0), workspace, columns);
-      tile.a += tile.k * x.a_step, tile.b += tile.k * x.b_step, tile.start = Start::accumulate;
+    tile.k = std::min(sum_block, x.k - p0);
+    tile.a = x.a + p0 * x.a_step;
+    if (x.m > 1 || x.a_step != 1) {
+      pack_for_sweep(x.m, tile.k, tile.a, x.a_row, x.a_step, packed);
+      tile.a = packed;
+    }
+    tile.b = x.b + p0 * x.b_step, tile.b_step = x.b_step, tile.c = x.c, tile.c_row = x.c_row;
+    tile.bias = x.bias, tile.start = p0 == 0 ? x.start : Start::accumulate;
+    tile.relu = x.relu && p0 + tile.k == x.k;
+    for (Index left = x.n; left > 0; left -= columns) {
+      kernel(tile, x.m, std::min(columns, left), workspace, columns);
+      tile.b += columns, tile.c += columns, tile.bias = shifted(tile.bias, columns);
     }
   }
 }
@@ -320,7 +339,7 @@ std::size_t workspace_size(Index m, Index n, Index k, bool) {
   const Index rows = std::min(m, sweep_rows);
   const Index sums = std::min(rows * round_up(std::max(m, n), width<T>),
                               std::max(sweep_columns, rows * least_sweep_columns));
-  return static_cast<std::size_t>(std::max(packed, sums));
+  return static_cast<std::size_t>(std::max(packed, sums + rows * round_up(steps, sweep_steps)));
 }
 
 template <class T>

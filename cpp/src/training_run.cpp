@@ -1,5 +1,6 @@
 #include "training_run.h"
 
+#include <deltarule/engine/cache.h>
 #include <deltarule/subnormals.h>
 #include <algorithm>
 #include <cmath>

@@ -148,7 +148,7 @@ void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, boo
   const Index first = x.c_row;  // a row in front and a row behind must stay as they are
   x.c = c.data() + first;
   // Hints, which change no bit.
-  x.uncached = random.below(2) == 1;
+  x.home = static_cast<Home>(random.below(3));
   const T* const hint[] = {x.c, x.c};
   if (random.below(2) == 1) x.next = hint, x.next_row = x.c_row;
   run(x);

@@ -44,6 +44,20 @@ def test_the_fast_test_for_finite_numbers_is_exact():
     assert _check.features(opposite, "f", "X", np.float32, None, finite=False) is opposite
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [1, 3, 16, 63, 64, 65, 1000, 300_000])
+def test_every_place_is_looked_at(count, dtype):
+    """Of any number of values: whole registers, the rest, and pieces of several threads."""
+    X = np.random.default_rng(count).standard_normal((count, 1)).astype(dtype)
+    _check.features(X, "f", "X", dtype, 1)
+    for place in {0, 1, count // 3, count // 2, count - 2, count - 1} & set(range(count)):
+        for bad in (np.nan, np.inf, -np.inf):
+            wrong = X.copy()
+            wrong[place] = bad
+            with pytest.raises(ValueError, match=rf"X\[{place}, 0\] is {bad}; 1 of {count} values"):
+                _check.features(wrong, "f", "X", dtype, 1)
+
+
 @pytest.mark.parametrize("kind", [bool, np.int8, np.uint64, np.int64])
 def test_labels_become_int32(kind):
     given = np.array([0, 1, 1, 0], kind)

@@ -1,6 +1,5 @@
-// Activations by number, and a look at numbers, on plain pointers: what the engine, the bindings and applications
-// call.
-// No declaration headers are needed to use this one.
+// Activations by number, and a look at numbers, on plain pointers: what the engine, the bindings and
+// applications call. No declaration headers are needed to use this one.
 #pragma once
 
 #include <deltarule/catalog.h>

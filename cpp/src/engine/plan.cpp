@@ -33,7 +33,7 @@ Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
       tile_rows_(choose_tile_rows(options.max_rows)) {
   this->training = options.training;
   this->batch_rows = options.max_rows;
-  this->uncached = network.parameters().size_bytes() > beyond_caches;
+  this->home = home_of(network.parameters().size_bytes());
   trainable_ = options.input_gradient;
   this->input = first_ = new_slot(network.input_width());
   kept_[0] = true;  // the caller's data

@@ -70,7 +70,7 @@ engine::DenseParts<T> Dense::prepare(engine::Lowering<T>& lowering, const std::s
                              .bias = {},
                              .training = lowering.training,
                              .batch_rows = lowering.batch_rows,
-                             .uncached = lowering.uncached};
+                             .home = lowering.home};
   if (value("use_bias") != 0) made.bias = lowering.parameter(prefix + "bias");
   lowering.now_trainable();
   made.pre = made.out = lowering.new_slot(output_width());

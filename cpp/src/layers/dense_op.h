@@ -23,7 +23,7 @@ struct DenseParts {
   Parameter<T> weight, bias;  // a bias without data: none
   bool training;
   std::ptrdiff_t batch_rows;
-  bool uncached;
+  Home home;
 };
 
 template <class T>
@@ -39,7 +39,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
         b_(parts.bias),
         inputs_(in_.columns),
         outputs_(out_.columns),
-        uncached_(parts.uncached),
+        home_(parts.home),
         by_tasks_(inputs_ * outputs_ * static_cast<std::ptrdiff_t>(sizeof(T)) > large_weights) {
     // A piece of about 32 KB: its gradient stays in the first two caches until the update is done. Of large
     // batches one of twice as much: more rows share what is read of the output's gradient.
@@ -298,7 +298,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
                  .start = b_.data ? Start::bias : Start::zero,
                  .bias = b_.data ? b_.data + j : nullptr,
                  .relu = activation_.is_relu(),
-                 .uncached = uncached_},
+                 .home = home_},
                 c.scratch);
   }
   void apply_activation(const Context<T>& c, const Tile& tile) const {
@@ -322,7 +322,8 @@ class DenseBase : public Op<T>, public Tangent<T> {
   AppliedActivation<T> activation_;
   Parameter<T> w_, b_;
   std::ptrdiff_t inputs_, outputs_;
-  bool uncached_, by_tasks_;
+  Home home_;
+  bool by_tasks_;
   std::ptrdiff_t piece_rows_ = 0, piece_columns_ = 0;
   const Bfloat16Matrix* rounded_ = nullptr;  // the weights, where inference uses such
   Buffer<T> transposed_;                     // W^T, for the gradient of the input; kept with the weights

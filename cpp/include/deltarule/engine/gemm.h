@@ -7,7 +7,7 @@
 // Start::accumulate has the same bits as well.
 #pragma once
 
-#include <cstddef>
+#include <deltarule/engine/cache.h>
 #include <span>
 
 namespace deltarule::engine {
@@ -28,7 +28,7 @@ struct Product {
   Start start = Start::zero;
   const T* bias = nullptr;
   bool relu = false;
-  bool uncached = false;  // B comes from memory
+  Home home = Home::caches;  // of B, between one product and the next
   bool slack =
       true;  // the rows of B (where b_column == 1) and the bias can be read up to 64 bytes past column n
   // Arrays of the shape of C that are needed next: fetched meanwhile, where that can be done.

@@ -210,14 +210,17 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   }
 }
 
-// A few rows times a matrix too large for the caches: reads B row after row, as the prefetchers like it. The
-// sums of the block wait in `sums`, `sum_row` from row to row.
+constexpr Index sweep_steps = 8;
+
+// A few rows times a matrix too large for the caches: reads B row after row, as the prefetchers like it. A
+// holds `sweep_steps` steps of every row, then the next of every row. The sums of the block wait in `sums`,
+// `sum_row` from row to row.
 template <class P, bool one_row, bool fetch>
-void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, Index n,
-                  typename P::Scalar* sums, Index sum_row) noexcept {
+void sweep_kernel(const Tile<typename P::Scalar>& tile, Index m, Index n, typename P::Scalar* sums,
+                  Index sum_row) noexcept {
   using T = typename P::Scalar;
-  constexpr int W = P::width, R = 8;  // rows of B at a time
-  const Index full = n / W * W, b_step = tile.b_step, a_row = tile.a_stride;
+  constexpr int W = P::width, R = sweep_steps;  // rows of B at a time
+  const Index full = n / W * W, b_step = tile.b_step;
   const int left = static_cast<int>(n - full);
   const Index padded = left > 0 ? full + W : full;
   for (Index i = 0; i < m; ++i)
@@ -225,7 +228,7 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
   const T* a = tile.a;
   const T* b = tile.b;
   Index p = 0;
-  for (; p + R <= tile.k; p += R, a += R * a_step, b += R * b_step) {
+  for (; p + R <= tile.k; p += R, a += R * m, b += R * b_step) {
     const T *const b4 = b + 4 * b_step, *const ahead = b + R * b_step, *const after = ahead + R * b_step;
     const auto of_b = [&](int r, Index j) __attribute__((always_inline)) {
       return P::load((r < 4 ? b : b4) + (r % 4) * b_step + j);
@@ -233,7 +236,7 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
     if constexpr (one_row) {
       P y[R];
       DELTARULE_UNROLL
-      for (int r = 0; r < R; ++r) y[r] = P(a[r * a_step]);
+      for (int r = 0; r < R; ++r) y[r] = P(a[r]);
       for (Index j = 0; j < padded; j += W) {
         // The prefetchers of the processor stop at the end of a page.
         if constexpr (fetch) {
@@ -254,20 +257,22 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
         DELTARULE_UNROLL
         for (int r = 0; r < R; ++r) DELTARULE_UNROLL
         for (int v = 0; v < NV; ++v) x[r][v] = of_b(r, j + v * W);
-        // What comes next is on its way while this is used for every row of A.
-        DELTARULE_UNROLL
-        for (int r = 0; r < R; ++r) DELTARULE_UNROLL
-        for (int v = 0; v < NV; ++v)
-          __builtin_prefetch((r < 4 ? ahead : ahead + 4 * b_step) + (r % 4) * b_step + j + v * W, 0, 2);
         T* to = sums + j;
         const T* y = a;
-        for (Index i = 0; i < m; ++i, to += sum_row, y += a_row) {
+        // What comes next is on its way while this is used for every row of A, a few lines at a time.
+        const T* next = ahead + j;
+        Index wanted = R, shown = 0;
+        for (Index i = 0; i < m; ++i, to += sum_row, y += R) {
+          for (shown += R; shown >= m && wanted > 0; shown -= m, --wanted, next += b_step) {
+            DELTARULE_UNROLL
+            for (int v = 0; v < NV; ++v) __builtin_prefetch(next + v * W, 0, 2);
+          }
           P sum[NV];
           DELTARULE_UNROLL
           for (int v = 0; v < NV; ++v) sum[v] = P::load(to + v * W);
           DELTARULE_UNROLL
           for (int r = 0; r < R; ++r) {
-            const P of_a(y[r * a_step]);
+            const P of_a(y[r]);
             DELTARULE_UNROLL
             for (int v = 0; v < NV; ++v) sum[v] = simd::fma(of_a, x[r][v], sum[v]);
           }
@@ -281,9 +286,9 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index a_step, Index m, I
       for (; j < padded; j += W) columns(std::integral_constant<int, 1>{}, j);
     }
   }
-  for (; p < tile.k; ++p, a += a_step, b += b_step)
+  for (; p < tile.k; ++p, ++a, b += b_step)
     for (Index i = 0; i < m; ++i) {
-      const P y(a[i * a_row]);
+      const P y(a[i * R]);
       T* const to = sums + i * sum_row;
       for (Index j = 0; j < padded; j += W) simd::fma(y, P::load(b + j), P::load(to + j)).store(to + j);
     }

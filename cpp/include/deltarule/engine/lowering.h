@@ -1,6 +1,7 @@
 // What a layer sees of the plan while it adds its operations to it.
 #pragma once
 
+#include <deltarule/engine/cache.h>
 #include <deltarule/engine/op.h>
 #include <memory>
 
@@ -42,7 +43,7 @@ class Lowering {
   Slot input{};                   // what the layer reads; the layer puts here what it wrote
   bool training = false;          // whether there will be a backward pass
   std::ptrdiff_t batch_rows = 1;  // of the largest batch
-  bool uncached = false;          // the network's parameters come from memory in every batch
+  Home home = Home::caches;       // of the network's parameters
 
   virtual Parameter<T> parameter(std::string_view tensor) = 0;
   virtual T* statistic(std::string_view tensor) = 0;

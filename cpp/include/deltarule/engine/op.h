@@ -117,9 +117,6 @@ struct Update {
   }
 };
 
-// More bytes than the caches of a program can be counted on to keep: they come from memory every time.
-inline constexpr std::size_t beyond_caches = std::size_t{16} << 20;
-
 // How many parts of this size a whole has, the last of which may be smaller.
 constexpr std::ptrdiff_t pieces(std::ptrdiff_t whole, std::ptrdiff_t size) {
   return (whole + size - 1) / size;
