@@ -99,15 +99,16 @@ decltype(auto) by_type(const py::array& a, const char* name, F&& f) {
 
 inline std::vector<Setting> settings_from(const py::dict& given) {
   std::vector<Setting> settings;
-  for (const auto& [key, value] : given) {
-    const auto name = py::cast<std::string>(key);
+  for (const auto& item : given) {  // no structured binding: clang 14 cannot capture it
+    const py::handle value = item.second;
+    const auto name = py::cast<std::string>(item.first);
     if (py::isinstance<py::str>(value))
       settings.push_back({name, 0, py::cast<std::string>(value)});
     else if (py::isinstance<py::bool_>(value))
       settings.push_back({name, py::cast<bool>(value) ? 1.0 : 0.0, {}});
     else {
-      const auto number = [&](py::handle item) {
-        const double result = PyFloat_AsDouble(item.ptr());
+      const auto number = [&](py::handle part) {
+        const double result = PyFloat_AsDouble(part.ptr());
         if (result == -1 && PyErr_Occurred()) {
           PyErr_Clear();
           throw py::type_error(name + " = " + std::string(py::repr(value)) +
@@ -120,7 +121,7 @@ inline std::vector<Setting> settings_from(const py::dict& given) {
         continue;
       }
       std::vector<double> list;
-      for (const auto item : py::reinterpret_borrow<py::sequence>(value)) list.push_back(number(item));
+      for (const auto part : py::reinterpret_borrow<py::sequence>(value)) list.push_back(number(part));
       settings.push_back({name, 0, {}, std::move(list)});
     }
   }

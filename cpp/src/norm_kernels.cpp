@@ -1,6 +1,7 @@
 #include <deltarule/engine/reduce.h>
 #include <deltarule/norm_kernel.h>
 #include <deltarule/simd/span.h>
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -67,6 +68,25 @@ std::array<T, K> row_sums(std::size_t n, F&& f) {
 template <class T>
 Pack<T> constant(double x) {
   return Pack<T>(static_cast<T>(x));
+}
+
+// 1 / sqrt(mean of squares + epsilon)
+template <class T>
+T inverse_rms(std::size_t n, const T* x, double epsilon) {
+  const T squares = row_sums<T, 1>(n, [&](auto span) {
+    const Pack<T> v = span.load(x);
+    return std::array{v * v};
+  })[0];
+  if (!std::isinf(squares))
+    return static_cast<T>(1 / std::sqrt(static_cast<double>(squares) / static_cast<double>(n) + epsilon));
+  // The squares overflow: relative to the largest, where epsilon is nothing.
+  double largest = 0, sum = 0;
+  for (std::size_t j = 0; j < n; ++j) largest = std::max(largest, std::fabs(static_cast<double>(x[j])));
+  for (std::size_t j = 0; j < n; ++j) {
+    const double v = static_cast<double>(x[j]) / largest;
+    sum += v * v;
+  }
+  return static_cast<T>(1 / std::sqrt(sum / static_cast<double>(n)) / largest);
 }
 
 }  // namespace
@@ -251,6 +271,18 @@ void layer_norm_backward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const
   }
 }
 
+template <class T>
+void rms_norm_forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, const T* gain,
+                      double epsilon, View<T> y, T* inverse) {
+  const auto n = static_cast<std::size_t>(columns);
+  for (std::ptrdiff_t i = 0; i < rows; ++i) {
+    const T factor = inverse_rms(n, x.at(i), epsilon);
+    if (inverse) inverse[i] = factor;
+    simd::each<T>(
+        n, [&](auto span) { span.store(y.at(i), span.load(x.at(i)) * Pack<T>(factor) * span.load(gain)); });
+  }
+}
+
 #define DELTARULE_INSTANTIATE(T)                                                                            \
   template void column_moments(std::ptrdiff_t, std::ptrdiff_t, View<const T>, T*, T*);                      \
   template void merge_moments(std::ptrdiff_t, double, T*, T*, double, const T*, const T*);                  \
@@ -260,6 +292,8 @@ void layer_norm_backward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const
                                 const T*, T*, T*);                                                          \
   template void batch_norm_input(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*,    \
                                  const T*, const T*, const T*, const T*, double, View<T>);                  \
+  template void rms_norm_forward(std::ptrdiff_t, std::ptrdiff_t, View<const T>, const T*, double, View<T>,  \
+                                 T*);                                                                       \
   template void layer_norm_forward(std::ptrdiff_t, std::ptrdiff_t, View<const T>, const T*, const T*,       \
                                    double, View<T>, T*, T*);                                                \
   template void layer_norm_input(std::ptrdiff_t, std::ptrdiff_t, View<const T>, View<const T>, const T*,    \

@@ -1,6 +1,7 @@
 // Networks of fixed size: against a session, and what they refuse.
 #include "support.h"
 
+#include <deltarule/layers/composite.h>
 #include <deltarule/static_network.h>
 #include <doctest/doctest.h>
 
@@ -81,8 +82,22 @@ TEST_CASE_TEMPLATE("every layer there is, and layers that only train", T, float,
         dense(21, "gelu"), layer("layer_norm"), with(layer("activation"), "swish"), layer("gaussian_noise"),
         dense(10, "softmax")},
        15});
+  LayerSpec shared = layer("prelu");
+  shared.settings.push_back({"shared", 1, {}});
+  compare<StaticNetwork<T, 15, fixed::RMSNorm, fixed::Dense<40>, fixed::PReLU, fixed::Dense<21>, fixed::PReLU,
+                        fixed::Dense<3>>>(
+      {2, {layer("rms_norm"), dense(40), layer("prelu"), dense(21), shared, dense(3)}, 15});
   compare<StaticNetwork<T, 9, fixed::Activation<LogSoftmax>, fixed::Dense<2, Sigmoid>>>(
       {2, {with(layer("activation"), "log_softmax"), dense(2, "sigmoid")}, 9});
+}
+
+TEST_CASE_TEMPLATE("blocks that their input is added to, one in the other", T, float, double) {
+  using Inner = fixed::Residual<fixed::Dense<30, Tanh>>;
+  using Outer = fixed::Residual<fixed::RMSNorm, fixed::Dense<30, Relu>, Inner, fixed::Dense<17>>;
+  const LayerSpec inner = residual({layer("dropout"), dense(30, "tanh")});
+  const LayerSpec outer = residual({layer("rms_norm"), dense(30, "relu"), inner, dense(17)});
+  compare<StaticNetwork<T, 6, fixed::Dense<17, Tanh>, Outer, Outer, fixed::Dense<2>>>(
+      {2, {dense(17, "tanh"), outer, outer, dense(2)}, 6});
 }
 
 TEST_CASE_TEMPLATE("every activation of the catalogue, with the parameters of the file", T, float, double) {
@@ -150,6 +165,25 @@ TEST_CASE("the file decides whether it fits, and the error says where not") {
   CHECK(message({1, {dense(8, "tanh"), layer("layer_norm")}, 3}) ==
         "StaticNetwork: layer 'layer_norm_1' is layer_norm on 8 inputs; the type says dense of 2 units on 8 "
         "inputs");
+}
+
+TEST_CASE("errors name layers inside of others by their path") {
+  using Fixed = StaticNetwork<float, 3, fixed::Residual<fixed::Dense<8, Tanh>, fixed::Dense<3>>>;
+  const auto message = [](std::vector<LayerSpec> block) -> std::string {
+    try {
+      Fixed fixed{Network<float>({1, {residual(std::move(block))}, 3})};
+    } catch (const std::invalid_argument& e) {
+      return e.what();
+    }
+    return {};
+  };
+  CHECK(message({dense(8, "tanh"), dense(3)}).empty());
+  CHECK(message({dense(8, "relu"), dense(3)}) ==
+        "StaticNetwork: layer 'residual_1.dense_1' is dense of 8 units on 3 inputs, activation 'relu'; the "
+        "type "
+        "says dense of 8 units on 3 inputs, activation 'tanh'");
+  CHECK(message({dense(3)}) ==
+        "StaticNetwork: layer 'residual_1' has 1 layers that do something at inference; the type says 2");
 }
 
 TEST_CASE("one object, four threads") {

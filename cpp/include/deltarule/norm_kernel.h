@@ -43,7 +43,12 @@ void layer_norm_input(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T>
 template <class T>
 void layer_norm_parameters(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
                            const T* mean, const T* inverse, T* dgain, T* dshift);
-// Both in one pass; dgain and dshift are added to. dx may be x or dy.
+// y = gain * x / sqrt(mean of squares + epsilon), each row for itself; `inverse`, where there is one, gets
+// what x is multiplied by.
+template <class T>
+void rms_norm_forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, const T* gain,
+                      double epsilon, View<T> y, T* inverse);
+// Of layer normalisation, both in one pass; dgain and dshift are added to. dx may be x or dy.
 template <class T>
 void layer_norm_backward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<const T> x, View<const T> dy,
                          const T* gain, const T* mean, const T* inverse, View<T> dx, T* dgain, T* dshift);

@@ -1,8 +1,8 @@
 #include <deltarule/engine/reduce.h>
 #include <deltarule/engine/tangent.h>
 #include <deltarule/layers/normalization.h>
+#include <deltarule/norm_kernel.h>
 #include <deltarule/simd/span.h>
-#include <cmath>
 
 #include "common.h"
 #include "normalization_tangent.h"
@@ -10,25 +10,6 @@
 namespace deltarule {
 namespace engine {
 namespace {
-
-// 1 / sqrt(mean of squares + epsilon)
-template <class T>
-T inverse_rms(std::size_t n, const T* x, double epsilon) {
-  const T squares = simd::sum<T>(n, [&](auto span) {
-    const simd::Pack<T> v = span.load(x);
-    return v * v;
-  });
-  if (!std::isinf(squares))
-    return static_cast<T>(1 / std::sqrt(static_cast<double>(squares) / static_cast<double>(n) + epsilon));
-  // The squares overflow: relative to the largest, where epsilon is nothing.
-  double largest = 0, sum = 0;
-  for (std::size_t j = 0; j < n; ++j) largest = std::max(largest, std::fabs(static_cast<double>(x[j])));
-  for (std::size_t j = 0; j < n; ++j) {
-    const double v = static_cast<double>(x[j]) / largest;
-    sum += v * v;
-  }
-  return static_cast<T>(1 / std::sqrt(sum / static_cast<double>(n)) / largest);
-}
 
 template <class T>
 class RMSNormOp final : public Op<T>, public Tangent<T> {
@@ -40,17 +21,11 @@ class RMSNormOp final : public Op<T>, public Tangent<T> {
     inverse_ = Buffer<T>(static_cast<std::size_t>(max_rows));
   }
   void forward(const Context<T>& c, const Tile& tile) override {
-    using P = simd::Pack<T>;
-    const View<T> x = value_of(c, in_), y = value_of(c, out_);
-    const auto n = static_cast<std::size_t>(width_);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
-      const T inverse = inverse_rms(n, x.at(i), epsilon_);
-      if (c.training)
-        inverse_.data()[i] = inverse;  // inference needs it no more, and runs on several threads
-      simd::each<T>(n, [&](auto span) {
-        span.store(y.at(i), span.load(x.at(i)) * P(inverse) * span.load(gain_.data));
-      });
-    }
+    const View<T> y = value_of(c, out_);
+    // Inference needs the inverses no more, and runs on several threads.
+    T* const inverse = c.training ? inverse_.data() + tile.begin : nullptr;
+    rms_norm_forward<T>(tile.rows(), width_, rows_of(value_of(c, in_), tile.begin), gain_.data, epsilon_,
+                        {y.at(tile.begin), y.row}, inverse);
   }
   void backward(const Context<T>& c, const Tile& tile) override {
     using P = simd::Pack<T>;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <deltarule/fixed/activation.h>
-#include <deltarule/network.h>
+#include <deltarule/fixed/chain.h>
 #include <deltarule/norm_kernel.h>
 #include <cmath>
 
@@ -16,60 +16,6 @@
 #endif
 
 namespace deltarule::fixed {
-
-// One layer of a network that is to be copied into a layer of fixed size.
-template <class T>
-struct Given {
-  const Network<T>& network;
-  const Layer& layer;
-
-  [[noreturn]] void refuse(const std::string& wanted) const {
-    std::string what = std::string(layer.entry().name);
-    if (layer.entry().name == Dense_type) what += " of " + std::to_string(layer.output_width()) + " units";
-    what += " on " + std::to_string(layer.input_width()) + " inputs";
-    if (!layer.activation().name().empty())
-      what += ", activation '" + std::string(layer.activation().name()) + "'";
-    throw std::invalid_argument("StaticNetwork: layer '" + layer.name() + "' is " + what +
-                                "; the type says " + wanted);
-  }
-  void expect(bool fits, const std::string& wanted) const {
-    if (!fits) refuse(wanted);
-  }
-  void expect(const std::string& type, int inputs) const {
-    expect(layer.entry().name == type && layer.input_width() == inputs,
-           type + " on " + std::to_string(inputs) + " inputs");
-  }
-  // Where an array lies; null where the layer has none of this name.
-  const T* find(const std::string& name) const {
-    for (const Tensor& t : network.tensors())
-      if (t.name == layer.name() + "." + name)
-        return (t.trained() ? network.parameters() : network.statistics()).data() + t.offset;
-    return nullptr;
-  }
-  template <std::size_t N>
-  void copy(const std::string& name, T (&to)[N]) const {
-    std::copy_n(find(name), N, to);
-  }
-  template <class Op>
-  bool has_activation() const {
-    const Choice choice = layer.activation();
-    return choice.index < 0 ? std::is_same_v<Op, Identity> : choice.name() == Op::entry.name;
-  }
-  double setting(std::string_view name) const {
-    for (const Setting& s : layer.spec().settings)
-      if (s.name == name) return s.value;
-    return 0;
-  }
-
- private:
-  static constexpr std::string_view Dense_type = "dense";
-};
-
-template <class Op>
-std::string named() {
-  return std::is_same_v<Op, Identity> ? std::string() : ", activation '" + std::string(Op::entry.name) + "'";
-}
-inline std::string on(int inputs) { return " on " + std::to_string(inputs) + " inputs"; }
 
 // The narrowest register that holds n numbers, or the widest there is.
 template <class T>
@@ -288,6 +234,74 @@ struct LayerNorm {
    private:
     double epsilon_;
     T gain_[In], shift_[In];
+  };
+};
+
+struct RMSNorm {
+  template <class T, int In>
+  class On {
+   public:
+    static constexpr int outputs = In, room = In;
+    static void check(const Given<T>& given) { given.expect("rms_norm", In); }
+    explicit On(const Given<T>& given) : epsilon_(given.setting("epsilon")) { given.copy("gain", gain_); }
+    void run(const T* x, T* y) const noexcept {
+      rms_norm_forward<T>(1, In, {x, In}, gain_, epsilon_, {y, In}, nullptr);
+    }
+
+   private:
+    double epsilon_;
+    T gain_[In];
+  };
+};
+
+// With one slope for every unit, or one for all.
+struct PReLU {
+  template <class T, int In>
+  class On {
+   public:
+    static constexpr int outputs = In, room = In;
+    static void check(const Given<T>& given) { given.expect("prelu", In); }
+    explicit On(const Given<T>& given) {
+      const T* alpha = given.find("alpha");
+      const bool shared = given.setting("shared") != 0;
+      for (int j = 0; j < In; ++j) alpha_[j] = alpha[shared ? 0 : j];
+    }
+    [[gnu::always_inline]] void run(const T* x, T* y) const noexcept {
+      simd::each<T>(In, [&](auto span) {
+        const auto v = span.load(x);
+        span.store(y, simd::select(v > simd::Pack<T>::zero(), v, span.load(alpha_) * v));
+      });
+    }
+
+   private:
+    T alpha_[In];
+  };
+};
+
+// Adds its input to what a block of layers makes of it, as Residual<Dense<32, Tanh>, Dense<16>>.
+template <class... Block>
+struct Residual {
+  template <class T, int In>
+  class On {
+    using All = Chain<T, In, Block...>;
+    static_assert(All::outputs == In, "the block of a Residual has as many outputs as inputs");
+
+   public:
+    static constexpr int outputs = In, room = In;
+    static void check(const Given<T>& given) {
+      given.expect("residual", In);
+      All::check(given.network, inside(given), "layer '" + given.path() + "'", given.path() + ".");
+    }
+    explicit On(const Given<T>& given) : block_(given.network, inside(given), given.path() + ".") {}
+    void run(const T* x, T* y) const noexcept {
+      alignas(64) T one[All::room], other[All::room];
+      const T* made = block_.run(x, one, other);
+      simd::each<T>(In, [&](auto span) { span.store(y, span.load(x) + span.load(made)); });
+    }
+
+   private:
+    static Working inside(const Given<T>& given) { return working(given.layer.inside()[0]); }
+    All block_;
   };
 };
 
