@@ -32,8 +32,8 @@ void row_op_forward(int index, const py::dict& settings, const py::array& x, py:
     T* to = writable<T>(out, "out");
     const auto& kernel = row_op_kernel<T>(c.index);
     make_rows(r.rows, narrow, r.piece, to, to == from, [&](std::size_t b, std::size_t e, T* y) {
-      for (std::size_t i = b; i < e; ++i)
-        kernel.forward(c.values, r.columns, from + i * r.columns, y + (i - b) * narrow);
+      kernel.forward_rows(c.values, e - b, r.columns, from + b * r.columns,
+                          static_cast<std::ptrdiff_t>(r.columns), y, static_cast<std::ptrdiff_t>(narrow));
     });
   });
 }

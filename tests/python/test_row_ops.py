@@ -78,14 +78,25 @@ def test_extremes_nan_and_infinity(entry, dtype):
 @pytest.mark.parametrize("entry", BY_NAME)
 @TYPES
 def test_bits_do_not_depend_on_the_other_rows(entry, dtype, rng):
+    """However many rows there are, also beside equal, infinite and missing numbers."""
     forward, backward = functions(entry)
-    for width in (1, 3, 16, 33):
-        x = rng.normal(size=(40, width * parts(entry))).astype(dtype)
+    for width in (1, 2, 3, 7, 10, 15, 16, 17, 33):
+        columns = width * parts(entry)
+        x = (10 * rng.normal(size=(53, columns))).astype(dtype)
+        x[3] = x[3, 0]
+        x[5], x[5, 0] = 0, -0.0
+        x[7], x[7, 0] = -np.inf, 1
+        x[9, columns // 2], x[11, -1] = np.inf, np.nan
         y = forward(x)
         dy = rng.normal(size=y.shape).astype(dtype)
         dx = backward(x, y, dy)
-        for i in range(0, 40, 7):
-            assert forward(x[i]).tobytes() == y[i].tobytes()
+        for i in range(len(x)):
+            alone = forward(x[i])
+            assert np.array_equal(np.isnan(alone), np.isnan(y[i]))
+            assert (
+                np.where(np.isnan(alone), 0, alone).tobytes() == np.where(np.isnan(y[i]), 0, y[i]).tobytes()
+            )
+        for i in range(12, 52, 7):
             assert backward(x[i : i + 2], y[i : i + 2], dy[i : i + 2]).tobytes() == dx[i : i + 2].tobytes()
 
 

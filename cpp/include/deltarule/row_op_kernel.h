@@ -11,6 +11,9 @@ namespace deltarule {
 template <class T>
 struct RowOpKernel {
   void (*forward)(const Values& values, std::size_t n, const T* x, T* y);
+  // The same of many rows, each with the bits that it has by itself.
+  void (*forward_rows)(const Values& values, std::size_t rows, std::size_t n, const T* x,
+                       std::ptrdiff_t x_row, T* y, std::ptrdiff_t y_row);
   void (*backward)(const Values& values, std::size_t n, const T* x, const T* y, const T* dy, T* dx);
   // The R-operator. From the tangent of x to that of y: ry may be rx where the widths are the same.
   void (*tangent)(std::size_t n, const T* x, const T* y, const T* rx, T* ry);

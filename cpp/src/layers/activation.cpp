@@ -45,9 +45,9 @@ void custom_backward(int index, std::ptrdiff_t rows, std::ptrdiff_t columns, Vie
 template <class T>
 void AppliedActivation<T>::forward(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> y) const {
   if (choice_.family == Family::row_op) {
-    const auto& kernel = row_op_kernel<T>(choice_.index);
-    for (std::ptrdiff_t i = 0; i < rows; ++i)
-      kernel.forward(choice_.values, static_cast<std::size_t>(columns), x.at(i), y.at(i));
+    row_op_kernel<T>(choice_.index)
+        .forward_rows(choice_.values, static_cast<std::size_t>(rows), static_cast<std::size_t>(columns),
+                      x.data, x.row, y.data, y.row);
     return;
   }
   if (custom::is_custom(choice_.index)) return custom_forward(choice_.index, rows, columns, x, y);
@@ -134,9 +134,10 @@ class NarrowingOp final : public Op<T>, public Tangent<T> {
   }
   void forward(const Context<T>& c, const Tile& tile) override {
     const auto x = value_of(c, in_), y = value_of(c, out_);
-    const auto& kernel = row_op_kernel<T>(choice_.index);
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i)
-      kernel.forward(choice_.values, static_cast<std::size_t>(in_.columns), x.at(i), y.at(i));
+    row_op_kernel<T>(choice_.index)
+        .forward_rows(choice_.values, static_cast<std::size_t>(tile.rows()),
+                      static_cast<std::size_t>(in_.columns), x.at(tile.begin), x.row, y.at(tile.begin),
+                      y.row);
   }
   void backward(const Context<T>& c, const Tile& tile) override {
     if (!in_.has_gradient()) return;
