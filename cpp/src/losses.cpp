@@ -1,4 +1,5 @@
 #include <deltarule/custom.h>
+#include <deltarule/engine/gemm.h>
 #include <deltarule/loss_kernel.h>
 #include <deltarule/losses.h>
 
@@ -82,6 +83,30 @@ auto row(const Values& values, const LossRows<T>& in, std::size_t i, double scal
     return Loss::template row<T>(values, in.outputs, y, in.target + r * in.target_row, scale, gradient);
 }
 
+// So many rows from the i-th on as a register has lanes, at once, where none is absent; false, and nothing
+// done, where one is.
+template <class Loss, class T>
+bool turned_rows(const LossRows<T>& in, std::size_t i, double scale, T* gradient, std::ptrdiff_t gradient_row,
+                 LogTerms& terms) {
+  constexpr std::size_t width = simd::Pack<T>::width;
+  constexpr auto side = static_cast<std::ptrdiff_t>(width);
+  alignas(64) T labels[width], block[simd::most_columns * width];
+  double weights[width], scales[width];
+  LogTerm found[width];
+  for (std::size_t r = 0; r < width; ++r) {
+    weights[r] = row_weight(in, i + r);
+    if (weights[r] == 0) return false;
+    scales[r] = scale * weights[r];
+    labels[r] = static_cast<T>(in.label[i + r]);
+  }
+  const auto n = static_cast<std::ptrdiff_t>(in.outputs), first = static_cast<std::ptrdiff_t>(i);
+  engine::transpose<T>(side, n, in.prediction + first * in.prediction_row, in.prediction_row, block, side);
+  Loss::template columns<T>(in.outputs, labels, scales, block, found);
+  engine::transpose<T>(n, side, block, side, gradient + first * gradient_row, gradient_row);
+  for (std::size_t r = 0; r < width; ++r) terms.set((i + r) % LogTerms::most, found[r], weights[r]);
+  return true;
+}
+
 template <class Loss, class T>
 void run(const Values& values, const LossRows<T>& in, double scale, double* value, T* gradient,
          std::ptrdiff_t gradient_row) {
@@ -96,6 +121,18 @@ void run(const Values& values, const LossRows<T>& in, double scale, double* valu
       return short_rows<Loss, T>(p, in, scale, value, gradient);
   }
   for (std::size_t i = 0; i < in.rows; ++i) {
+    if constexpr (requires { Loss::turns(values); }) {
+      constexpr std::size_t width = simd::Pack<T>::width;
+      static_assert(LogTerms::most % width == 0);
+      const bool narrow = in.outputs >= 2 && in.outputs <= simd::most_columns && Loss::turns(values);
+      if (narrow && i % width == 0 && i + width <= in.rows &&
+          turned_rows<Loss, T>(in, i, scale, gradient, gradient_row, terms)) {
+        i += width - 1;
+        const std::size_t at = i % LogTerms::most;
+        if (at + 1 == LogTerms::most || i + 1 == in.rows) terms.finish(at + 1, value + i - at);
+        continue;
+      }
+    }
     const auto r = static_cast<std::ptrdiff_t>(i);
     const double weight = row_weight(in, i);
     T* g = gradient + r * gradient_row;

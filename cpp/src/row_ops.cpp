@@ -13,8 +13,8 @@ void forward_rows(const Values& values, std::size_t rows, std::size_t n, const T
     constexpr std::size_t width = simd::Pack<T>::width;
     constexpr auto side = static_cast<std::ptrdiff_t>(width);
     const auto columns = static_cast<std::ptrdiff_t>(n);
-    alignas(64) T block[most_columns * width];
-    if (n >= 2 && n <= most_columns)
+    alignas(64) T block[simd::most_columns * width];
+    if (n >= 2 && n <= simd::most_columns)
       for (; i + width <= rows; i += width, x += side * x_row, y += side * y_row) {
         engine::transpose<T>(side, columns, x, x_row, block, side);
         Op::template forward_columns<T>(n, block);

@@ -284,6 +284,24 @@ def test_bits_do_not_depend_on_other_rows_or_threads(entry, dtype, rng):
         assert slope[0].tobytes() == gradient[i].tobytes()
 
 
+@TYPES
+@pytest.mark.parametrize("columns", [2, 3, 8, 10, 15, 16, 17])
+def test_narrow_rows_of_labels_have_the_same_bits_alone(columns, dtype, rng):
+    """Beside rows that are absent, equal, far apart or infinite."""
+    f = dr.kernels.sparse_softmax_cross_entropy
+    logits = (rng.choice([0.01, 1, 30], size=(77, 1)) * rng.normal(size=(77, columns))).astype(dtype)
+    labels = rng.integers(0, columns, 77).astype(np.int32)
+    logits[3], logits[5], logits[6, 0], logits[7] = logits[3, 0], -0.0, 1000, -np.inf
+    logits[7, labels[7]], logits[8, labels[8]] = 1, -200
+    weight = rng.random(77).astype(dtype)
+    weight[70], labels[[20, 40]] = 0, -100
+    each, gradient = f(logits, labels, weight, reduction="none")
+    for i in range(77):
+        one, slope = f(logits[i : i + 1], labels[i : i + 1], weight[i : i + 1], reduction="none")
+        assert one[0] == each[i]
+        assert slope[0].tobytes() == gradient[i].tobytes()
+
+
 def test_sparse_is_softmax_cross_entropy_of_one_hot(rng):
     prediction = rng.normal(size=(50, 6)) * 3
     labels = rng.integers(0, 6, 50)

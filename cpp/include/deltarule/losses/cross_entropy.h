@@ -147,6 +147,39 @@ struct SparseSoftmaxCrossEntropy {
     gradient[t] = (own - shift) + static_cast<T>(scale * smoothing);
     return s.log_total((1 - smoothing) * nearest + each * gap, 1);
   }
+  // The same for rows in the lanes, n columns of them: `block` holds the logits, and then the gradients.
+  static bool turns(const Values& values) { return values[0] == 0; }
+  template <class T>
+  static void columns(std::size_t n, const T* labels, const double* scales, T* block, LogTerm* terms) {
+    using P = simd::Pack<T>;
+    constexpr std::size_t width = P::width;
+    const P label = P::load(labels),
+            m = simd::fold_columns(n, block, [](P a, P b) { return simd::max(a, b); });
+    P own = P::zero(), chosen = P::zero();
+    alignas(64) T others[simd::most_columns * width], largest[width], logit[width], power[width], rest[width];
+    for (std::size_t k = 0; k < n; ++k) {
+      const P z = P::load(block + k * width), e = simd::exp(z - m);
+      const auto here = label == P(static_cast<T>(k));
+      chosen = simd::select(here, z, chosen);
+      own = simd::select(here, e, own);
+      e.store(block + k * width);
+      simd::select(here, P::zero(), e).store(others + k * width);
+    }
+    simd::fold_columns(n, others, [](P a, P b) { return a + b; }).store(rest);
+    m.store(largest), chosen.store(logit), own.store(power);
+    alignas(64) T factor[width], slope[width];
+    for (std::size_t i = 0; i < width; ++i) {
+      const double left = static_cast<double>(rest[i]), total = left + static_cast<double>(power[i]);
+      factor[i] = static_cast<T>(scales[i] / total);
+      slope[i] = static_cast<T>(-scales[i] * left / total);
+      terms[i] = {static_cast<double>(largest[i]) - static_cast<double>(logit[i]), 1,
+                  static_cast<double>(power[i]), left};
+    }
+    for (std::size_t k = 0; k < n; ++k) {
+      T* const at = block + k * width;
+      simd::select(label == P(static_cast<T>(k)), P::load(slope), P::load(factor) * P::load(at)).store(at);
+    }
+  }
   static void hessian_times(const Values&, std::size_t n, const double* z, std::int32_t, const double* v,
                             double* out) {
     softmax_jacobian_times(n, z, v, 1, out);

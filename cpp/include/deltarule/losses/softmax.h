@@ -1,6 +1,7 @@
 // What the losses of a softmax share.
 #pragma once
 
+#include <deltarule/simd/columns.h>
 #include <deltarule/simd/math.h>
 #include <deltarule/simd/span.h>
 #include <algorithm>

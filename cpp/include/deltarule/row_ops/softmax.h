@@ -2,31 +2,12 @@
 #pragma once
 
 #include <deltarule/catalog.h>
+#include <deltarule/simd/columns.h>
 #include <deltarule/simd/math.h>
 #include <deltarule/simd/span.h>
 #include <cmath>
 
 namespace deltarule {
-
-// Rows no wider than this are turned, so that the lanes are rows: one exponential for a column of them, and
-// no sums over lanes.
-inline constexpr std::size_t most_columns = 16;
-
-// Columns of a block, one register of rows each: all of them combined in the order in which simd::sum and
-// simd::maximum go over a row, so that the bits are theirs.
-template <class T, class Combine>
-simd::Pack<T> fold_columns(std::size_t n, const T* block, Combine combine) {
-  using P = simd::Pack<T>;
-  constexpr std::size_t width = P::width;
-  const std::size_t lanes = n < width ? n : width;
-  P total[width];
-  for (std::size_t j = 0; j < lanes; ++j) total[j] = P::load(block + j * width);
-  for (std::size_t j = width; j < n; ++j)
-    total[j % width] = combine(P::load(block + j * width), total[j % width]);
-  for (std::size_t half = width / 2; half > 0; half /= 2)
-    for (std::size_t j = 0; j < half && j + half < lanes; ++j) total[j] = combine(total[j], total[j + half]);
-  return total[0];
-}
 
 struct Softmax {
   static constexpr Entry entry{
@@ -57,10 +38,10 @@ struct Softmax {
   template <class T>
   static void forward_columns(std::size_t n, T* block) {
     using P = simd::Pack<T>;
-    const P m = fold_columns(n, block, [](P a, P b) { return simd::max(a, b); });
+    const P m = simd::fold_columns(n, block, [](P a, P b) { return simd::max(a, b); });
     T* const end = block + n * P::width;
     for (T* at = block; at < end; at += P::width) simd::exp(P::load(at) - m).store(at);
-    const P sum = fold_columns(n, block, [](P a, P b) { return a + b; });
+    const P sum = simd::fold_columns(n, block, [](P a, P b) { return a + b; });
     for (T* at = block; at < end; at += P::width) (P::load(at) / sum).store(at);
   }
   template <class T>
@@ -120,16 +101,16 @@ struct LogSoftmax {
   template <class T>
   static void forward_columns(std::size_t n, T* block) {
     using P = simd::Pack<T>;
-    const P m = fold_columns(n, block, [](P a, P b) { return simd::max(a, b); });
+    const P m = simd::fold_columns(n, block, [](P a, P b) { return simd::max(a, b); });
     T* const end = block + n * P::width;
-    alignas(64) T terms[most_columns * P::width];
+    alignas(64) T terms[simd::most_columns * P::width];
     P largest = P::zero();
     for (T *at = block, *to = terms; at < end; at += P::width, to += P::width) {
       const P v = P::load(at);
       largest += simd::apply_mask(v == m, P(1));
       simd::apply_mask(v != m, simd::exp(v - m)).store(to);
     }
-    const P others = fold_columns(n, terms, [](P a, P b) { return a + b; });
+    const P others = simd::fold_columns(n, terms, [](P a, P b) { return a + b; });
     const P log_sum = simd::log1p(others + (largest - P(1)));
     for (T* at = block; at < end; at += P::width) ((P::load(at) - m) - log_sum).store(at);
   }
