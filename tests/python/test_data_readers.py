@@ -140,6 +140,9 @@ def test_npz(tmp_path):
         ({"X": np.ones(3)}, "rows first"),
         ({"X": np.array([["a"]])}, "must be numbers"),
         ({"X": np.ones((3, 2)), "y": np.ones(4)}, "one value for each of 3 rows"),
+        ({"X": np.ones((3, 2)), "y": np.ones(0)}, "one value for each of 3 rows"),
+        ({"X": np.ones((3, 2)), "y": np.ones((1, 3))}, "one value for each of 3 rows"),
+        ({"X": np.ones((0, 2)), "y": np.ones(0)}, r"X has shape \(0, 2\); there are no rows in it"),
         ({"X": np.array([[1, None]], dtype=object)}, "not a readable NPZ"),
     ],
 )

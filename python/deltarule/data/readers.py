@@ -87,6 +87,8 @@ def _npz(path: Path, target: str | None) -> tuple[Table, str | None]:
         raise DataError(
             f"{source}: X must be numbers with rows first, not {features.dtype} of shape {features.shape}"
         )
+    if len(features) == 0:
+        raise DataError(f"{source}: X has shape {features.shape}; there are no rows in it")
     if target is not None and target not in arrays:
         raise OptionError(f"--target: {source} has no array {target!r}; {suggestion(target, arrays)}")
     target = target or next((name for name in TARGET_ARRAYS if name in arrays), None)
@@ -104,16 +106,14 @@ def _npz(path: Path, target: str | None) -> tuple[Table, str | None]:
 
 
 def _array_column(name: str, values: npt.NDArray[np.generic], rows: int, source: str) -> Column:
-    flat = values.reshape(len(values), -1) if values.ndim else values.reshape(1, 1)
-    if flat.shape != (rows, 1):
+    if values.size != rows or values.shape[:1] not in ((), (rows,)):
         raise DataError(
             f"{source}: {name} has shape {values.shape} where one value for each of {rows} rows is expected"
         )
+    flat = values.reshape(rows)
     if _is_numeric(flat):
-        return NumberColumn(name, flat[:, 0])
-    return TextColumn.of(
-        name, [str(value).lower() if flat.dtype == bool else str(value) for value in flat[:, 0]]
-    )
+        return NumberColumn(name, flat)
+    return TextColumn.of(name, [str(value).lower() if flat.dtype == bool else str(value) for value in flat])
 
 
 def _is_numeric(values: npt.NDArray[np.generic]) -> bool:
