@@ -127,8 +127,23 @@ T defined_value(const Product<T>& x, Index i, Index j, T held) {
   return x.relu && result < T(0) ? T(0) : result;
 }
 
+// Zeros in some columns (or rows) of A as a whole, neighbours mostly alike.
 template <class T>
-void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, bool relu, Random& random) {
+void empty_some(Matrix<T>& a, Index rows, Index columns, bool whole_rows, Random& random) {
+  const Index share = random.below(11);
+  bool empty = false;
+  for (Index q = 0; q < (whole_rows ? rows : columns); ++q) {
+    if (random.below(4) == 0) empty = random.below(10) < share;
+    for (Index r = 0; empty && r < (whole_rows ? columns : rows); ++r)
+      (whole_rows ? a.at(q, r) : a.at(r, q)) = random.below(2) == 1 ? T(0) : -T(0);
+  }
+}
+
+enum class Gaps { none, steps, rows };
+
+template <class T>
+void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, bool relu, Random& random,
+           Gaps gaps = Gaps::none) {
   CAPTURE(m);
   CAPTURE(n);
   CAPTURE(k);
@@ -136,9 +151,11 @@ void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, boo
   CAPTURE(static_cast<int>(form_b));
   CAPTURE(static_cast<int>(start));
   Matrix<T> a(m, k, form_a, random), b(k, n, form_b, random), bias(1, n, Form::plain, random);
+  if (gaps != Gaps::none) empty_some(a, m, k, gaps == Gaps::rows, random);
   Product<T> x{.m = m, .n = n, .k = k};
   x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
   x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column;
+  x.zeros_win = random.below(2) == 1;
   x.c_row = n + random.below(4) * random.below(7), x.start = start,
   x.bias = start == Start::bias ? bias.data.data() : nullptr, x.relu = relu, x.slack = random.below(2) == 1;
   CAPTURE(x.slack);
@@ -229,6 +246,50 @@ TEST_CASE_TEMPLATE("product: few rows, much to read", T, float, double) {
   check<T>(2, 2200, 600, Form::plain, Form::plain, Start::bias, true, random);
   check<T>(5, 1501, 803, Form::transposed, Form::plain, Start::accumulate, false, random);
   check<T>(48, 1029, 1021, Form::strided, Form::plain, Start::zero, true, random);
+}
+
+TEST_CASE_TEMPLATE("product: columns or rows of A without a number", T, float, double) {
+  Random random;
+  for (int round = 0; round < 40; ++round)
+    for (Form form_a : forms)
+      for (Form form_b : {Form::plain, Form::transposed})
+        for (Gaps gaps : {Gaps::steps, Gaps::rows}) {
+          const Index most = round % 10 == 0 ? 500 : 130;
+          check<T>(16 + random.below(most), 16 + random.below(most), 16 + random.below(2 * most), form_a, form_b,
+                   starts[random.below(3)], random.below(2) == 1, random, gaps);
+        }
+  for (Form form_a : forms)  // nothing at all
+    for (bool zeros_win : {false, true}) {
+      Matrix<T> a(40, 450, form_a, random), b(450, 100, Form::plain, random);
+      for (Index i = 0; i < 40; ++i)
+        for (Index p = 0; p < 450; ++p) a.at(i, p) = 0;
+      std::vector<T> c(4000, T(3));
+      Product<T> x{.m = 40, .n = 100, .k = 450};
+      x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column, x.b = b.data.data(), x.b_step = b.row;
+      x.c = c.data(), x.c_row = 100, x.zeros_win = zeros_win;
+      run(x);
+      CHECK(std::ranges::all_of(c, [](T y) { return same_bits(y, T(0)); }));
+    }
+}
+
+TEST_CASE_TEMPLATE("product: zero times infinity is NaN, but where it may be zero", T, float, double) {
+  Random random;
+  for (Form form_a : {Form::plain, Form::transposed})
+    for (Form form_b : {Form::plain, Form::transposed})
+      for (Index place : {0, 50, 99}) {
+        Matrix<T> a(64, 100, form_a, random), b(100, 128, form_b, random);
+        for (Index i = 0; i < 64; ++i)
+          for (Index p : {0, 49, 50, 51, 97, 98, 99}) a.at(i, p) = 0;
+        for (Index p = 10; p < 40; ++p)
+          for (Index i = 0; i < 64; ++i) a.at(i, p) = 0;
+        b.at(place, 100) = std::numeric_limits<T>::infinity();
+        std::vector<T> c(64 * 128);
+        Product<T> x{.m = 64, .n = 128, .k = 100};
+        x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
+        x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column, x.c = c.data(), x.c_row = 128;
+        run(x);
+        for (std::size_t q = 0; q < c.size(); ++q) CHECK(std::isnan(c[q]) == (q % 128 == 100));
+      }
 }
 
 TEST_CASE_TEMPLATE("product: a workspace is enough for every smaller product", T, float, double) {

@@ -162,6 +162,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
                  .b_step = g.row,
                  .c = target,
                  .c_row = target_row,
+                 .zeros_win = true,  // what is not finite shows in the other rows
                  .next = memory.all(),
                  .next_row = outputs_},
                 workspace);

@@ -3,7 +3,8 @@
 // The bits of C(i, j) depend on the values that enter it, on k and on the instruction set alone; never on m,
 // n, strides, alignment or on how a caller cuts C into parts. The sum over p runs in blocks of `sum_block`
 // terms: each block is summed from zero in order of p, one fused multiply-add per term, and the blocks are
-// added in order to the start. So a sum that is cut at a multiple of sum_block and continued with
+// added in order to the start. Terms that are zero for all rows are left out: they change nothing (but, where
+// others underflow, the sign of a zero). So a sum that is cut at a multiple of sum_block and continued with
 // Start::accumulate has the same bits as well.
 #pragma once
 
@@ -31,6 +32,7 @@ struct Product {
   Home home = Home::caches;  // of B, between one product and the next
   bool slack =
       true;  // the rows of B (where b_column == 1) and the bias can be read up to 64 bytes past column n
+  bool zeros_win = false;  // 0 times infinity or NaN may count as 0
   // Arrays of the shape of C that are needed next: fetched meanwhile, where that can be done.
   std::span<const T* const> next{};
   std::ptrdiff_t next_row = 0;

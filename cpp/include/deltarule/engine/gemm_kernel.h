@@ -44,6 +44,7 @@ struct Tile {
   // What is needed next is fetched meanwhile: of each array so many rows, as wide as the tile.
   std::span<const T* const> next{};
   Index next_at = 0, next_row = 0, next_rows = 0;
+  const Index* places = nullptr;  // where the steps begin in B, if they are not all of its rows
 };
 
 // Calls f(std::integral_constant) for the powers of two that make up n < width, greatest first.
@@ -109,7 +110,7 @@ template <class P>
 
 // C tile of MR rows and NV vectors. The elements of A lie either row by row (steps adjacent) or, with
 // `columns`, step by step (rows adjacent).
-template <class P, int MR, int NV, bool columns>
+template <class P, int MR, int NV, bool columns, bool some_steps = false>
 void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   using T = typename P::Scalar;
   constexpr int W = P::width;
@@ -125,11 +126,13 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
     for (int i = 0; i < MR; ++i)
       for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
         __builtin_prefetch(tile.c + i * tile.c_row + v * W, 1);
+  const Index* place = tile.places;
   const T* a[groups];
   DELTARULE_UNROLL
   for (int g = 0; g < groups; ++g) a[g] = tile.a + 3 * g * a_stride;
   const auto step = [&](int ahead) __attribute__((always_inline)) {
     P x[NV];
+    if constexpr (some_steps) b = tile.b + *place++;
     DELTARULE_UNROLL
     for (int v = 0; v < NV; ++v) x[v] = P::load(b + v * W);
     b += b_step;
