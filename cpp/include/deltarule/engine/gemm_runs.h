@@ -39,22 +39,22 @@ bool find_runs(Index rows, Index columns, const T* a, Index a_row, Runs& runs) {
   using P = simd::Pack<T>;
   constexpr Index W = P::width;
   if (columns < 2 * W || columns > sum_block) return false;
-  alignas(64) std::array<T, sum_block> seen{};  // bits that are set in some row
+  alignas(64) std::array<T, sum_block> seen;  // bits that are set in some row
+  const Index padded = (columns + W - 1) / W * W;
+  for (Index j = 0; j < padded; j += W) P::zero().store(seen.data() + j);
   const auto merge = [&](Index begin, Index end, Index j) {
     typename P::Mask together = simd::bits(P::load(seen.data() + j));
     for (Index i = begin; i < end; ++i) together |= simd::bits(P::load(a + i * a_row + j));
     simd::from_bits<P>(together).store(seen.data() + j);
   };
-  for (Index begin = 0, end = 0; end < rows; begin = end) {
-    end = std::min(rows, std::max(Index{8}, 2 * begin));
+  for (Index begin = 0, end = 1; begin < rows; begin = end, end = std::min(rows, 2 * end)) {
     Index j = 0;
     for (; j + W <= columns; j += W) merge(begin, end, j);
     if (j < columns) merge(begin, end, columns - W);
     P empty = P::zero();
     for (j = 0; j < columns; j += W)
       empty += simd::select(P::load(seen.data() + j) == P::zero(), P(T(1)), P::zero());
-    const Index beyond = (columns + W - 1) / W * W - columns;
-    if (8 * (static_cast<Index>(simd::reduce_add(empty)) - beyond) < columns) return false;
+    if (8 * (static_cast<Index>(simd::reduce_add(empty)) - (padded - columns)) < columns) return false;
   }
   runs.count = runs.columns = 0;
   for (Index j = 0; j < columns;) {
