@@ -104,7 +104,7 @@ function(deltarule_add_library target type objects)
   target_compile_definitions(${target} PUBLIC EIGEN_MAX_ALIGN_BYTES=64)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/cpp/include>)
   target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:deltarule_eigen> $<INSTALL_INTERFACE:Eigen3::Eigen>
-                                  PRIVATE Threads::Threads)
+                                  PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   if(DELTARULE_USE_OPENMP)
     target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
   endif()

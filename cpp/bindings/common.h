@@ -103,9 +103,9 @@ inline std::vector<Setting> settings_from(const py::dict& given) {
     const py::handle value = item.second;
     const auto name = py::cast<std::string>(item.first);
     if (py::isinstance<py::str>(value))
-      settings.push_back({name, 0, py::cast<std::string>(value)});
+      settings.emplace_back(name, py::cast<std::string>(value));
     else if (py::isinstance<py::bool_>(value))
-      settings.push_back({name, py::cast<bool>(value) ? 1.0 : 0.0, {}});
+      settings.emplace_back(name, py::cast<bool>(value));
     else {
       const auto number = [&](py::handle part) {
         const double result = PyFloat_AsDouble(part.ptr());
@@ -117,12 +117,12 @@ inline std::vector<Setting> settings_from(const py::dict& given) {
         return result;
       };
       if (!py::isinstance<py::sequence>(value)) {
-        settings.push_back({name, number(value), {}});
+        settings.emplace_back(name, number(value));
         continue;
       }
       std::vector<double> list;
       for (const auto part : py::reinterpret_borrow<py::sequence>(value)) list.push_back(number(part));
-      settings.push_back({name, 0, {}, std::move(list)});
+      settings.emplace_back(name, std::move(list));
     }
   }
   return settings;

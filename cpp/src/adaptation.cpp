@@ -98,20 +98,29 @@ void learn_standards(Network<T>& network, const Rows<T>& rows) {
         all.blind[0].behind +
         "' before it changes them; allowed: standardize before every other layer, and batch_norm, which "
         "follows what changes, behind them");
-  for (const std::string& name : all.seeing) {
-    const auto mean = network.tensor(name + ".mean"), deviation = network.tensor(name + ".deviation");
-    for (std::ptrdiff_t j = 0; j < network.input_width(); ++j) {
-      double m = 0, squares = 0;
-      for (std::ptrdiff_t i = 0; i < rows.count; ++i) {
-        const double v = static_cast<double>(rows.at(i)[j]), before = v - m;
-        m += before / static_cast<double>(i + 1);
-        squares += before * (v - m);
-      }
-      const double s = std::sqrt(squares / static_cast<double>(rows.count));
-      mean[static_cast<std::size_t>(j)] = static_cast<T>(m);
-      // A constant feature becomes zero, not infinite.
-      deviation[static_cast<std::size_t>(j)] = s > 1e-12 * std::fabs(m) && s > 0 ? static_cast<T>(s) : T(1);
+  if (all.seeing.empty()) return;
+  const auto width = static_cast<std::size_t>(network.input_width());
+  std::vector<T> means(width), deviations(width);
+  for (std::size_t j = 0; j < width; ++j) {
+    double m = 0, squares = 0;
+    for (std::ptrdiff_t i = 0; i < rows.count; ++i) {
+      const double v = static_cast<double>(rows.at(i)[j]), before = v - m;
+      m += before / static_cast<double>(i + 1);
+      squares += before * (v - m);
     }
+    const double s = std::sqrt(squares / static_cast<double>(rows.count));
+    means[j] = static_cast<T>(m);
+    // A constant feature becomes zero, not infinite.
+    deviations[j] = s > 1e-12 * std::fabs(m) && s > 0 ? static_cast<T>(s) : T(1);
+    if (!std::isfinite(means[j]) || !std::isfinite(deviations[j]))
+      throw std::invalid_argument(
+          "adapt: the values of feature " + std::to_string(j) +
+          " are NaN, infinite or too large; allowed: finite numbers whose mean and deviation "
+          "are such as well");
+  }
+  for (const std::string& name : all.seeing) {
+    std::ranges::copy(means, network.tensor(name + ".mean").begin());
+    std::ranges::copy(deviations, network.tensor(name + ".deviation").begin());
   }
 }
 
@@ -158,7 +167,12 @@ bool Network<T>::adapts() const {
 
 template <class T>
 void Network<T>::adapt(std::ptrdiff_t count, const T* x, std::ptrdiff_t row, const std::uint32_t* index) {
-  if (count < 1 || !built()) return;
+  if (!built())
+    throw std::invalid_argument("adapt: the network is not built yet; call build(input_width) first");
+  if (count < 1 || !x) throw std::invalid_argument("adapt: no rows of data given");
+  if (count > 1 && row < input_width_)
+    throw std::invalid_argument("adapt: rows of " + std::to_string(input_width_) + " numbers cannot lie " +
+                                std::to_string(row) + " apart");
   const Rows<T> rows{count, x, row, index};
   learn_standards(*this, rows);
   if (std::any_of(tensors_.begin(), tensors_.end(), is_lsuv)) scale_to_unit_variance(*this, rows);

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <sstream>
+#include <utility>
 
 namespace deltarule::catalog {
 namespace {
@@ -201,6 +202,7 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
     const Param& p = entry.parameters[i];
     values[i] = is_list(p.kind) ? static_cast<double>(p.list.size()) : p.value;
   }
+  std::array<bool, max_parameters> given{};
   for (const Setting& s : settings) {
     const auto at = std::find_if(entry.parameters.begin(), entry.parameters.end(),
                                  [&](const Param& p) { return p.name == s.name; });
@@ -211,12 +213,17 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
         throw std::invalid_argument(
             "swish: learnable is not allowed: an activation has nothing that trains; allowed: the layer "
             "LearnedSwish()");
+      if (std::ranges::any_of(entry.parts, [&](const Part& part) { return part.name == s.name; }))
+        throw std::invalid_argument(std::string(entry.name) + ": '" + s.name +
+                                    "' is no setting but a part; allowed: in LayerSpec::parts");
       const std::string guess = suggestion(s.name, known);
       throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + s.name + "'" +
                                   (!guess.empty()  ? guess
                                    : known.empty() ? "; it has none"
                                                    : "; known: " + quoted_list(known)));
     }
+    if (std::exchange(given[static_cast<std::size_t>(at - entry.parameters.begin())], true))
+      throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " is given twice");
     double value = s.value;
     bool legal = true;
     if (is_list(at->kind)) {
@@ -276,7 +283,7 @@ std::vector<Setting> settings_of(const Entry& entry, const Values& values, const
   std::vector<Setting> settings;
   for (std::size_t i = 0; i < entry.parameters.size(); ++i) {
     const Param& p = entry.parameters[i];
-    Setting s{std::string(p.name), values[i], {}};
+    Setting s{std::string(p.name), values[i]};
     if (p.kind == Kind::choice) s.text = split(p.choices)[static_cast<std::size_t>(values[i])];
     if (is_list(p.kind)) s.list = lists[i];
     settings.push_back(std::move(s));

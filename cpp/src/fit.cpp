@@ -145,6 +145,10 @@ void run(Trainer<T>& trainer, const FitOptions<T>& options, FitResult& result) {
 template <class T>
 void check_fit(const Trainer<T>& trainer, const FitOptions<T>& options) {
   trainer.check_training(options.data);
+  if (options.first_epoch < 0 || options.first_epoch > options.last_epoch)
+    throw std::invalid_argument("fit: epochs " + std::to_string(options.first_epoch) + " to " +
+                                std::to_string(options.last_epoch) +
+                                " are not allowed; allowed: first_epoch from 0 to last_epoch");
   const bool validated = options.validation.rows > 0;
   if (validated) trainer.check_data(options.validation);
   if (options.early_stopping) Figure(trainer.spec(), options.early_stopping->figure, validated);

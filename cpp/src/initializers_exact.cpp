@@ -151,7 +151,7 @@ Spec automatic_initializer(const Choice& next, bool first) {
     if (activation == rectifier) return {"he_normal", {}};
   if (activation == "selu") return {"lecun_normal", {}};
   if (activation == "sin")
-    return {"siren", {{"omega", next.values[0], {}}, {"first", first ? 1.0 : 0.0, {}}}};
+    return {"siren", {{"omega", next.values[0]}, {"first", first ? 1.0 : 0.0}}};
   return {"glorot_uniform", {}};
 }
 

@@ -146,15 +146,17 @@ void link_activations(const Chain& chain, const Choice& after, bool reads_inputs
     const std::string_view type = layer.entry().name;
     return type == Dense::entry.name || type == Conv2D::entry.name || !layer.inside().empty();
   };
-  for (std::size_t i = 0; i < chain.size(); ++i) {
-    chain[i]->reads_inputs = reads_inputs;
-    reads_inputs = reads_inputs && !shaping(*chain[i]);
-    chain[i]->next_activation = after;
-    for (std::size_t j = i + 1; j < chain.size(); ++j) {
-      if (!shaping(*chain[j]) && chain[j]->activation().name().empty()) continue;
-      chain[i]->next_activation = shaping(*chain[j]) ? Choice{} : chain[j]->activation();
-      break;
-    }
+  for (const auto& layer : chain) {
+    layer->reads_inputs = reads_inputs;
+    reads_inputs = reads_inputs && !shaping(*layer);
+  }
+  Choice next = after;
+  for (auto layer = chain.rbegin(); layer != chain.rend(); ++layer) {
+    (*layer)->next_activation = next;
+    if (shaping(**layer))
+      next = {};
+    else if (!(*layer)->activation().name().empty())
+      next = (*layer)->activation();
   }
 }
 

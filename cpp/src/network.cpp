@@ -6,6 +6,9 @@ namespace deltarule {
 template <class T>
 Network<T>::Network(const NetworkSpec& spec) {
   make_layers(spec);
+  if (spec.input_width < 0)
+    throw std::invalid_argument("network: input width " + std::to_string(spec.input_width) +
+                                " is not allowed; allowed: >= 1, or 0 for one that build() gives");
   if (spec.input_width > 0) build(spec.input_width);
 }
 

@@ -7,7 +7,10 @@
 #include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <dlfcn.h>
 #include <pthread.h>
+#elif defined(_WIN32)
+#include <windows.h>
 #endif
 #if defined(__linux__)
 #include <sched.h>
@@ -76,6 +79,19 @@ int current_cpu() {
 #endif
 }
 
+// The threads never end, so the code they run must never go, whatever plug-in it is part of.
+void stay_loaded() {
+  static const char here = 0;
+#if defined(__unix__) || defined(__APPLE__)
+  Dl_info place;
+  if (dladdr(&here, &place) != 0 && place.dli_fname)
+    dlopen(place.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+#elif defined(_WIN32)
+  HMODULE self;
+  GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, &here, &self);
+#endif
+}
+
 class Pool {
  public:
   void hire(int count, const std::shared_ptr<Job>& job) {
@@ -97,6 +113,7 @@ class Pool {
   bool grow() {
     constexpr std::size_t most = 512;
     if (workers_.size() >= most) return false;
+    if (workers_.empty()) stay_loaded();
     workers_.push_back(std::make_unique<Worker>());
     Worker* worker = workers_.back().get();
     try {

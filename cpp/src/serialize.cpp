@@ -1,3 +1,4 @@
+#include <deltarule/elementwise.h>
 #include <deltarule/serialize.h>
 
 #include <algorithm>
@@ -119,6 +120,9 @@ template <class T>
 void save(const std::string& path, const Network<T>& network, const Trainer<T>* trainer,
           std::string_view extra) {
   if (!network.built()) throw std::invalid_argument("save: the network is not built yet");
+  if (trainer && &trainer->network() != &network)
+    throw std::invalid_argument(
+        "save: the trainer is one of another network; allowed: the one that trains this network");
   json header, meta{{"format", "deltarule"},
                     {"deltarule.version", std::to_string(format_version)},
                     {"deltarule.network", to_json(network.spec())}};
@@ -131,6 +135,11 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
   }
   header["__metadata__"] = std::move(meta);
   const auto list = items<const T>(network, trainer);
+  for (const auto& item : list)
+    if (!all_finite(item.data.size(), item.data.data()))
+      throw std::invalid_argument(
+          "save: array '" + item.name +
+          "' holds a number that is not finite, which no load would accept; nothing is written");
   if (list.empty()) header["__metadata__"]["deltarule.dtype"] = sizeof(T) == 4 ? "float32" : "float64";
   std::uint64_t at = 0;
   for (const auto& item : list) {
@@ -181,6 +190,12 @@ Model<T> load_model(const std::string& path) {
   if (version != std::to_string(format_version))
     throw FormatError(what + ": format version " + excerpt(version) +
                       " is not known; this library reads version " + std::to_string(format_version));
+  for (const auto& [name, array] : header.object.items())
+    if (const auto type = array.find("dtype"); name != "__metadata__" && type != array.end() &&
+                                               type->is_string() && (*type == "F32" || *type == "F64") &&
+                                               *type != type_name<T>)
+      throw FormatError(what + ": array '" + name + "' is " + type->template get<std::string>() +
+                        ", expected " + type_name<T>);
   Model<T> model;
   try {
     const NetworkSpec spec = network_spec_from_json(metadata(header.object, "deltarule.network", what));

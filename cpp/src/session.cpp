@@ -1,15 +1,31 @@
 #include <deltarule/engine/team.h>
 #include <deltarule/session.h>
 #include <algorithm>
+#include <limits>
+#include <stdexcept>
+#include <string>
 
 namespace deltarule {
 
 using engine::padded;
 
+namespace {
+
+std::ptrdiff_t checked(std::ptrdiff_t max_batch) {
+  constexpr std::ptrdiff_t most = std::numeric_limits<std::int32_t>::max();
+  if (max_batch > most)
+    throw std::invalid_argument(
+        "Session: max_batch = " + std::to_string(max_batch) + " is not allowed; allowed: at most " +
+        std::to_string(most) + " (memory is taken for so many rows; run() takes any number, block by block)");
+  return std::max<std::ptrdiff_t>(1, max_batch);
+}
+
+}  // namespace
+
 template <class T>
 Session<T>::Session(const Network<T>& network, std::ptrdiff_t max_batch)
-    : plan_(network, {.max_rows = std::max<std::ptrdiff_t>(1, max_batch)}),
-      max_batch_(std::max<std::ptrdiff_t>(1, max_batch)),
+    : plan_(network, {.max_rows = checked(max_batch)}),
+      max_batch_(checked(max_batch)),
       input_width_(network.input_width()),
       output_width_(network.output_width()) {
   plan_.reserve();

@@ -17,19 +17,61 @@ std::string excerpt(std::string_view text, std::size_t most) {
   return text.size() > most ? shown + "..." : shown;
 }
 
-json parse_json(std::string_view text, const std::string& what) {
-  constexpr int deepest = 64;
-  std::vector<std::set<std::string>> keys;
-  const json::parser_callback_t watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > deepest) throw FormatError(what + ": nested deeper than " + std::to_string(deepest));
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-      throw FormatError(what + ": key '" + parsed.get<std::string>() + "' stands there twice");
+namespace {
+
+// Looks at a text before it is parsed: the parser's own callback takes a time that grows with the square of
+// the members of an object.
+class Watch final : public json::json_sax_t {
+ public:
+  explicit Watch(const std::string& what) : what_(what) {}
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override {
+    go_down();
+    keys_.emplace_back();
     return true;
-  };
+  }
+  bool key(string_t& key) override {
+    if (!keys_.back().insert(key).second) throw FormatError(what_ + ": key '" + key + "' stands there twice");
+    return true;
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    --depth_;
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    go_down();
+    return true;
+  }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const json::exception&) override { return false; }
+
+ private:
+  void go_down() {
+    constexpr int deepest = 64;
+    if (++depth_ > deepest) throw FormatError(what_ + ": nested deeper than " + std::to_string(deepest));
+  }
+  const std::string& what_;
+  int depth_ = 0;
+  std::vector<std::set<std::string>> keys_;
+};
+
+}  // namespace
+
+json parse_json(std::string_view text, const std::string& what) {
+  Watch watch(what);
   try {
-    return json::parse(text, watch);
+    json::sax_parse(text, &watch);
+    return json::parse(text);
   } catch (const json::exception& e) {
     throw FormatError(what + ": not valid JSON (" + excerpt(e.what(), 200) + ")");
   }
@@ -63,12 +105,12 @@ V get(const json& object, const char* key, const std::string& what) {
 }
 
 Setting setting_from(const std::string& name, const json& value, const std::string& what) {
-  if (value.is_boolean()) return {name, value.get<bool>() ? 1.0 : 0.0, {}};
-  if (value.is_number()) return {name, value.get<double>(), {}};
-  if (value.is_string()) return {name, 0, value.get<std::string>()};
+  if (value.is_boolean()) return {name, value.get<bool>()};
+  if (value.is_number()) return {name, value.get<double>()};
+  if (value.is_string()) return {name, value.get<std::string>()};
   if (value.is_array() &&
       std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_number(); }))
-    return {name, 0, {}, value.get<std::vector<double>>()};
+    return {name, value.get<std::vector<double>>()};
   throw FormatError(what + ": '" + name +
                     "' must be a number, a boolean, a string or a list of numbers, not " +
                     excerpt(value.dump()));

@@ -75,6 +75,12 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
     throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
   refuse_flat_activations<T>(network.layers(), {});
   for (const Spec& s : spec.schedule) schedule_.push_back(catalog::choose(Family::schedule, s));
+  for (std::size_t i = 1; i < schedule_.size(); ++i)
+    if (const Entry& before = *schedule_[i - 1].entry; !before.wraps)
+      throw std::invalid_argument(
+          "schedule '" + std::string(before.name) + "': '" + std::string(schedule_[i].entry->name) +
+          "' stands behind it and would never be asked; allowed behind it: nothing (what wraps "
+          "another schedule stands before it)");
   for (const Spec& s : spec.metrics) {
     metrics_.push_back(catalog::choose(Family::metric, s));
     // A logit is on the right side of the decision at 0, not at one half.
@@ -176,7 +182,7 @@ void Trainer<T>::set_rates(std::vector<double> rates) {
 
 template <class T>
 void Trainer<T>::set_learning_rate(double rate) {
-  const Setting setting{"learning_rate", rate, {}};
+  const Setting setting{"learning_rate", rate};
   base_rate_ = catalog::resolve(*optimizer_.entry, std::span(&setting, 1))[0];
 }
 
@@ -217,7 +223,8 @@ double Trainer<T>::penalty(const TensorSettings& tensor, std::ptrdiff_t begin, s
 
 template <class T>
 void Trainer<T>::check_data(const Data<T>& data) const {
-  if (data.rows < 1) throw std::invalid_argument("trainer: no rows of data given");
+  if (!network_.built()) throw std::invalid_argument("trainer: its network was moved away");
+  if (data.rows < 1 || !data.x) throw std::invalid_argument("trainer: no rows of data given");
   const std::ptrdiff_t width = network_.input_width();
   if (!data.index)
     network_.check_input(data.rows, data.x, width);
@@ -228,7 +235,10 @@ void Trainer<T>::check_data(const Data<T>& data) const {
   if (labels ? data.label == nullptr : data.target == nullptr)
     throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " +
                                 (labels ? "integer class labels" : "one target per output") + ", but " +
-                                (labels ? "target values" : "labels") + " were given");
+                                (!data.target && !data.label ? "none"
+                                 : labels                    ? "target values"
+                                                             : "labels") +
+                                " were given");
   const std::int32_t ignored = loss_kernel<T>(loss_.index).ignored(loss_.values);
   if (data.label)
     for (std::ptrdiff_t i = 0; i < data.rows; ++i)
@@ -239,7 +249,23 @@ void Trainer<T>::check_data(const Data<T>& data) const {
                                     " is not allowed; allowed: 0 to " +
                                     std::to_string(network_.output_width() - 1));
   if (data.target) check_targets(data);
+  if (data.weight)
+    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
+      if (const T weight = data.weight[data.at(i)]; !(weight >= 0 && std::isfinite(weight)))
+        throw std::invalid_argument("trainer: the weight " + std::to_string(weight) + " of row " +
+                                    std::to_string(data.at(i)) +
+                                    " is not allowed; allowed: finite numbers >= 0");
 }
+
+namespace {
+
+void check_least(const char* operation, const char* name, std::int64_t given, std::int64_t least) {
+  if (given < least)
+    throw std::invalid_argument(std::string(operation) + ": " + name + " = " + std::to_string(given) +
+                                " is not allowed; allowed: " + std::to_string(least) + " or more");
+}
+
+}  // namespace
 
 template <class T>
 void Trainer<T>::check_targets(const Data<T>& data) const {
@@ -327,12 +353,20 @@ typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
 template <class T>
 EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& options) {
   check_training(data);
+  check_least("run_epoch", "epoch", options.epoch, 0);
+  check_least("run_epoch", "batch_size", options.batch_size, automatic_batch);
+  check_least("run_epoch", "first_step", options.first_step, 0);
+  check_least("run_epoch", "max_steps", options.max_steps, 0);
   const auto start = std::chrono::steady_clock::now();
   const bool whole = optimizer_.entry->reach == Reach::network;
   std::ptrdiff_t batch = options.batch_size == automatic_batch ? (whole ? 0 : 32) : options.batch_size;
   batch = batch > 0 ? std::min(batch, data.rows) : data.rows;
   const std::ptrdiff_t all = (data.rows + batch - 1) / batch;
-  const std::ptrdiff_t first = std::min(options.first_step, all);
+  if (options.first_step > all)
+    throw std::invalid_argument("run_epoch: first_step = " + std::to_string(options.first_step) +
+                                " is not allowed; allowed: 0 to " + std::to_string(all) +
+                                ", the steps of this epoch");
+  const std::ptrdiff_t first = options.first_step;
   const std::ptrdiff_t last = options.max_steps > 0 ? std::min(all, first + options.max_steps) : all;
   if (first == 0 || sums_.size() != sum_count()) sums_.assign(sum_count(), 0.0);
   Run& loop = run(batch);

@@ -202,7 +202,8 @@ bool Trainer<T>::Run::steps(const Data<T>& data, const std::uint32_t* order,
   throw NonFiniteError("training stopped: " + what + " in epoch " + std::to_string(epoch + 1) + ", step " +
                            std::to_string(bad + 1) + where +
                            ". The weights are those of the last finite step. Try a lower learning_rate, "
-                           "clip_norm, or standardised inputs.",
+                           "clip_norm, or standardised inputs" +
+                           (trainer_.step_ == 0 ? ", and look for NaN and infinity in the data." : "."),
                        epoch, bad, layer);
 }
 

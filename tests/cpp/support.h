@@ -35,7 +35,7 @@ class Numbers {
 };
 
 inline LayerSpec dense(double units, const std::string& activation = "") {
-  LayerSpec layer{"dense", {}, {{"units", units, {}}}, {}};
+  LayerSpec layer{"dense", {}, {{"units", units}}, {}};
   if (!activation.empty()) layer.parts["activation"] = {activation, {}};
   return layer;
 }
@@ -44,9 +44,9 @@ inline LayerSpec layer(const std::string& type) { return {type, {}, {}, {}}; }
 // Every kind of layer, with all that is random or looks at the whole batch.
 inline NetworkSpec mixed(std::ptrdiff_t inputs, double outputs, std::uint64_t seed = 5) {
   LayerSpec dropout = layer("dropout");
-  dropout.settings.push_back({"rate", 0.25, {}});
+  dropout.settings.push_back({"rate", 0.25});
   LayerSpec activation = layer("activation");
-  activation.parts["activation"] = {"gelu", {{"approximate", 0, "tanh"}}};
+  activation.parts["activation"] = {"gelu", {{"approximate", "tanh"}}};
   return {seed,
           {layer("standardize"), dense(48, "relu"), layer("batch_norm"), dropout, dense(33),
            layer("layer_norm"), activation, dense(outputs)},
@@ -56,10 +56,10 @@ inline NetworkSpec mixed(std::ptrdiff_t inputs, double outputs, std::uint64_t se
 // The layers that look at images, on rows of 20 numbers.
 inline NetworkSpec on_images(double outputs) {
   LayerSpec reshape = layer("reshape"), convolution = layer("conv_2d"), pool = layer("max_pool_2d");
-  reshape.settings.push_back({"shape", 0, {}, {{5, 4, 1}}});
-  convolution.settings = {{"filters", 6, {}, {}}, {"padding", 0, "same", {}}};
+  reshape.settings.push_back({"shape", {5, 4, 1}});
+  convolution.settings = {{"filters", 6}, {"padding", "same"}};
   convolution.parts["activation"] = {"relu", {}};
-  pool.settings.push_back({"strides", 0, {}, {{1}}});
+  pool.settings.push_back({"strides", {1}});
   LayerSpec second = convolution;
   second.parts["activation"] = {"gelu", {}};
   return {7, {reshape, convolution, pool, second, pool, dense(outputs)}, 20};

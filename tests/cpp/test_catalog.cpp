@@ -63,7 +63,7 @@ void check_list(const Entry& entry, std::size_t i) {
   const Param& p = entry.parameters[i];
   const std::vector<double> standard(p.list.begin(), p.list.end());
   const auto given = [&](std::vector<double> list) {
-    const Setting setting{std::string(p.name), 0, {}, std::move(list)};
+    const Setting setting{std::string(p.name), std::move(list)};
     const Values values = catalog::resolve(entry, std::span(&setting, 1));
     const Lists lists = catalog::resolve_lists(entry, std::span(&setting, 1));
     CHECK(values[i] == static_cast<double>(lists[i].size()));
@@ -129,16 +129,16 @@ TEST_CASE("errors name entry, parameter, value and range") {
   const auto text = [](Family family, const Spec& spec) {
     return error_of([&] { catalog::choose(family, spec); });
   };
-  CHECK(text(Family::optimizer, {"adam", {{"beta_1", 1.0, {}}}}) ==
+  CHECK(text(Family::optimizer, {"adam", {{"beta_1", 1.0}}}) ==
         "adam: beta_1 = 1 is not allowed; allowed: a number with 0 <= beta_1 < 1");
-  CHECK(text(Family::activation, {"gelu", {{"approximate", 0, "erf"}}}) ==
+  CHECK(text(Family::activation, {"gelu", {{"approximate", "erf"}}}) ==
         "gelu: approximate = 'erf' is not allowed; allowed: one of 'none', 'tanh', 'sigmoid'");
-  CHECK(text(Family::activation, {"gelu", {{"aproximate", 0, "tanh"}}}) ==
+  CHECK(text(Family::activation, {"gelu", {{"aproximate", "tanh"}}}) ==
         "gelu: unknown parameter 'aproximate', did you mean 'approximate'?");
-  CHECK(text(Family::activation, {"relu", {{"alpha", 1, {}}}}) ==
-        "relu: unknown parameter 'alpha'; it has none");
-  CHECK(text(Family::schedule, {"cosine", {{"total_steps", 0, {}}}})
-            .find("a whole number with 1 <= total_steps") != std::string::npos);
+  CHECK(text(Family::activation, {"relu", {{"alpha", 1}}}) == "relu: unknown parameter 'alpha'; it has none");
+  CHECK(
+      text(Family::schedule, {"cosine", {{"total_steps", 0}}}).find("a whole number with 1 <= total_steps") !=
+      std::string::npos);
 }
 
 TEST_CASE("spec_of is the reverse of choose") {
@@ -150,7 +150,7 @@ TEST_CASE("spec_of is the reverse of choose") {
       CHECK(spec.settings.size() == entry->parameters.size());
       CHECK(catalog::choose(family, spec).values == choice.values);
     }
-  const Choice tanh_form = catalog::choose(Family::activation, {"gelu", {{"approximate", 0, "tanh"}}});
+  const Choice tanh_form = catalog::choose(Family::activation, {"gelu", {{"approximate", "tanh"}}});
   CHECK(tanh_form.values[0] == 1);
   CHECK(catalog::spec_of(tanh_form).settings[0].text == "tanh");
   CHECK(catalog::choose_activation({"softmax", {}}).family == Family::row_op);

@@ -15,7 +15,7 @@ namespace {
 // Residual blocks with batch statistics and masks inside, branches inside a block.
 NetworkSpec nested(std::ptrdiff_t inputs, double outputs) {
   LayerSpec dropout = layer("dropout");
-  dropout.settings.push_back({"rate", 0.25, {}});
+  dropout.settings.push_back({"rate", 0.25});
   const LayerSpec fan =
       branches({{dense(8, "relu"), layer("batch_norm")}, {}, {dense(16), dropout}}, "concat");
   return {7,
@@ -43,7 +43,7 @@ TEST_CASE_TEMPLATE("a residual network learns and predicts", T, float, double) {
   CHECK(network.tensor("residual_2.residual_1.layer_norm_1.gain").size() == 24);
   const Classes<T> classes(300, 5, 3);
   Trainer<T> trainer(network, {.loss = {"sparse_softmax_cross_entropy", {}},
-                               .optimizer = {"adam", {{"learning_rate", 0.01, {}}}}});
+                               .optimizer = {"adam", {{"learning_rate", 0.01}}}});
   const double before = trainer.evaluate(classes.data).loss;
   EpochOptions options;
   options.batch_size = 50;

@@ -133,7 +133,7 @@ TEST_CASE("early stopping ends at the best weights, and the score is theirs") {
   const Classes<double> all(rows, width, 3);
   const auto train = fold(0, rows, false), held = fold(0, rows, true);
   TrainerSpec spec = settings("sgd");
-  spec.optimizer.settings = {{"learning_rate", 2.0, {}}};
+  spec.optimizer.settings = {{"learning_rate", 2.0}};
   Learner<double> learner(2, spec);
   Fitting<double> fitting{
       &learner.trainer,

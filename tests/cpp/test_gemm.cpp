@@ -255,8 +255,8 @@ TEST_CASE_TEMPLATE("product: columns or rows of A without a number", T, float, d
       for (Form form_b : {Form::plain, Form::transposed})
         for (Gaps gaps : {Gaps::steps, Gaps::rows}) {
           const Index most = round % 10 == 0 ? 500 : 130;
-          check<T>(16 + random.below(most), 16 + random.below(most), 16 + random.below(2 * most), form_a, form_b,
-                   starts[random.below(3)], random.below(2) == 1, random, gaps);
+          check<T>(16 + random.below(most), 16 + random.below(most), 16 + random.below(2 * most), form_a,
+                   form_b, starts[random.below(3)], random.below(2) == 1, random, gaps);
         }
   for (Form form_a : forms)  // nothing at all
     for (bool zeros_win : {false, true}) {

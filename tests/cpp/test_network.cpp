@@ -114,7 +114,7 @@ TEST_CASE("bad descriptions name what is wrong") {
   CHECK(error({dotted}).find("must not contain a dot") != std::string::npos);
   CHECK(error({twice, twice}) == "network: two layers are called 'same'; names must differ");
   LayerSpec wrong = dense(2);
-  wrong.settings.push_back({"unit", 3, {}});
+  wrong.settings.push_back({"unit", 3});
   CHECK(error({wrong}).find("unknown parameter 'unit'") != std::string::npos);
   LayerSpec part = dense(2);
   part.parts["activaton"] = {"relu", {}};
@@ -140,8 +140,8 @@ TEST_CASE("a plan needs no memory for columns that only pass through") {
   // A small file may claim any width.
   for (const char* type : {"periodic_embedding", "embedding"}) {
     LayerSpec part = layer(type);
-    part.settings = {{"columns", 0, {}, {{1, 3}}}};
-    if (part.type == "embedding") part.settings.push_back({"cardinalities", 0, {}, {{4, 5}}});
+    part.settings = {{"columns", {1, 3}}};
+    if (part.type == "embedding") part.settings.push_back({"cardinalities", {4, 5}});
     const std::ptrdiff_t width = 2000000000;
     Network<float> network({0, {part}, width});
     const engine::Plan<float> plan(network, {.max_rows = 1});

@@ -31,8 +31,7 @@ struct Curve {
 TEST_CASE_TEMPLATE("L-BFGS learns with all rows as one batch, and says why it ends", T, float, double) {
   const Curve<T> curve(100);
   Network<T> network({1, {dense(9, "tanh"), dense(1)}, 3});
-  Trainer<T> trainer(network,
-                     {.loss = {"mse", {}}, .optimizer = {"lbfgs", {{"gradient_tolerance", 1e-5, {}}}}});
+  Trainer<T> trainer(network, {.loss = {"mse", {}}, .optimizer = {"lbfgs", {{"gradient_tolerance", 1e-5}}}});
   EpochResult result;
   int epochs = 0;
   while (result.stop_reason.empty() && epochs < 20000) {

@@ -111,8 +111,8 @@ TEST_CASE_TEMPLATE("a model comes back as it was", T, float, double) {
 TEST_CASE_TEMPLATE("training that was saved and loaded goes on with the same bits", T, float, double) {
   const Classes<T> classes(100, 9, 3);
   TrainerSpec spec{
-      .loss = {"sparse_softmax_cross_entropy", {}}, .optimizer = {"adam", {{"amsgrad", 1, {}}}}, .seed = 77};
-  spec.schedule = {{"cosine", {{"total_steps", 40, {}}}}};
+      .loss = {"sparse_softmax_cross_entropy", {}}, .optimizer = {"adam", {{"amsgrad", 1}}}, .seed = 77};
+  spec.schedule = {{"cosine", {{"total_steps", 40}}}};
   Network<T> through(mixed(9, 3)), first(mixed(9, 3));
   Trainer<T> a(through, spec), b(first, spec);
   train(a, classes.data, 0, 6);

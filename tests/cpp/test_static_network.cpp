@@ -73,7 +73,7 @@ TEST_CASE_TEMPLATE("single dense layers of many sizes", T, float, double) {
 
 TEST_CASE_TEMPLATE("every layer there is, and layers that only train", T, float, double) {
   LayerSpec image = layer("reshape");
-  image.settings.push_back({"shape", 0, {}, {{3, 5, 1}}});
+  image.settings.push_back({"shape", {3, 5, 1}});
   compare<StaticNetwork<T, 15, fixed::Standardize, fixed::Dense<40, Relu>, fixed::BatchNorm,
                         fixed::Dense<21, Gelu>, fixed::LayerNorm, fixed::Activation<Swish>,
                         fixed::Dense<10, Softmax>>>(
@@ -83,7 +83,7 @@ TEST_CASE_TEMPLATE("every layer there is, and layers that only train", T, float,
         dense(10, "softmax")},
        15});
   LayerSpec shared = layer("prelu");
-  shared.settings.push_back({"shared", 1, {}});
+  shared.settings.push_back({"shared", 1});
   compare<StaticNetwork<T, 15, fixed::RMSNorm, fixed::Dense<40>, fixed::PReLU, fixed::Dense<21>, fixed::PReLU,
                         fixed::Dense<3>>>(
       {2, {layer("rms_norm"), dense(40), layer("prelu"), dense(21), shared, dense(3)}, 15});

@@ -14,9 +14,8 @@ using namespace support;
 namespace {
 
 TrainerSpec adam(const std::string& loss, double rate = 0.01) {
-  return {.loss = {loss, {}},
-          .optimizer = {"adam", {{"learning_rate", rate, {}}}},
-          .metrics = {{"accuracy", {}}}};
+  return {
+      .loss = {loss, {}}, .optimizer = {"adam", {{"learning_rate", rate}}}, .metrics = {{"accuracy", {}}}};
 }
 
 }  // namespace
@@ -195,7 +194,7 @@ TEST_CASE("a learning rate that blows up the weights is undone as well") {
   const Classes<float> classes(60, 5, 3);
   Network<float> network({1, {dense(6), dense(3)}, 5});
   Trainer<float> trainer(network, {.loss = {"sparse_softmax_cross_entropy", {}},
-                                   .optimizer = {"sgd", {{"learning_rate", 1e38, {}}}}});
+                                   .optimizer = {"sgd", {{"learning_rate", 1e38}}}});
   CHECK_THROWS_AS(([&] {
                     for (int e = 0; e < 50; ++e)
                       trainer.run_epoch(classes.data, {.epoch = e, .batch_size = 20});
@@ -215,7 +214,7 @@ TEST_CASE("weights that overflow are put back to the last finite step, from cach
     const Data<float> data{.rows = epoch, .x = x.data(), .target = y, .index = same.data()};
     // The first weight grows by less than a thousandth a step, until it is larger than a float can be.
     TrainerSpec spec{.loss = {"mae", {}},
-                     .optimizer = {"sgd", {{"learning_rate", 2.5e35, {}}, {"momentum", 0.9, {}}}}};
+                     .optimizer = {"sgd", {{"learning_rate", 2.5e35}, {"momentum", 0.9}}}};
     spec.control.ema_decay = 0.5;
     Network<float> network({1, {dense(1)}, inputs}), good({1, {dense(1)}, inputs});
     for (Network<float>* n : {&network, &good}) n->parameters()[0] = 3.39e38f;
@@ -239,8 +238,8 @@ TEST_CASE("weights that overflow are put back to the last finite step, from cach
 TEST_CASE_TEMPLATE("training does not keep subnormal numbers, and nothing else notices", T, float, double) {
   Network<T> network({1, {dense(1)}, 1});
   const T tiny = std::numeric_limits<T>::min();
-  Trainer<T> trainer(network, {.loss = {"mse", {}},
-                               .optimizer = {"sgd", {{"learning_rate", 1, {}}, {"momentum", 0.5, {}}}}});
+  Trainer<T> trainer(network,
+                     {.loss = {"mse", {}}, .optimizer = {"sgd", {{"learning_rate", 1}, {"momentum", 0.5}}}});
   const T x[] = {1}, y[] = {0};
   std::ranges::fill(network.parameters(), T(0));
   trainer.step({.rows = 1, .x = x, .target = y});
@@ -261,8 +260,8 @@ TEST_CASE_TEMPLATE("training does not keep subnormal numbers, and nothing else n
 
 TEST_CASE("schedule, base rate and settings") {
   Network<double> network({1, {dense(1)}, 2});
-  TrainerSpec spec{.loss = {"mse", {}}, .optimizer = {"sgd", {{"learning_rate", 1, {}}}}};
-  spec.schedule = {{"warmup", {{"warmup_steps", 2, {}}}}, {"linear", {{"total_steps", 4, {}}}}};
+  TrainerSpec spec{.loss = {"mse", {}}, .optimizer = {"sgd", {{"learning_rate", 1}}}};
+  spec.schedule = {{"warmup", {{"warmup_steps", 2}}}, {"linear", {{"total_steps", 4}}}};
   Trainer<double> trainer(network, spec);
   const double wanted[] = {0.5, 1, 1, 0.75, 0.5, 0.25, 0, 0};
   const double x[] = {1, 2}, y[] = {0};

@@ -72,7 +72,7 @@ TEST_CASE("rules on whole parameters learn") {
   for (const std::string rule : {"lamb", "muon"}) {
     CAPTURE(rule);
     Network<float> network({1, {dense(64, "tanh"), dense(64, "tanh"), dense(2)}, 10});
-    TrainerSpec spec{.loss = {"mse", {}}, .optimizer = {rule, {{"learning_rate", 0.02, {}}}}};
+    TrainerSpec spec{.loss = {"mse", {}}, .optimizer = {rule, {{"learning_rate", 0.02}}}};
     Trainer<float> trainer(network, spec);
     const double before = trainer.evaluate(goals.data).loss;
     for (int epoch = 0; epoch < 200; ++epoch) trainer.run_epoch(goals.data, {.epoch = epoch});

@@ -140,6 +140,14 @@ struct Setting {
   double value = 0;
   std::string text = {};
   std::optional<std::vector<double>> list = {};
+
+  template <class N>
+    requires std::is_arithmetic_v<N>
+  Setting(std::string of, N number, std::string choice = {})
+      : name(std::move(of)), value(static_cast<double>(number)), text(std::move(choice)) {}
+  Setting(std::string of, std::string_view choice) : name(std::move(of)), text(choice) {}
+  Setting(std::string of, std::vector<double> numbers) : name(std::move(of)), list(std::move(numbers)) {}
+  Setting(std::string of, std::initializer_list<double> numbers) : name(std::move(of)), list(numbers) {}
 };
 
 // A named choice as a user writes it: {"name": "gelu", "approximate": "tanh"}.

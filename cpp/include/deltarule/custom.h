@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 namespace deltarule::custom {
@@ -48,24 +49,40 @@ struct LossOptions {
 void add_loss(const std::string& name, LossFunction<float> single, LossFunction<double> whole,
               const LossOptions& options = {});
 
+template <class T, class Row>
+concept takes_values =
+    requires(const Row& row, std::size_t n, const T* y, T* gradient) { row(n, y, y, gradient); };
+template <class T, class Row>
+concept takes_classes = requires(const Row& row, std::size_t n, const T* y, std::int32_t label, T* gradient) {
+  row(n, y, label, gradient);
+};
+
 // Row by row: `row(n, prediction, target, gradient)` gives the loss of n outputs and writes its gradient;
 // target is a pointer to values, or a class number where options.target is Target::label.
 template <class Row>
 void add_loss_of_rows(const std::string& name, Row row, const LossOptions& options = {}) {
   const auto function = [&]<class T>() {
+    constexpr bool values = takes_values<T, Row>, classes = takes_classes<T, Row>;
+    static_assert(
+        values || classes,
+        "row must take (std::size_t n, const T* prediction, const T* target, T* gradient), or a class "
+        "number in place of target, for T = float and for T = double");
+    if (options.target == Target::label ? !classes : !values)
+      throw std::invalid_argument("add_loss_of_rows: '" + name + "' takes " +
+                                  (classes ? "class numbers, but the option target says values"
+                                           : "values, but the option target says class numbers"));
     return LossFunction<T>(
         [row, label = options.target == Target::label](const LossRows<T>& in, double* value, T* gradient) {
           for (std::size_t i = 0; i < in.rows; ++i) {
             const auto r = static_cast<std::ptrdiff_t>(i);
             const T* y = in.prediction + r * in.prediction_row;
             T* g = gradient + i * in.outputs;
-            if constexpr (requires { row(in.outputs, y, in.target, g); })
+            if constexpr (values)
               if (!label) {
                 value[i] = static_cast<double>(row(in.outputs, y, in.target + r * in.target_row, g));
                 continue;
               }
-            if constexpr (requires { row(in.outputs, y, in.label[i], g); })
-              value[i] = static_cast<double>(row(in.outputs, y, in.label[i], g));
+            if constexpr (classes) value[i] = static_cast<double>(row(in.outputs, y, in.label[i], g));
           }
         });
   };

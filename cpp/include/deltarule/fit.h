@@ -5,6 +5,7 @@
 #include <deltarule/trainer.h>
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
 
 namespace deltarule {
 
@@ -19,7 +20,12 @@ class EarlyStopping {
     bool restore_best_weights = true;
   };
   enum class Verdict { go_on, best_so_far, stop };
-  explicit EarlyStopping(const Options& options) : options_(options) {}
+  // Throws std::invalid_argument where an option is out of range.
+  explicit EarlyStopping(const Options& options) : options_(options) {
+    if (!(options.min_delta >= 0) || options.patience < 0 || options.start_from_epoch < 0)
+      throw std::invalid_argument(
+          "EarlyStopping: min_delta, patience or start_from_epoch is not allowed; allowed: 0 or more");
+  }
 
   // A figure that is not a number is no improvement, unless it is the first.
   Verdict observe(std::int64_t epoch, double figure) {

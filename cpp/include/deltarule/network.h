@@ -21,15 +21,27 @@ class Network {
   // A network whose arrays are about to be filled from a file: nothing is drawn, and no more than `most`
   // numbers are allocated (throws std::length_error).
   static Network for_loading(const NetworkSpec& spec, std::ptrdiff_t most);
-  Network(Network&&) noexcept = default;
-  Network& operator=(Network&&) noexcept = default;
+  // What was moved from has no layers and is not built.
+  Network(Network&& other) noexcept { *this = std::move(other); }
+  Network& operator=(Network&& other) noexcept {
+    seed_ = other.seed_;
+    layers_ = std::exchange(other.layers_, {});
+    tensors_ = std::exchange(other.tensors_, {});
+    input_width_ = std::exchange(other.input_width_, 0);
+    output_width_ = std::exchange(other.output_width_, 0);
+    parameters_ = std::exchange(other.parameters_, {});
+    gradients_ = std::exchange(other.gradients_, {});
+    statistics_ = std::exchange(other.statistics_, {});
+    return *this;
+  }
 
   // Fixes all shapes, allocates, and draws the initial parameters from the seed.
   void build(std::ptrdiff_t input_width);
   bool built() const { return input_width_ > 0; }
   // What is learned from the data before training: mean and deviation for every Standardize layer, the scale
   // of weights that the initializer lsuv drew and nobody changed since; `row` elements from row to row,
-  // `index`: which of them, if not all.
+  // `index`: which of them, if not all. Throws std::invalid_argument, before anything changes, where the
+  // network is not built, there are no rows, or they are not finite.
   void adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row, const std::uint32_t* index = nullptr);
   bool adapts() const;
 

@@ -3,6 +3,7 @@
 
 #include <deltarule/bfloat16_weights.h>
 #include <deltarule/engine/plan.h>
+#include <cassert>
 #include <concepts>
 #include <exception>
 
@@ -17,6 +18,9 @@ class Session {
   // else is the network's. Throws std::invalid_argument where they do not fit.
   Session(const Network<T>& network, const Bfloat16Weights& weights, std::ptrdiff_t max_batch = 1)
     requires std::same_as<T, float>;
+  explicit Session(const Network<T>&&, std::ptrdiff_t = 1) = delete;  // would be gone at the first run
+  Session(const Network<T>&&, const Bfloat16Weights&, std::ptrdiff_t = 1) = delete;
+  Session(const Network<T>&, const Bfloat16Weights&&, std::ptrdiff_t = 1) = delete;
 
   std::ptrdiff_t max_batch() const { return max_batch_; }
   std::ptrdiff_t input_width() const { return input_width_; }
@@ -31,7 +35,10 @@ class Session {
   // in: rows x input_width, out: rows x output_width, both contiguous; any number of rows.
   void run(const T* in, T* out, std::ptrdiff_t rows = 1) noexcept;
   // The same for one row; the spans' sizes must be the network's widths.
-  void run(std::span<const T> in, std::span<T> out) noexcept { run(in.data(), out.data(), 1); }
+  void run(std::span<const T> in, std::span<T> out) noexcept {
+    assert(std::ssize(in) == input_width_ && std::ssize(out) == output_width_);
+    run(in.data(), out.data(), 1);
+  }
   // The same by several threads, which share the columns of products with large weights; every bit is that of
   // run(). Not for real time: wakes threads, and allocates when it is called with more of them than before.
   void run_shared(int threads, const T* in, T* out, std::ptrdiff_t rows);

@@ -108,6 +108,7 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
   void set_rates(std::vector<double> rates);
   const Choice& loss() const { return loss_; }
   Network<T>& network() { return network_; }
+  const Network<T>& network() const { return network_; }
   // How many states of the weights the average holds so far (of ema_decay, swa_start).
   std::int64_t averaged() const { return averaged_; }
   void set_averaged(std::int64_t count) { averaged_ = count; }

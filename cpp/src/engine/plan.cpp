@@ -31,6 +31,8 @@ Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
     : network_(const_cast<Network<T>&>(network)),
       options_(options),
       tile_rows_(choose_tile_rows(options.max_rows)) {
+  if (!network.built())
+    throw std::invalid_argument("the network is not built yet; call build(input_width) first");
   this->training = options.training;
   this->batch_rows = options.max_rows;
   this->home = home_of(network.parameters().size_bytes());

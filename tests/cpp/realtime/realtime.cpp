@@ -111,7 +111,7 @@ LayerSpec part(const std::string& type, std::vector<Setting> settings = {}) {
 // Networks that have every layer between them.
 std::vector<NetworkSpec> networks() {
   LayerSpec embedding = part("embedding");
-  embedding.settings = {{"columns", 0, {}, {{0, 3}}}, {"cardinalities", 0, {}, {{2, 2}}}, {"dimension", 5}};
+  embedding.settings = {{"columns", {0, 3}}, {"cardinalities", {2, 2}}, {"dimension", 5}};
   return {
       support::mixed(20, 4),
       support::on_images(4),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 namespace deltarule {
 
@@ -18,7 +19,16 @@ class ReduceOnPlateau {
     double min_learning_rate = 0;
     bool maximize = false;  // a larger figure is the better one
   };
-  explicit ReduceOnPlateau(const Options& options) : options_(options) {}
+  // Throws std::invalid_argument where an option is out of range.
+  explicit ReduceOnPlateau(const Options& options) : options_(options) {
+    if (!(options.factor >= 0 && options.factor < 1))
+      throw std::invalid_argument("ReduceOnPlateau: factor is not allowed; allowed: 0 <= factor < 1");
+    if (options.patience < 0 || options.cooldown < 0 || !(options.min_delta >= 0) ||
+        !(options.min_learning_rate >= 0))
+      throw std::invalid_argument(
+          "ReduceOnPlateau: patience, cooldown, min_delta or min_learning_rate is not allowed; allowed: 0 or "
+          "more");
+  }
 
   // The rate to go on with after this figure was measured with `rate`. A figure that is not a number is no
   // improvement.

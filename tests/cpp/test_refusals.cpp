@@ -1,0 +1,190 @@
+// What is refused, with words that name it, before anything changes.
+#include "support.h"
+
+#include <deltarule/custom.h>
+#include <deltarule/engine/team.h>
+#include <deltarule/fit.h>
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+using namespace support;
+
+namespace {
+
+template <class E = std::invalid_argument, class F>
+std::string refusal(F&& f) {
+  try {
+    f();
+  } catch (const E& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+bool says(const std::string& text, std::string_view part) {
+  CAPTURE(text);
+  return text.find(part) != std::string::npos;
+}
+std::string file(const char* name) { return (std::filesystem::temp_directory_path() / name).string(); }
+
+// Data as the text of a safetensors header and nothing behind it.
+std::string file_with_header(const char* name, const std::string& header) {
+  const std::string path = file(name);
+  std::ofstream out(path, std::ios::binary);
+  const std::uint64_t length = header.size();
+  out.write(reinterpret_cast<const char*>(&length), sizeof(length));
+  out << header;
+  return path;
+}
+
+const std::vector<float> rows(8, 0.5f), targets(4, 0.25f);
+
+}  // namespace
+
+TEST_CASE("refused: what run_epoch is asked for") {
+  Network<float> network({.layers = {dense(1)}, .input_width = 2});
+  Trainer<float> trainer(network, {.loss = {"mse"}});
+  const Data<float> data{.rows = 4, .x = rows.data(), .target = targets.data()};
+  const std::vector<float> before(network.parameters().begin(), network.parameters().end());
+  const auto epoch = [&](Data<float> d, EpochOptions options) {
+    return refusal([&] { trainer.run_epoch(d, options); });
+  };
+  CHECK(says(epoch(data, {.first_step = -1}), "first_step = -1 is not allowed; allowed: 0 or more"));
+  CHECK(says(epoch(data, {.batch_size = 2, .first_step = 3}),
+             "first_step = 3 is not allowed; allowed: 0 to 2"));
+  CHECK(says(epoch(data, {.batch_size = -7}), "batch_size = -7"));
+  CHECK(says(epoch(data, {.max_steps = -1}), "max_steps = -1"));
+  CHECK(says(epoch(data, {.epoch = -1}), "epoch = -1"));
+  CHECK(says(epoch({.rows = 4, .target = targets.data()}, {}), "no rows of data"));
+  CHECK(says(epoch({.rows = 4, .x = rows.data()}, {}), "one target per output, but none were given"));
+  const std::vector<float> weights{1, 1, -1000, 1};
+  CHECK(says(epoch({.rows = 4, .x = rows.data(), .target = targets.data(), .weight = weights.data()}, {}),
+             "of row 2 is not allowed"));
+  CHECK(says(refusal([&] {
+               FitResult result;
+               fit<float>(trainer, {.data = data, .first_epoch = 3, .last_epoch = 2}, result);
+             }),
+             "epochs 3 to 2"));
+  CHECK(std::ranges::equal(before, network.parameters()));
+  CHECK(trainer.steps_done() == 0);
+}
+
+TEST_CASE("refused: a network that is not there") {
+  Network<float> network({.layers = {dense(1)}, .input_width = 2});
+  Trainer<float> trainer(network, {.loss = {"mse"}});
+  const Network<float> moved = std::move(network);
+  CHECK(!network.built());  // NOLINT(bugprone-use-after-move): what is tested
+  CHECK(moved.built());
+  CHECK(says(refusal([&] { Session<float> session(network); }), "not built"));
+  CHECK(says(refusal([&] { Bfloat16Weights weights(network); }), "not built"));
+  CHECK(says(refusal([&] { save(file("deltarule_moved"), network); }), "not built"));
+  CHECK(says(refusal([&] { trainer.run_epoch({.rows = 4, .x = rows.data(), .target = targets.data()}, {}); }),
+             "moved away"));
+  CHECK(!std::is_constructible_v<Session<float>, Network<float>&&>);
+  CHECK(!std::is_constructible_v<Session<float>, const Network<float>&, Bfloat16Weights&&>);
+}
+
+TEST_CASE("refused: a session of more rows than there can be") {
+  const Network<float> network({.layers = {dense(8), dense(2)}, .input_width = 2});
+  const auto most = std::numeric_limits<std::ptrdiff_t>::max();
+  CHECK(says(refusal([&] { Session<float> session(network, most); }), "max_batch"));
+}
+
+TEST_CASE("refused: data that nothing can be learned from; the statistics stay") {
+  Network<double> network({.layers = {layer("standardize"), dense(1)}, .input_width = 2});
+  const std::vector<double> before(network.statistics().begin(), network.statistics().end());
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), 1e300}) {
+    const std::vector<double> x{1, 2, 3, bad};
+    CHECK(says(refusal([&] { network.adapt(2, x.data(), 2); }), "feature 1"));
+  }
+  const std::vector<double> x{1, 2, 3, 4};
+  CHECK(says(refusal([&] { network.adapt(2, nullptr, 2); }), "no rows"));
+  CHECK(says(refusal([&] { network.adapt(0, x.data(), 2); }), "no rows"));
+  CHECK(says(refusal([&] { network.adapt(2, x.data(), 1); }), "apart"));
+  CHECK(std::ranges::equal(before, network.statistics()));
+  Network<double> unbuilt({.layers = {layer("standardize"), dense(1)}});
+  CHECK(says(refusal([&] { unbuilt.adapt(2, x.data(), 2); }), "not built"));
+  CHECK(says(refusal([] { Network<float>({.layers = {dense(1)}, .input_width = -3}); }), "input width -3"));
+}
+
+TEST_CASE("refused: files that nobody could read; the old one stays") {
+  const std::string path = file("deltarule_refusals.safetensors");
+  Network<float> network({.layers = {dense(2)}, .input_width = 2}),
+      other({.layers = {dense(500)}, .input_width = 2});
+  save(path, network);
+  const auto size = std::filesystem::file_size(path);
+  Trainer<float> trainer(network, {.loss = {"mse"}, .optimizer = {"adam"}});
+  CHECK(says(refusal([&] { save(path, other, &trainer); }), "another network"));
+  other.parameters()[1] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(says(refusal([&] { save(path, other); }), "'dense_1.weight' holds a number that is not finite"));
+  CHECK(std::filesystem::file_size(path) == size);
+  CHECK(load<float>(path).parameters().size() == 6);
+  CHECK(says(refusal<FormatError>([&] { load<double>(path); }), "is F32, expected F64"));
+  std::filesystem::remove(path);
+}
+
+// The time a parser takes must not grow with the square of the file's size: these would take an hour.
+TEST_CASE("refused: headers of very many members") {
+  std::string header = "{", layers = "[";
+  for (int i = 0; i < 400000; ++i) {
+    header += (i ? ",\"" : "\"") + std::to_string(i) + "\":{}";
+    layers += i ? ",{\"a\":{}}" : "{\"a\":{}}";
+  }
+  const std::string path = file_with_header("deltarule_members.safetensors", header + "}");
+  CHECK(says(refusal<FormatError>([&] { load<float>(path); }), "'deltarule.version' is missing"));
+  std::filesystem::remove(path);
+  CHECK(says(refusal<FormatError>([&] { network_spec_from_json("{\"layers\":" + layers + "]}"); }),
+             "'type' is missing"));
+  std::string many = "[";
+  for (int i = 0; i < 100000; ++i) many += i ? ",{\"type\":\"standardize\"}" : "{\"type\":\"standardize\"}";
+  const Network<float> long_one(network_spec_from_json("{\"layers\":" + many + "]}"));
+  CHECK(long_one.layers().size() == 100000);
+}
+
+TEST_CASE("refused: settings and schedules that would count for nothing") {
+  CHECK(says(refusal([] {
+               Network<float>({.layers = {{.type = "dense", .settings = {{"units", 3}, {"units", 4}}}}});
+             }),
+             "units is given twice"));
+  CHECK(says(refusal([] {
+               Network<float>(
+                   {.layers = {{.type = "dense", .settings = {{"units", 3}, {"activation", "relu"}}}}});
+             }),
+             "LayerSpec::parts"));
+  Network<float> network({.layers = {dense(1)}, .input_width = 2});
+  const Spec cosine{"cosine", {{"total_steps", 10}}}, warmup{"warmup", {{"warmup_steps", 5}}};
+  CHECK(says(refusal([&] { Trainer<float>(network, {.loss = {"mse"}, .schedule = {cosine, warmup}}); }),
+             "'warmup' stands behind it"));
+  CHECK_NOTHROW(Trainer<float>(network, {.loss = {"mse"}, .schedule = {warmup, cosine}}));
+  CHECK(says(refusal([] { EarlyStopping({.patience = -1}); }), "patience"));
+  CHECK(says(refusal([] { ReduceOnPlateau({.factor = 5}); }), "factor"));
+}
+
+TEST_CASE("refused: a row function for other targets than the options say") {
+  const auto of_values = [](std::size_t, const auto* y, const auto* t, auto* g) {
+    g[0] = y[0] - t[0];
+    return 0.0;
+  };
+  CHECK(says(refusal([&] { custom::add_loss_of_rows("test_values", of_values, {.target = Target::label}); }),
+             "'test_values' takes values"));
+  const auto of_classes = []<class T>(std::size_t, const T*, std::int32_t label, T*) {
+    return double(label);
+  };
+  CHECK(says(refusal([&] { custom::add_loss_of_rows("test_classes", of_classes); }), "takes class numbers"));
+}
+
+TEST_CASE("settings are numbers, texts or lists") {
+  const int units = 3;
+  const std::size_t count = 4;
+  CHECK(Setting("units", units).value == 3);
+  CHECK(Setting("units", count).value == 4);
+  CHECK(Setting("first", true).value == 1);
+  CHECK(Setting("approximate", "tanh").text == "tanh");
+  CHECK(Setting("shape", {8, 8, 1}).list == std::vector<double>{8, 8, 1});
+  const LayerSpec layer{.type = "reshape", .settings = {{"shape", {8, 8, 1}}}};
+  CHECK(layer.settings[0].list->size() == 3);
+}
