@@ -14,6 +14,7 @@ bool all_finite(std::size_t n, const T* x) {
   for (; i + together * width <= n; i += together * width)
     for (std::size_t k = 0; k < together; ++k)
       sums[k] = simd::fma(P::load(x + i + k * width), P::zero(), sums[k]);
+  for (; i + width <= n; i += width) sums[0] = simd::fma(P::load(x + i), P::zero(), sums[0]);
   T rest = simd::reduce_add((sums[0] + sums[1]) + (sums[2] + sums[3]));
   for (; i < n; ++i) rest += x[i] * T(0);
   return rest == T(0);

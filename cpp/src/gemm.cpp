@@ -14,7 +14,7 @@ constexpr int width = simd::native_width<T>;
 // Rows of a register tile: 24 accumulators of 32 registers, 12 of 16.
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
-constexpr int least_rows = tile_rows * 2 / 3;  // of a tile, where there are more than tile_rows in all
+constexpr int least_rows = tile_rows * 2 / 3;       // of a tile, where there are more than tile_rows in all
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
 constexpr Index page = 4096;  // bytes; lines so far apart share a set of the first cache
 constexpr Index sweep_columns = 4096, least_sweep_columns = 128, sweep_rows = 48;
@@ -173,6 +173,9 @@ void multiply_one_tile(const Product<T>& x) {
   }
 }
 
+// Of so many columns or rows of A: what it takes to put the others side by side is less than what is saved.
+constexpr Index worth_leaving_out(Index count, Index n) { return count * (n + 64) / (8 * n) + 1; }
+
 // Rows of C that were made side by side go to where they belong; between them there is nothing but zeros.
 template <class T>
 void spread(const Runs& runs, const Product<T>& x) {
@@ -197,8 +200,8 @@ void multiply_blocks(Product<T> x, bool pack_a, bool pack_b, T* workspace) {
   const Product<T> whole = x;
   Runs runs;
   std::array<Index, sum_block> places;
-  const bool few_rows =
-      columns && look && x.zeros_win && x.start == Start::zero && find_runs(x.k, x.m, x.a, x.a_step, runs);
+  const bool few_rows = columns && look && x.zeros_win && x.start == Start::zero &&
+                        find_runs(x.k, x.m, x.a, x.a_step, worth_leaving_out(x.m, x.n), runs);
   if (few_rows) x.m = runs.columns;
   T* const packed_a = workspace;
   T* const packed_b = workspace + std::min(x.m, block_rows) * packed_row(most_steps);
@@ -209,8 +212,9 @@ void multiply_blocks(Product<T> x, bool pack_a, bool pack_b, T* workspace) {
   for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
     const Index all_steps = std::min(sum_block, x.k - p0);
     const bool few_steps =
-        !columns && look && find_runs(x.m, all_steps, x.a + p0, x.a_row, runs) &&
-        finite_between(runs, all_steps, x.n, x.b + p0 * x.b_step, x.b_step, x.b_column);
+        !columns && look &&
+        find_runs(x.m, all_steps, x.a + p0, x.a_row, worth_leaving_out(all_steps, x.n), runs) &&
+        (x.zeros_win || finite_between(runs, all_steps, x.n, x.b + p0 * x.b_step, x.b_step, x.b_column));
     const Index steps = few_steps ? runs.columns : all_steps;
     if (few_steps && !pack_b)
       runs.each([&](Index begin, Index length, Index place) {

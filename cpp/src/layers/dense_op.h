@@ -299,7 +299,8 @@ class DenseBase : public Op<T>, public Tangent<T> {
                  .start = b_.data ? Start::bias : Start::zero,
                  .bias = b_.data ? b_.data + j : nullptr,
                  .relu = activation_.is_relu(),
-                 .home = home_},
+                 .home = home_,
+                 .zeros_win = c.training},  // weights that are not finite end training by themselves
                 c.scratch);
   }
   void apply_activation(const Context<T>& c, const Tile& tile) const {
