@@ -362,6 +362,17 @@ void pack_for_sweep(Index m, Index steps, const T* a, Index a_row, Index a_step,
   }
 }
 
+// Whether an eighth of these numbers is zero.
+template <class T>
+bool worth_gathering(const T* a, Index count) {
+  using P = simd::Pack<T>;
+  P zeros = P::zero();
+  Index p = 0;
+  for (; p + P::width <= count; p += P::width)
+    zeros += simd::select(P::load(a + p) == P::zero(), P(T(1)), P::zero());
+  return 8 * static_cast<Index>(simd::reduce_add(zeros)) >= p && p > 0;
+}
+
 template <class T>
 void multiply_sweep(const Product<T>& x, T* workspace) {
   using P = simd::Pack<T>;
@@ -378,11 +389,29 @@ void multiply_sweep(const Product<T>& x, T* workspace) {
       pack_for_sweep(x.m, tile.k, tile.a, x.a_row, x.a_step, packed);
       tile.a = packed;
     }
+    std::array<Index, sum_block> places;
+    bool some_steps = false;
+    if (x.m == 1 && x.zeros_win && worth_gathering(tile.a, tile.k)) {
+      some_steps = true;
+      const Index steps = tile.k;
+      tile.k = 0;
+      for (Index p = 0; p < steps; ++p) {
+        const T value = tile.a[p];
+        packed[tile.k] = value;
+        places[static_cast<std::size_t>(tile.k)] = p * x.b_step;
+        tile.k += value != T(0);
+      }
+      tile.a = packed, tile.places = places.data();
+    }
     tile.b = x.b + p0 * x.b_step, tile.b_step = x.b_step, tile.c = x.c, tile.c_row = x.c_row;
     tile.bias = x.bias, tile.start = p0 == 0 ? x.start : Start::accumulate;
-    tile.relu = x.relu && p0 + tile.k == x.k;
+    tile.relu = x.relu && p0 + sum_block >= x.k;
     for (Index left = x.n; left > 0; left -= columns) {
-      kernel(tile, x.m, std::min(columns, left), workspace, columns);
+      if (some_steps)
+        (x.home == Home::memory ? sweep_some_kernel<P, true>
+                                : sweep_some_kernel<P, false>)(tile, std::min(columns, left), workspace);
+      else
+        kernel(tile, x.m, std::min(columns, left), workspace, columns);
       tile.b += columns, tile.c += columns, tile.bias = shifted(tile.bias, columns);
     }
   }

@@ -258,6 +258,10 @@ TEST_CASE_TEMPLATE("product: columns or rows of A without a number", T, float, d
           check<T>(16 + random.below(most), 16 + random.below(most), 16 + random.below(2 * most), form_a,
                    form_b, starts[random.below(3)], random.below(2) == 1, random, gaps);
         }
+  for (int round = 0; round < 30; ++round)  // one row, of which steps are left out
+    for (Form form_a : forms)
+      check<T>(1, 800 + random.below(300), 300 + random.below(500), form_a, Form::plain,
+               starts[random.below(3)], random.below(2) == 1, random, Gaps::steps);
   for (Form form_a : forms)  // nothing at all
     for (bool zeros_win : {false, true}) {
       Matrix<T> a(40, 450, form_a, random), b(450, 100, Form::plain, random);

@@ -300,7 +300,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
                  .bias = b_.data ? b_.data + j : nullptr,
                  .relu = activation_.is_relu(),
                  .home = home_,
-                 .zeros_win = c.training},  // weights that are not finite end training by themselves
+                 .zeros_win = true},  // weights are finite
                 c.scratch);
   }
   void apply_activation(const Context<T>& c, const Tile& tile) const {

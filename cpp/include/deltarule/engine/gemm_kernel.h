@@ -215,6 +215,27 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
 
 constexpr Index sweep_steps = 8;
 
+// Sums of a sweep, and what the product begins with, become C.
+template <class P>
+void finish_sweep(const Tile<typename P::Scalar>& tile, Index m, Index n, const typename P::Scalar* sums,
+                  Index sum_row) noexcept {
+  using T = typename P::Scalar;
+  constexpr int W = P::width;
+  const Index full = n / W * W;
+  const int left = static_cast<int>(n - full);
+  const auto finish = [&](P sum, P start) __attribute__((always_inline)) {
+    if (tile.start != Start::zero) sum = start + sum;
+    return tile.relu ? simd::max(sum, P::zero()) : sum;
+  };
+  for (Index i = 0; i < m; ++i, sums += sum_row) {
+    T* const c = tile.c + i * tile.c_row;
+    const T* const start = tile.start == Start::bias ? tile.bias : tile.start == Start::accumulate ? c : sums;
+    for (Index j = 0; j < full; j += W) finish(P::load(sums + j), P::load(start + j)).store(c + j);
+    if (left > 0)
+      store_first(finish(P::load(sums + full), load_first<P>(start + full, left)), c + full, left);
+  }
+}
+
 // A few rows times a matrix too large for the caches: reads B row after row, as the prefetchers like it. A
 // holds `sweep_steps` steps of every row, then the next of every row. The sums of the block wait in `sums`,
 // `sum_row` from row to row.
@@ -295,17 +316,43 @@ void sweep_kernel(const Tile<typename P::Scalar>& tile, Index m, Index n, typena
       T* const to = sums + i * sum_row;
       for (Index j = 0; j < padded; j += W) simd::fma(y, P::load(b + j), P::load(to + j)).store(to + j);
     }
-  const auto finish = [&](P sum, P start) __attribute__((always_inline)) {
-    if (tile.start != Start::zero) sum = start + sum;
-    return tile.relu ? simd::max(sum, P::zero()) : sum;
-  };
-  for (Index i = 0; i < m; ++i, sums += sum_row) {
-    T* const c = tile.c + i * tile.c_row;
-    const T* const start = tile.start == Start::bias ? tile.bias : tile.start == Start::accumulate ? c : sums;
-    for (Index j = 0; j < full; j += W) finish(P::load(sums + j), P::load(start + j)).store(c + j);
-    if (left > 0)
-      store_first(finish(P::load(sums + full), load_first<P>(start + full, left)), c + full, left);
+  finish_sweep<P>(tile, m, n, sums, sum_row);
+}
+
+// The same for one row of A of which only some steps are there: tile.places says where they begin in B.
+template <class P, bool fetch>
+void sweep_some_kernel(const Tile<typename P::Scalar>& tile, Index n, typename P::Scalar* sums) noexcept {
+  using T = typename P::Scalar;
+  constexpr int W = P::width, R = sweep_steps;
+  for (Index j = 0; j < n; j += W) P::zero().store(sums + j);
+  Index p = 0;
+  for (; p + R <= tile.k; p += R) {
+    const Index* const place = tile.places + p;
+    const T *b[R], *after[R];
+    P y[R];
+    DELTARULE_UNROLL
+    for (int r = 0; r < R; ++r) {
+      b[r] = tile.b + place[r];
+      y[r] = P(tile.a[p + r]);
+      if constexpr (fetch) after[r] = tile.b + tile.places[std::min(p + 2 * R + r, tile.k - 1)];
+    }
+    for (Index j = 0; j < n; j += W) {
+      if constexpr (fetch) {
+        DELTARULE_UNROLL
+        for (int r = 0; r < R; ++r) __builtin_prefetch(after[r] + j, 0, 2);
+      }
+      P sum = P::load(sums + j);
+      DELTARULE_UNROLL
+      for (int r = 0; r < R; ++r) sum = simd::fma(y[r], P::load(b[r] + j), sum);
+      sum.store(sums + j);
+    }
   }
+  for (; p < tile.k; ++p) {
+    const P y(tile.a[p]);
+    const T* const b = tile.b + tile.places[p];
+    for (Index j = 0; j < n; j += W) simd::fma(y, P::load(b + j), P::load(sums + j)).store(sums + j);
+  }
+  finish_sweep<P>(tile, 1, n, sums, 0);
 }
 
 }  // namespace deltarule::engine
