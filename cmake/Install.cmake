@@ -1,4 +1,5 @@
-# Headers, libraries and the CMake package. The folders can be moved: nothing in them names a path of this machine.
+# Headers, libraries and the CMake package. The folders can be moved. The one path of this machine in them is the last but one
+# place where the package file looks for Eigen's headers, and a wheel has none.
 # Components: deltarule_runtime (what a program needs to run: the shared libraries), deltarule_development (the rest).
 #   cmake --install   <prefix>/include, <prefix>/lib, <prefix>/lib/cmake/deltarule
 #   wheel             deltarule/include, deltarule/lib, deltarule/cmake (python -m deltarule --cmake-dir)
@@ -10,6 +11,7 @@ if(SKBUILD)
   set(_bin deltarule/lib)
   set(_cmake deltarule/cmake)
   set(_namelink NAMELINK_SKIP) # a wheel has no symbolic links
+  set(DELTARULE_EIGEN_AT_BUILD "")
   set(_kinds shared) # the static library alone would be a third of the wheel
 else()
   set(_include ${CMAKE_INSTALL_INCLUDEDIR})

@@ -9,7 +9,6 @@ mkdir -p "$2" && folder=$(cd "$2" && pwd)
 summary=()
 
 outside() { (cd "$folder" && python "$@"); } # where Python finds the installed package, not the sources
-eigen=$(outside -c 'import importlib.util as u; print(u.find_spec("eigency").submodule_search_locations[0] + "/eigen")')
 
 consume() { # NAME SETTINGS...: configure, build, run
   local name=$1
@@ -21,7 +20,16 @@ consume() { # NAME SETTINGS...: configure, build, run
   summary+=("$name: $(cd "$folder/build" && ./consumer | head -n 1)")
 }
 
-rm -rf "$folder"/{installed,moved,runtime}
+refused() { # TEXT SETTINGS...: CMake must fail and say why
+  local text=$1
+  shift
+  if cmake -S "$here" -B "$folder/build" -G Ninja --fresh "$@" > "$folder/refused.log" 2>&1 ||
+    ! tr -s ' \n' ' ' < "$folder/refused.log" | grep -qF "$text"; then
+    cat "$folder/refused.log" && echo "should have been refused with: $text" && exit 1
+  fi
+}
+
+rm -rf "$folder"/{installed,moved,runtime,elsewhere,exported}
 cmake --install "$library" --prefix "$folder/installed" > "$folder/install.log"
 mv "$folder/installed" "$folder/moved"
 cmake --install "$library" --prefix "$folder/runtime" --component deltarule_runtime > "$folder/install.log"
@@ -39,18 +47,39 @@ done
 for compiler in "${compilers[@]}"; do
   with=(-D "CMAKE_CXX_COMPILER=$compiler")
   consume "$compiler, wheel" "${with[@]}" -D "deltarule_DIR=$(outside -m deltarule --cmake-dir)" -D "CONSUMER_ISA=$expected"
-  with+=(-D "DELTARULE_EIGEN_INCLUDE_DIR=$eigen")
   for kind in static shared; do
     consume "$compiler, installed, $kind" "${with[@]}" -D "CMAKE_PREFIX_PATH=$folder/moved" -D CONSUMER_KIND=$kind
   done
 done
+
+echo "== consumer: Eigen"
+wheel=$(outside -m deltarule --cmake-dir)
+grep -q '/eigency/eigen" "" python)' "$wheel/deltarule-config.cmake" || { echo "a wheel names no folder of the build" && exit 1; }
+cp -r "$folder/moved" "$folder/elsewhere" # as if the folder of the build were gone: found through Python
+config=$(find "$folder/elsewhere" -name deltarule-config.cmake)
+sed -i 's|/eigency/eigen" "[^"]*" python)|/eigency/eigen" "/none" python)|' "$config"
+grep -q '"/none" python' "$config"
+consume "$compiler, installed, Eigen of pip" -D "CMAKE_CXX_COMPILER=$compiler" -D "CMAKE_PREFIX_PATH=$folder/elsewhere"
+sed -i 's|set(_deltarule_eigen ".*")|set(_deltarule_eigen "5.0.99")|' "$config"
+refused "pip install 'eigency==5.0.99.*'" -D "CMAKE_PREFIX_PATH=$folder/elsewhere"
+refused "no Eigen/Core in DELTARULE_EIGEN_INCLUDE_DIR, $folder/none" \
+  -D "CMAKE_PREFIX_PATH=$folder/moved" -D "DELTARULE_EIGEN_INCLUDE_DIR=$folder/none"
+
+echo "== consumer: components"
+refused "holds no static library" -D "deltarule_DIR=$wheel" -D CONSUMER_KIND=static
+refused "no component 'statik'; allowed: static, shared" -D "CMAKE_PREFIX_PATH=$folder/moved" -D CONSUMER_KIND=statik
+consume "$compiler, installed, static after shared" -D "CMAKE_CXX_COMPILER=$compiler" \
+  -D "CMAKE_PREFIX_PATH=$folder/moved" -D CONSUMER_KIND=shared -D CONSUMER_THEN=static
+cmake "$folder/build" > "$folder/then.log" 2>&1
+grep -q "deltarule::deltarule stays deltarule::shared" "$folder/then.log"
+if ldd "$folder/build/consumer" | grep -q libdeltarule; then echo "the static library was asked for" && exit 1; fi
+
 # This builds the library once more: with the last compiler only, quickly.
-consume "$compiler, subdirectory" -D "CMAKE_CXX_COMPILER=$compiler" -D CMAKE_BUILD_TYPE=Debug -D BUILD_SHARED_LIBS=ON \
+consume "$compiler, subdirectory" -D "CMAKE_CXX_COMPILER=$compiler" -D CMAKE_BUILD_TYPE=Debug -D DELTARULE_INSTALL=ON \
   -D "DELTARULE_SOURCE=$source" -D "Python_EXECUTABLE=$(command -v python)"
-if cmake -S "$here" -B "$folder/build" -G Ninja --fresh -D "deltarule_DIR=$(outside -m deltarule --cmake-dir)" \
-  -D CONSUMER_KIND=static > "$folder/refused.log" 2>&1 || ! grep -q "holds no static library" "$folder/refused.log"; then
-  cat "$folder/refused.log" && echo "a static library out of the wheel should have been refused" && exit 1
-fi
+cmake --install "$folder/build" --prefix "$folder/exported" > "$folder/install.log"
+consume "$compiler, a library installed with deltarule" -D "CMAKE_CXX_COMPILER=$compiler" \
+  -D "CMAKE_PREFIX_PATH=$folder/exported" -D CONSUMER_KIND=static -D CONSUMER_PART=ON
 
 echo "== consumer: bench/embedded"
 cmake -S "$source/bench/embedded" -B "$folder/embedded" -G Ninja --fresh --log-level=WARNING -D CMAKE_BUILD_TYPE=Release \

@@ -8,7 +8,7 @@ import pytest
 
 import deltarule as dr
 from reference.c_networks import layer_cases, prepared
-from reference.c_programs import CXX, NATIVE, STRICT, C, program, run
+from reference.c_programs import CXX, NATIVE, STRICT, C, program, run, targets
 
 TYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 GCC = NATIVE[0]
@@ -202,6 +202,24 @@ def test_alone_and_unused(level, language, tmp_path):
         str(tmp_path / "alone.c"),
     ]
     subprocess.run([*command, "-o", str(tmp_path / "alone"), "-lm"], check=True)
+
+
+@TYPES
+@pytest.mark.parametrize("level", ["-O2", "-O3"])
+@pytest.mark.parametrize("target", targets(NATIVE))
+def test_optimized_without_a_warning(target, level, dtype, tmp_path, rng):
+    """Once calls are inlined, compilers know every size: widths of 8 and others, inputs of several blocks."""
+    layers = [
+        dr.Dense(16, "tanh"),
+        dr.Residual([dr.Dense(16, "relu")]),
+        dr.Dense(800, "gelu"),
+        dr.Dense(24, use_bias=False),
+        dr.Dense(3, "softmax"),
+    ]
+    net, _ = prepared(layers, dtype, rng)
+    net.export_c(tmp_path / "model.h")
+    source = '#include "model.h"\nint main(void) { return model_self_test(); }\n'
+    run(program(tmp_path, target, source, "-I", str(tmp_path), level), target)
 
 
 def test_comment_cannot_end_the_comment(tmp_path):

@@ -6,6 +6,7 @@
 #include <deltarule/catalog.h>
 #include <deltarule/custom.h>
 #include <deltarule/elementwise.h>
+#include <deltarule/engine/team.h>
 #include <deltarule/export_c.h>
 #include <deltarule/fit_many.h>
 #include <deltarule/historical/delta_rule.h>

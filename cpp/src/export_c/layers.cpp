@@ -23,7 +23,7 @@ void dense(CWriter& writer, const std::string& weight, const std::string& bias, 
                   "      for (k = 0; k < 8; ++k) s[k] += x[i] * w[i * outputs + j + k];\n"
                   "    for (k = 0; k < 8; ++k) y[j + k] = (first > 0 ? y[j + k] : b ? b[j + k] : 0) + s[k];\n"
                   "  }\n"
-                  "  for (; j < outputs; ++j) {\n"
+                  "  for (j = outputs - outputs % 8; j < outputs; ++j) {\n"
                   "    real s = 0;\n"
                   "    for (i = first; i < last; ++i) s += x[i] * w[i * outputs + j];\n"
                   "    y[j] = (first > 0 ? y[j] : b ? b[j] : 0) + s;\n"
