@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -125,12 +124,16 @@ class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     @contextmanager
     def _unchanged_by_errors(self) -> Iterator[None]:
-        before = {k: copy.copy(v) if isinstance(v, list) else v for k, v in vars(self).items()}
+        before = dict(vars(self))
+        curves = [v for k, v in before.items() if k.endswith("_") and isinstance(v, list)]
+        lengths = [len(curve) for curve in curves]  # they only grow
         try:
             yield
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
+            for curve, length in zip(curves, lengths, strict=True):
+                del curve[length:]
             raise
 
     def _start(self, rows: Rows, before: Sequential | None) -> None:
@@ -179,12 +182,7 @@ class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         return 1 if goal.ndim == 1 else int(goal.shape[1])
 
     def _raw(self, X: ArrayLike) -> Array:
-        network = self._fitted("predict")
-        checked = _estimator_data.checked(self, X)
-        raw = np.empty((checked.shape[0], self.n_outputs_), network.dtype)
-        for part, block in _estimator_data.blocks(checked, type(self).__name__, network._real):
-            network.predict(block, out=raw[part])
-        return raw
+        return _estimator_data.outputs(self, self._fitted("predict"), X)
 
     def _fitted(self, what: str) -> Sequential:
         if not self.__sklearn_is_fitted__():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from ._types import Array, ArrayLike
 
 if TYPE_CHECKING:
     from ._estimator import Estimator
+    from .sequential import Sequential
 
 _NUMERIC = (np.float64, np.float32)
 _SPARSE = ("csr", "csc")
@@ -61,21 +61,19 @@ def training_rows(
     return Rows(_dense(X, name, e._real), goal, weight)
 
 
-def blocks(X: Any, name: str, real: Any) -> Iterator[tuple[slice, Array]]:
-    """Rows of `X` for inference: all at once or, of a sparse matrix, as many as fit into a block."""
+def outputs(estimator: Estimator, network: Sequential, X: Any) -> Array:
+    """Outputs of the network; of a sparse matrix as many rows are dense at a time as fit into a block."""
+    X = validate_data(estimator, X, reset=False, accept_sparse=_SPARSE, dtype=_NUMERIC)
+    name, real = type(estimator).__name__, network._real
     if not issparse(X):
-        yield slice(0, len(X)), _check.convert(X, name, "X", real)
-        return
+        return network.predict(_check.convert(X, name, "X", real))
     X = X.tocsr()
-    count = max(1, _BLOCK // max(1, X.shape[1]))
-    for begin in range(0, X.shape[0], count):
-        part = slice(begin, min(begin + count, X.shape[0]))
-        yield part, _dense(X[part], name, real)
-
-
-def checked(estimator: Estimator, X: ArrayLike) -> Any:
-    """Inputs for inference as scikit-learn checks them."""
-    return validate_data(estimator, X, reset=False, accept_sparse=_SPARSE, dtype=_NUMERIC)
+    result = np.empty((X.shape[0], estimator.n_outputs_), real)
+    count = max(1, _BLOCK // X.shape[1])
+    for begin in range(0, len(result), count):
+        part = slice(begin, begin + count)
+        network.predict(_dense(X[part], name, real), out=result[part])
+    return result
 
 
 def _dense(X: Any, name: str, real: Any) -> Array:

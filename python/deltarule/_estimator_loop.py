@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ def fit(estimator: Estimator, rows: Rows) -> str:
     _train(e, rows, e.max_iter, watch)
     if networks.named(e, "lbfgs"):
         after = e.network_.evaluate(rows.X, rows.goal, sample_weight=rows.weight)["loss"]
-        e.loss_ = watch.measured(after, squares(e))
+        e.loss_ = watch.measured(after, squares(e.coefs_))
     return watch.unfinished
 
 
@@ -83,10 +84,10 @@ def _set_aside(e: Estimator, rows: Rows) -> tuple[Rows, Rows]:
     return rows.picked(kept), rows.picked(aside)
 
 
-def squares(estimator: Estimator) -> float:
+def squares(weights: Iterable[Array]) -> float:
     """Sum of the squared weights."""
     # Row by row in the type of the arrays, then in float64; a BLAS would bring threads of its own.
-    return float(sum(np.einsum("ij,ij->i", w, w).sum(dtype=float) for w in estimator.coefs_))
+    return float(sum(np.einsum("ij,ij->i", w, w).sum(dtype=float) for w in weights))
 
 
 class _Watch(Callback):
@@ -103,46 +104,43 @@ class _Watch(Callback):
         # scikit-learn's mean over the batches has alpha divided by the rows of each, the last one's too.
         self._penalty = self._decay * batch * self._steps / self._rows / 2
         self._factor, self._constant = e._scikit_learn_loss(rows)
-        self._whole = networks.whole(e)
-        self._before = 0.0
+        self._share = networks.share(e, e.network_)
+        self._lbfgs, self._sgd = networks.named(e, "lbfgs"), networks.named(e, "sgd")
+        self._patient = validation is not None or not networks.whole(e)
+        self._weights = list(e.coefs_) if self._penalty else []
+        self._squares = squares(self._weights)
         e.n_iter_ = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:  # noqa: ARG002
-        self._before = squares(self.estimator) if self._penalty else 0.0
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:  # noqa: ARG002
         e = self.estimator
         self._epochs += 1
         e.n_iter_ += 1
-        if not networks.named(e, "lbfgs"):
+        if not self._lbfgs:
             e.t_ += self._rows
         e.loss_ = self.measured(logs["loss"], self._mean_squares())
         e.loss_curve_.append(e.loss_)
-        self._say(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
+        if e.verbose:
+            print(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
         improved = self._by_score() if self.validation is not None else self._by_loss()
         e._no_improvement_count = 0 if improved else e._no_improvement_count + 1
-        sgd = networks.named(e, "sgd")
-        if sgd and e.learning_rate == "invscaling":
+        if self._sgd and e.learning_rate == "invscaling":
             self._set_rate(e.learning_rate_init / (e.t_ + 1) ** e.power_t)
-        if e._no_improvement_count > e.n_iter_no_change and not (self._whole and self.validation is None):
-            self._give_up(adaptive=sgd and e.learning_rate == "adaptive")
-        elif networks.named(e, "lbfgs") and self._epochs + 1 >= e.max_fun:
+        if e._no_improvement_count > e.n_iter_no_change and self._patient:
+            self._give_up(adaptive=self._sgd and e.learning_rate == "adaptive")
+        elif self._lbfgs and self._epochs + 1 >= e.max_fun:
             self.unfinished = f"max_fun = {e.max_fun} evaluations are over"
             self.stopped = self.model.stop_training = True
 
     def measured(self, loss: float, squares: float) -> float:
         """scikit-learn's loss out of the network's, at weights with this sum of squares."""
-        if networks.named(self.estimator, "lbfgs"):  # whose loss has the penalty in it
-            part = networks.share(self.estimator, self.estimator.network_)
-            loss -= self._decay * part / 2 * squares
+        if self._lbfgs:  # whose loss has the penalty in it
+            loss -= self._decay * self._share / 2 * squares
         return loss * self._factor + self._constant + self._penalty * squares
 
     def _mean_squares(self) -> float:
         """Mean of the sums before each step: the line through both ends of the epoch."""
-        if not self._penalty or self._steps == 1:
-            return self._before
-        between = (self._steps - 1) / (2 * self._steps)
-        return self._before + between * (squares(self.estimator) - self._before)
+        before, self._squares = self._squares, squares(self._weights)
+        return before + (self._steps - 1) / (2 * self._steps) * (self._squares - before)
 
     def _by_loss(self) -> bool:
         e = self.estimator
@@ -156,7 +154,8 @@ class _Watch(Callback):
         assert e.validation_scores_ is not None
         score = self._score(self.validation)
         e.validation_scores_.append(score)
-        self._say(f"Validation score: {score:f}")
+        if e.verbose:
+            print(f"Validation score: {score:f}")
         best = -np.inf if e.best_validation_score_ is None else e.best_validation_score_
         if score > best:
             e.best_validation_score_, e._best_weights = score, self.model.get_weights()
@@ -171,20 +170,18 @@ class _Watch(Callback):
         if adaptive and self._rate() > 1e-6:
             self._set_rate(self._rate() / 5)
             e._no_improvement_count = 0
-            self._say(f"{why} Setting learning rate to {self._rate():f}")
+            if e.verbose:
+                print(f"{why} Setting learning rate to {self._rate():f}")
             return
-        self._say(f"{why} {'Learning rate too small. ' if adaptive else ''}Stopping.")
+        if e.verbose:
+            print(f"{why} {'Learning rate too small. ' if adaptive else ''}Stopping.")
         self.stopped = self.model.stop_training = True
 
     def _rate(self) -> float:
-        return self.model.learning_rate * networks.share(self.estimator, self.model)
+        return self.model.learning_rate * self._share
 
     def _set_rate(self, rate: float) -> None:
-        self.model.learning_rate = rate / networks.share(self.estimator, self.model)
-
-    def _say(self, text: str) -> None:
-        if self.estimator.verbose:
-            print(text)
+        self.model.learning_rate = rate / self._share
 
     def _score(self, rows: Rows) -> float:
         from sklearn.metrics import accuracy_score, r2_score

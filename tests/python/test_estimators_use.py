@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -111,6 +112,21 @@ def test_sparse_inputs(kind, dtype, rng, monkeypatch):
     np.testing.assert_array_equal(sparse.coefs_[0], dense.coefs_[0])
     regressor = dr.MLPRegressor(**options).fit(kind(X), X[:, 0])
     np.testing.assert_allclose(regressor.predict(kind(X)), regressor.predict(X), rtol=1e-4, atol=1e-6)
+
+
+def test_sparse_rows_are_made_dense_some_at_a_time():
+    rows, columns = 40_000, 2_000  # 320 MB if they were dense
+    places = np.arange(rows, dtype=np.int32)
+    X = scipy.sparse.csr_array(
+        (np.ones(rows, "float32"), places % columns, np.r_[places, rows]), (rows, columns)
+    )
+    net = dr.MLPClassifier((4,), max_iter=1, random_state=0).fit(X[:100], places[:100] % 3)
+    tracemalloc.start()
+    labels = net.predict(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6
+    np.testing.assert_array_equal(labels[-5:], net.predict(X[-5:].toarray()))
 
 
 def test_sparse_labels(rng):
@@ -334,7 +350,7 @@ def test_counts(rng):
 
 def test_interrupted(iris, monkeypatch):
     X, y = iris
-    monkeypatch.setattr("deltarule._estimator_loop._Watch._say", interrupt_in_the_third_epoch())
+    monkeypatch.setattr("deltarule._estimator_loop._Watch._by_loss", interrupt_in_the_third_epoch)
     net = dr.MLPClassifier(random_state=0)
     with pytest.warns(UserWarning, match="interrupted by user"):
         net.fit(X, y)
@@ -342,10 +358,7 @@ def test_interrupted(iris, monkeypatch):
     assert net.predict(X).shape == (150,)
 
 
-def interrupt_in_the_third_epoch():
-    def say(watch, text):
-        if watch.estimator.n_iter_ == 3:
-            raise KeyboardInterrupt
-        del text
-
-    return say
+def interrupt_in_the_third_epoch(watch):
+    if watch.estimator.n_iter_ == 3:
+        raise KeyboardInterrupt
+    return True
