@@ -4,176 +4,152 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from . import _estimator_loop
+from . import _estimator_data, _estimator_loop, _estimator_network
+from ._check import not_allowed
+from ._estimator_arrays import Arrays
+from ._estimator_data import Rows
+from ._estimator_parameters import check
 from ._types import Array, ArrayLike
+from .optimizers import LBFGS
 from .sequential import Sequential
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-PARAMETERS = """
-    Parameters
-    ----------
-    hidden_layer_sizes : int or sequence of int, default (100,)
-        Units of the hidden layers.
-    activation : str or ActivationFunction, default "relu"
-        Activation of the hidden layers, any of the catalogue.
-    solver : str or Optimizer, default "adam"
-        "adam" or "sgd" with the parameters below, "lbfgs" (all rows are one batch), or any optimizer with
-        its own parameters.
-    alpha : float, default 1e-4
-        L2 penalty, divided by the sum of the weights of a batch.
-    batch_size : int or "auto", default "auto"
-        Rows per step; "auto" is min(200, rows).
-    learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
-        How the rate changes between epochs; for the solver "sgd" only.
-    learning_rate_init : float, default 1e-3
-        Rate at the beginning.
-    power_t : float, default 0.5
-        Exponent of "invscaling".
-    max_iter : int, default 200
-        Largest number of epochs.
-    shuffle : bool, default True
-        Whether every epoch has its own order of rows.
-    random_state : int, RandomState or None, default None
-        Seed of weights, shuffling and validation split.
-    tol, n_iter_no_change : float, default 1e-4, and int, default 10
-        Training ends after so many epochs in which the loss (or the validation score) improved by less
-        than `tol`; with the solver "lbfgs" where no element of the gradient is larger than `tol`.
-    verbose : bool, default False
-        Print a line per epoch.
-    warm_start : bool, default False
-        Let the next `fit` go on where the last one ended.
-    momentum, nesterovs_momentum : float, default 0.9, and bool, default True
-        For the solver "sgd".
-    early_stopping, validation_fraction : bool, default False, and float, default 0.1
-        Set rows aside, watch their score and go back to the best epoch.
-    beta_1, beta_2, epsilon : float, default 0.9, 0.999, 1e-8
-        For the solver "adam".
-    max_fun : int, default 15000
-        Accepted and ignored.
-    dtype : {"float32", "float64"}, default "float32"
-        Type of all arrays.
 
-    Attributes
-    ----------
-    network_ : Sequential
-        The network.
-    loss_curve_, validation_scores_ : list of float
-        Loss and, with `early_stopping`, score of every epoch.
-    loss_, best_loss_, best_validation_score_, n_iter_, t_, coefs_, intercepts_, n_layers_, n_outputs_
-        As in scikit-learn.
-"""
+def goes_on(estimator: Estimator) -> bool:
+    """Whether the solver has `partial_fit`, as scikit-learn's `available_if` asks."""
+    return not (_estimator_network.named(estimator, "lbfgs") or isinstance(estimator.solver, LBFGS))
 
 
 class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
     """What classifier and regressor share."""
 
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: Any
+    alpha: float
+    batch_size: Any
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    dtype: str
+
     network_: Sequential
+    loss_: float
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_loss_: float | None
+    best_validation_score_: float | None
+    n_iter_: int
+    t_: int
+    _no_improvement_count: int
+    _best_weights: dict[str, Array] | None
     _out_activation: str
     _loss: str
+    _y_numeric = False
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        max_fun: int = 15000,
-        dtype: str = "float32",
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dtype = dtype
+    def _keep(self, parameters: dict[str, Any]) -> None:
+        """Keep the arguments of `__init__`, given as its `locals()`, under their names."""
+        for name, value in parameters.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train on rows `X` (N, columns) and targets `y`; returns the estimator itself."""
-        going_on = self.warm_start and hasattr(self, "network_")
-        X, goal, weight = self._checked(X, y, sample_weight, reset=not going_on)
-        if not going_on:
-            self._start(X, goal, weight)
-        iterations = _estimator_loop.fit(self, X, goal, weight)
-        if iterations == self.max_iter:
+        """Train on rows `X` (N, columns) and targets `y`; returns the estimator itself.
+
+        Parameters
+        ----------
+        X : array or sparse matrix (N, columns)
+            Inputs; a sparse matrix is made dense.
+        y : array (N,) or (N, outputs)
+            Targets; labels as a sparse matrix too.
+        sample_weight : array (N,), optional
+            Weights >= 0 of the rows.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A parameter or an argument is not allowed; the estimator is as it was.
+        NonFiniteError
+            Loss or weights became NaN or infinite; the estimator is as it was.
+        """
+        with self._unchanged_by_errors():
+            before = self.network_ if self.warm_start and self.__sklearn_is_fitted__() else None
+            rows = self._checked(X, y, sample_weight, reset=before is None)
+            self._start(rows, before)
+            unfinished = _estimator_loop.fit(self, rows)
+        if unfinished:
             warnings.warn(
-                f"{type(self).__name__}: max_iter = {self.max_iter} epochs are over and training "
-                "has not converged",
+                f"{type(self).__name__}: {unfinished} and training has not converged",
                 ConvergenceWarning,
                 stacklevel=2,
             )
         return self
 
-    def _start(self, X: Array, goal: Array, weight: Array | None) -> None:
-        """Make a new network."""
-        from ._check import not_allowed
-        from .layers import Dense
+    def _partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Self:
+        """Train for one epoch, where the classes are known."""
+        name = f"{type(self).__name__}.partial_fit"
+        if self.early_stopping:
+            raise not_allowed(name, "early_stopping", self.early_stopping, "False, as one epoch is trained")
+        first = not self.__sklearn_is_fitted__()
+        rows = self._checked(X, y, sample_weight, reset=first, find_classes=False)
+        if first:
+            self._start(rows, None)
+        _estimator_loop.one_epoch(self, rows)
+        return self
 
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        sizes = self.hidden_layer_sizes
-        hidden = np.atleast_1d(np.asarray(sizes, dtype=int)).tolist() if np.size(sizes) else []
-        if any(units < 1 for units in hidden):
-            raise not_allowed(type(self).__name__, "hidden_layer_sizes", sizes, "whole numbers >= 1")
-        layers = [Dense(units, self.activation) for units in hidden]
-        self.network_ = Sequential([*layers, Dense(self._outputs(goal))], seed=seed, dtype=self.dtype)
-        self.network_.build(X.shape[1])
-        rows = _estimator_loop.batch(self, len(X)) * (1.0 if weight is None else float(np.mean(weight)))
-        decay = self.alpha / rows
-        rule, l2 = _estimator_loop.optimizer(self, decay), _estimator_loop.penalty(self, decay)
-        self.network_.compile(rule, self._loss, l2=l2)
-        self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_loss_: float | None = None if self.early_stopping else np.inf
-        self.best_validation_score_: float | None = -np.inf if self.early_stopping else None
-        self.n_iter_, self.t_ = 0, 0
+    @contextmanager
+    def _unchanged_by_errors(self) -> Iterator[None]:
+        before = dict(vars(self))
+        curves = [v for k, v in before.items() if k.endswith("_") and isinstance(v, list)]
+        lengths = [len(curve) for curve in curves]  # they only grow
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            for curve, length in zip(curves, lengths, strict=True):
+                del curve[length:]
+            raise
+
+    def _start(self, rows: Rows, before: Sequential | None) -> None:
+        """Make a new network, with the weights of the one before if there is one."""
+        columns, outputs = rows.X.shape[1], self._outputs(rows.goal)
+        self.network_ = _estimator_network.make(self, columns, outputs, before)
+        watched = self.early_stopping and not _estimator_network.named(self, "lbfgs")
+        if before is None:
+            self.loss_curve_ = []
+            self.validation_scores_ = self.best_loss_ = self.best_validation_score_ = None
+            self.t_ = self._no_improvement_count = 0
+            self._best_weights = None
+        if watched and self.best_validation_score_ is None:
+            self.validation_scores_, self.best_validation_score_ = [], -np.inf
+        elif not watched and self.best_loss_ is None:
+            self.best_loss_ = np.inf
 
     def _checked(
         self,
@@ -182,65 +158,80 @@ class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         sample_weight: ArrayLike | None,
         reset: bool,
         find_classes: bool = True,
-    ) -> tuple[Array, Array, Array | None]:
-        """Inputs, targets and weights (with those of the classes) as `Sequential.fit` takes them."""
-        _estimator_loop.check(self)
-        numeric = [np.float64, np.float32]
-        X, y = validate_data(
-            self, X, y, reset=reset, multi_output=True, y_numeric=self._y_numeric, dtype=numeric
-        )
-        weight = sample_weight
-        if weight is not None:
-            weight = _check_sample_weight(weight, X, ensure_non_negative=True)
-        goal = self._goal(y, reset and find_classes)
-        if (by_class := getattr(self, "class_weight", None)) is not None:
-            of_row = compute_sample_weight(by_class, y)
-            weight = of_row if weight is None else weight * of_row
-        return X, goal, weight
-
-    _y_numeric = False
+    ) -> Rows:
+        check(self)
+        return _estimator_data.training_rows(self, X, y, sample_weight, reset, find_classes)
 
     @abstractmethod
-    def _goal(self, y: Array, reset: bool) -> Array:
+    def _goal(self, y: Any, reset: bool) -> Array:
         """Targets as the network takes them; with `reset`, the classes are learnt from them."""
+
+    @abstractmethod
+    def _values(self, raw: Array) -> Array:
+        """Predictions of a regressor out of the network's outputs."""
+
+    @abstractmethod
+    def _scikit_learn_loss(self, rows: Rows) -> tuple[float, float]:
+        """What scikit-learn's loss is by the network's: a factor, and what is added."""
+
+    @property
+    def _real(self) -> np.dtype[Any]:
+        return np.dtype(self.dtype)
 
     def _outputs(self, goal: Array) -> int:
         return 1 if goal.ndim == 1 else int(goal.shape[1])
 
     def _raw(self, X: ArrayLike) -> Array:
-        check_is_fitted(self, "network_")
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return self.network_.predict(X)
+        return _estimator_data.outputs(self, self._fitted("predict"), X)
+
+    def _fitted(self, what: str) -> Sequential:
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"{type(self).__name__}: {what} is asked before fit; call fit first")
+        return self.network_
+
+    def _arrays(self, attribute: str, suffix: str) -> Arrays:
+        parameters = self._fitted(attribute).parameters()
+        views = [array for name, array in parameters.items() if name.endswith(suffix)]
+        return Arrays(views, type(self).__name__, attribute)
 
     @property
     def coefs_(self) -> list[Array]:
-        """Weights of every layer, (inputs, units), as views."""
-        return [a for name, a in self.network_.parameters().items() if name.endswith(".weight")]
+        """Weights of every layer, (inputs, units); assigning to the list or to an element changes them."""
+        return self._arrays("coefs_", ".weight")
+
+    @coefs_.setter
+    def coefs_(self, arrays: list[ArrayLike]) -> None:
+        self._arrays("coefs_", ".weight")[:] = arrays
 
     @property
     def intercepts_(self) -> list[Array]:
-        """Biases of every layer, (units,), as views."""
-        return [a for name, a in self.network_.parameters().items() if name.endswith(".bias")]
+        """Biases of every layer, (units,); assigning to the list or to an element changes them."""
+        return self._arrays("intercepts_", ".bias")
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: list[ArrayLike]) -> None:
+        self._arrays("intercepts_", ".bias")[:] = arrays
 
     @property
     def n_layers_(self) -> int:
         """Number of layers, counting the inputs."""
-        return len(self.network_.layers) + 1
+        return len(self._fitted("n_layers_").layers) + 1
 
     @property
     def n_outputs_(self) -> int:
         """Number of outputs."""
-        return len(self.intercepts_[-1])
+        return len(self._arrays("n_outputs_", ".bias")[-1])
 
     @property
     def out_activation_(self) -> str:
         """Function that makes probabilities or values of the outputs."""
+        self._fitted("out_activation_")
         return self._out_activation
 
-    @property
-    def loss_(self) -> float:
-        """Loss of the last epoch."""
-        return self.loss_curve_[-1]
-
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "network_")
+        return "network_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import csr_matrix, issparse
+from scipy.special import xlogy
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from . import _estimator_loop
-from ._estimator import PARAMETERS, Estimator
+from . import _check, kernels
+from ._estimator import Estimator, goes_on
+from ._estimator_data import Rows
+from ._estimator_parameters import ATTRIBUTES, PARAMETERS
 from ._types import Array, ArrayLike
 
 if TYPE_CHECKING:
@@ -25,39 +30,121 @@ __all__ = ["MLPClassifier", "MLPRegressor"]
 
 
 class MLPRegressor(RegressorMixin, Estimator):  # type: ignore[misc]  # noqa: D101
-    __doc__ = f"""Multi-layer perceptron for regression, with half the squared error as its loss.
-{PARAMETERS}"""
+    __doc__ = f"""Multi-layer perceptron for regression.
 
-    _out_activation = "identity"
-    _loss = "quadratic"
+    Parameters
+    ----------
+    loss : {{"squared_error", "poisson"}}, default "squared_error"
+        Half the squared error, or half the Poisson deviance of ``exp`` of the network's outputs, for targets
+        >= 0. The loss reported is a mean over the outputs for "squared_error", a sum for "poisson"; the
+        gradients are those of a sum.
+    {PARAMETERS}
+
+    Attributes
+    ----------
+    {ATTRIBUTES}
+    """
+
+    loss: str
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: str = "float32",
+    ) -> None:
+        self._keep(locals())
+
     _y_numeric = True
 
-    def _goal(self, y: Array, reset: bool) -> Array:  # noqa: ARG002
-        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+    @property
+    def _loss(self) -> str:  # type: ignore[override]
+        return "poisson_nll" if self.loss == "poisson" else "quadratic"
+
+    @property
+    def _out_activation(self) -> str:  # type: ignore[override]
+        compiled = self.network_.compiled  # the parameter may have changed since
+        poisson = compiled is not None and compiled.loss.entry["name"] == "poisson_nll"
+        return "exp" if poisson else "identity"
+
+    def _goal(self, y: Any, reset: bool) -> Array:  # noqa: ARG002
+        if self.loss not in ("squared_error", "poisson"):
+            raise _check.not_allowed("MLPRegressor", "loss", self.loss, "'squared_error' or 'poisson'")
+        y = y.toarray() if issparse(y) else y
+        goal: Array = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        goal = _check.convert(_check.array(goal, "MLPRegressor", "y"), "MLPRegressor", "y", self._real)
+        if self.loss == "poisson":
+            _check.within(goal, "MLPRegressor", "y", 0, None, "poisson")
+        return goal
+
+    def _scikit_learn_loss(self, rows: Rows) -> tuple[float, float]:
+        outputs = self._outputs(rows.goal)
+        if self.loss == "squared_error":
+            return 1 / outputs, 0.0
+        y = np.asarray(rows.goal, dtype=float)
+        return outputs, float(np.sum(np.average(xlogy(y, y) - y, axis=0, weights=rows.weight)))
+
+    def _values(self, raw: Array) -> Array:
+        y = np.exp(raw) if self._out_activation == "exp" else raw
+        return y.ravel() if y.shape[1] == 1 else y
 
     def predict(self, X: ArrayLike) -> Array:
         """Values (N,), or (N, outputs) for several targets."""
-        y = self._raw(X)
-        return y.ravel() if y.shape[1] == 1 else y
+        return self._values(self._raw(X))
 
+    @available_if(goes_on)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Train for one epoch on these rows, going on from what there is."""
-        first = not hasattr(self, "network_")
-        X, goal, weight = self._checked(X, y, sample_weight, reset=first)
-        if first:
-            self._start(X, goal, weight)
-        _estimator_loop.one_epoch(self, X, goal, weight)
-        return self
+        """Train for one epoch on these rows, going on from what there is.
+
+        Not there for the solver "lbfgs".
+        """
+        with self._unchanged_by_errors():
+            return self._partial_fit(X, y, sample_weight)
 
 
 class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # noqa: D101
     __doc__ = f"""Multi-layer perceptron for two classes, several classes or several labels.
-{PARAMETERS}
+
+    Parameters
+    ----------
+    {PARAMETERS}
+    class_weight : dict of {{class: weight}}, "balanced" or None, default None
+        Further factor on the weights of the rows.
+
+    Attributes
+    ----------
     classes_ : ndarray
         The classes, sorted.
-"""
+    {ATTRIBUTES}
+    """
 
     classes_: Array
+    class_weight: Any
+    _multilabel: bool
+    _sparse_labels: bool
 
     def __init__(
         self,
@@ -74,7 +161,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # noqa: 
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
-        verbose: bool = False,
+        verbose: bool | int = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -83,51 +170,29 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # noqa: 
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         max_fun: int = 15000,
         dtype: str = "float32",
         class_weight: Any = None,
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dtype=dtype,
-        )
-        self.class_weight = class_weight
+        self._keep(locals())
+
+    @property
+    def _logistic(self) -> bool:
+        return self._multilabel or len(self.classes_) <= 2
 
     @property
     def _loss(self) -> str:  # type: ignore[override]
-        one = self._multilabel or len(self.classes_) == 2
-        return "sigmoid_cross_entropy" if one else "sparse_softmax_cross_entropy"
+        return "sigmoid_cross_entropy" if self._logistic else "sparse_softmax_cross_entropy"
 
     @property
     def _out_activation(self) -> str:  # type: ignore[override]
-        return "logistic" if self._multilabel or len(self.classes_) == 2 else "softmax"
+        return "logistic" if self._logistic else "softmax"
 
-    def _goal(self, y: Array, reset: bool) -> Array:
+    def _goal(self, y: Any, reset: bool) -> Array:
         check_classification_targets(y)
-        multilabel = type_of_target(y) == "multilabel-indicator"
+        multilabel, sparse = type_of_target(y) == "multilabel-indicator", issparse(y)
+        y = y.toarray() if sparse else y
         if not multilabel:
             y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
             if y.ndim != 1:
@@ -135,15 +200,14 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # noqa: 
                     f"MLPClassifier: y has shape {y.shape}; several classes per row are not supported"
                 )
         if reset:
-            self._multilabel = multilabel
+            self._multilabel, self._sparse_labels = multilabel, sparse
             self.classes_ = np.arange(y.shape[1]) if multilabel else np.unique(y)
-            if not multilabel and len(self.classes_) < 2:
-                raise ValueError(
-                    f"MLPClassifier: y holds one class, {self.classes_[0]}; allowed: at least two"
-                )
+        if multilabel != self._multilabel or (multilabel and y.shape[1] != len(self.classes_)):
+            wanted = f"(N, {len(self.classes_)}), labels" if self._multilabel else "(N,), classes"
+            raise ValueError(f"MLPClassifier: y has shape {y.shape}; allowed: {wanted}, as at the first fit")
         if multilabel:
-            return np.asarray(y, dtype=float)
-        labels = np.searchsorted(self.classes_, y)
+            return np.asarray(y, dtype=self._real, order="C")
+        labels: Array = np.searchsorted(self.classes_, y)
         unknown = labels >= len(self.classes_)
         unknown |= self.classes_[np.where(unknown, 0, labels)] != y
         if unknown.any():
@@ -152,49 +216,88 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # noqa: 
             )
         return labels
 
-    def _outputs(self, goal: Array) -> int:
-        return super()._outputs(goal) if self._multilabel or len(self.classes_) == 2 else len(self.classes_)
+    def _scikit_learn_loss(self, rows: Rows) -> tuple[float, float]:  # noqa: ARG002
+        return 1.0, 0.0
 
+    def _values(self, raw: Array) -> Array:
+        return raw
+
+    def _outputs(self, goal: Array) -> int:
+        return super()._outputs(goal) if self._logistic else len(self.classes_)
+
+    @available_if(goes_on)  # type: ignore[untyped-decorator]
     def partial_fit(
         self,
         X: ArrayLike,
         y: ArrayLike,
-        classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these rows; the first call names all `classes`."""
-        first = not hasattr(self, "network_")
-        if first:
-            if classes is None:
-                raise ValueError("MLPClassifier.partial_fit: the first call needs the argument classes")
-            self.classes_, self._multilabel = np.unique(np.asarray(classes)), np.ndim(y) == 2
-        X, goal, weight = self._checked(X, y, sample_weight, reset=first, find_classes=False)
-        if first:
-            self._start(X, goal, weight)
-        _estimator_loop.one_epoch(self, X, goal, weight)
-        return self
+        """Train for one epoch on these rows; the first call names all `classes`.
+
+        Not there for the solver "lbfgs".
+
+        Parameters
+        ----------
+        X, y, sample_weight : array
+            As for `fit`.
+        classes : array, optional
+            All classes there will be; needed by the first call, and the same in later ones if given.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; or classes are missing, other than before, or not those of y.
+        """
+        known = getattr(self, "classes_", None)
+        if known is None and classes is None:
+            raise ValueError("MLPClassifier.partial_fit: the first call needs the argument classes")
+        given = None if classes is None else np.unique(np.asarray(classes))
+        if known is not None and given is not None and not np.array_equal(given, known):
+            raise ValueError(
+                f"MLPClassifier.partial_fit: classes = {given} is not allowed; allowed: {known}, "
+                "as at the first call, or None"
+            )
+        with self._unchanged_by_errors():
+            if given is not None and known is None:
+                self.classes_ = given
+                self._multilabel = type_of_target(y) == "multilabel-indicator"
+                self._sparse_labels = issparse(y)
+            return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X: ArrayLike) -> Array:
-        """Most probable class of every row (N,), or 0 and 1 per label (N, labels)."""
+        """Most probable class of every row (N,), or 0 and 1 per label (N, labels).
+
+        After a `fit` with sparse labels these are a sparse matrix.
+        """
         raw = self._raw(X)
         if self._multilabel:
-            return (raw > 0).astype(int)
+            labels = (raw > 0).astype(int)
+            return csr_matrix(labels) if self._sparse_labels else labels
         index = (raw[:, 0] > 0).astype(int) if raw.shape[1] == 1 else raw.argmax(axis=1)
-        classes: Array = self.classes_[index]
+        classes: Array = self.classes_[np.minimum(index, len(self.classes_) - 1)]
         return classes
 
     def predict_proba(self, X: ArrayLike) -> Array:
-        """Probabilities (N, classes), columns in the order of `classes_`."""
-        from . import kernels
+        """Probabilities (N, classes), columns in the order of `classes_`; small ones are as exact as large.
 
-        raw = self._raw(X)
-        if self._out_activation == "softmax":
-            result: Array = kernels.softmax(raw)
-            return result
-        p = kernels.sigmoid(raw)
-        return p if self._multilabel else np.hstack([1 - p, p])
+        Of a single class there are two columns, as in scikit-learn.
+        """
+        return self._probabilities(X, kernels.softmax, kernels.sigmoid)
 
     def predict_log_proba(self, X: ArrayLike) -> Array:
-        """Logarithm of `predict_proba`."""
-        result: Array = np.log(self.predict_proba(X))
-        return result
+        """Logarithm of `predict_proba`, finite also where a probability is too small for the type."""
+        return self._probabilities(X, kernels.log_softmax, kernels.log_sigmoid)
+
+    def _probabilities(self, X: ArrayLike, of_classes: Any, of_logit: Any) -> Array:
+        raw = self._raw(X)
+        if not self._logistic:
+            result: Array = of_classes(raw)
+            return result
+        p: Array = of_logit(raw)
+        return p if self._multilabel else np.hstack([of_logit(-raw), p])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

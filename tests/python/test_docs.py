@@ -42,6 +42,13 @@ def test_the_page_of_many_networks_runs():
     assert len(names["found"].finished) == 6
 
 
+@pytest.mark.filterwarnings("ignore:.*training has not converged")
+def test_the_page_about_scikit_learn_runs():
+    pytest.importorskip("sklearn")
+    names = run_page(DOCS / "scikit-learn.md")
+    assert names["search"].score(names["X"][1400:], names["y"][1400:]) > 0.85
+
+
 def test_the_readme_runs(tmp_path, monkeypatch):
     pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
