@@ -11,6 +11,7 @@ from deltarule.compare import contest as c
 from deltarule.data import Prepared, chosen_target, open_source, prepare
 from deltarule.data.errors import OptionError, suggestion
 
+from . import files
 from . import options as o
 from .console import console, duration, rate, remark, say, table
 
@@ -49,6 +50,7 @@ def compare(
 
     from .recipe import recipe_for
 
+    files.check({"DATA": data}, {"--output": output})
     sizes = o.hidden_sizes(hidden)
     if not learning_rate > 0:
         raise OptionError(f"--learning-rate: must be more than 0, not {learning_rate:g}")
