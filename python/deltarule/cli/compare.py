@@ -20,6 +20,7 @@ def compare(
     data: o.Data,
     target: o.Target = None,
     task: o.Task = o.TaskChoice.auto,
+    numeric: o.Numeric = "",
     header: o.Header = None,
     hidden: o.Hidden = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 20,
@@ -60,7 +61,7 @@ def compare(
         source,
         drop="",
         categorical="",
-        numeric="",
+        numeric=numeric,
         max_categories=50,
         impute="median",
         indicator=True,
@@ -132,6 +133,8 @@ def _announce(prepared: Prepared, contest: c.Contest, repeats: int, counts: tupl
         f"  Adam at {contest.learning_rate:g}, batches of {contest.batch_size}, {contest.epochs} epochs, "
         f"{threads}; medians of {repeats} run{'s' * (repeats > 1)}"
     )
+    for notice in prepared.notices:
+        remark(notice)
 
 
 def _race(

@@ -112,6 +112,8 @@ def _remarks(table: Table, features: Any, target: str, remarks: Remarks) -> None
     """Say what was unusual about the rows."""
     for notice in table.notices:
         remark(notice)
+    for notice in features.unread(table):
+        remark(notice)
     used = {encoder.name for encoder in features.encoders}
     unknown = [
         name for name in table.columns if name not in used and name not in features.ignored and name != target
