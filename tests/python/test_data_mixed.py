@@ -87,6 +87,11 @@ def test_a_text_in_a_long_target_is_said(tmp_path):
     assert "cells that are no finite number count as missing in 'y' (1: 'n.d.', line 11)" in prepared.notices
 
 
+def test_a_long_text_is_cut(tmp_path):
+    (notice,) = prepared_of(file_of(tmp_path, {(9, 0): "x" * 5000}, 200)).notices[:1]
+    assert notice.endswith(f"in 'a' (1: '{'x' * 40}...', line 11)")
+
+
 def test_a_text_that_becomes_a_class_among_numbers_is_said(tmp_path):
     path = file_of(tmp_path, {(row, 2): str(row % 2) for row in range(60)} | {(9, 2): "oops"})
     prepared = prepared_of(path)

@@ -41,10 +41,10 @@ class Mixture:
     def say(self, names: Sequence[str]) -> str:
         """Say it, and what to do, for columns with this mixture."""
         if not self.plain:
-            return f"{self.what}, as {self.cell!r} ({self.place}); write them without"
+            return f"{self.what}, as {_quoted(self.cell)} ({self.place}); write them without"
         taken = "the column" if len(names) == 1 else "the columns"
         cure = f"--numeric {shlex.quote(','.join(names))} takes {taken} as numbers"
-        return f"{self.what}, but not {self.cell!r} ({self.place}); {cure}"
+        return f"{self.what}, but not {_quoted(self.cell)} ({self.place}); {cure}"
 
 
 def mixture(table: Table, column: Column) -> Mixture | None:
@@ -86,7 +86,8 @@ def unread_notice(table: Table, columns: Iterable[tuple[Column, Mask]]) -> list[
         rows = np.flatnonzero(unread)
         if rows.size:
             cell, place = column.cell(int(rows[0])), table.where(int(rows[0]))
-            found.append(f"{column.name!r} ({rows.size}{', the first' * (rows.size > 1)}: {cell!r}, {place})")
+            count = f"{rows.size}, the first" if rows.size > 1 else "1"
+            found.append(f"{column.name!r} ({count}: {_quoted(cell)}, {place})")
     if not found:
         return []
     more = f" and {len(found) - 6} more columns" if len(found) > 6 else ""
@@ -117,6 +118,10 @@ def _spread(values: Floats) -> float:
     """Return the deviation that a normal distribution with these quartiles has."""
     low, high = np.percentile(values, [25, 75])
     return float(high - low) / 1.349
+
+
+def _quoted(cell: str) -> str:
+    return repr(cell if len(cell) <= 40 else cell[:40] + "...")
 
 
 def _percent(share: float) -> str:
