@@ -1,4 +1,4 @@
-"""``python -m deltarule``: what is installed, where a C++ project finds it, and all commands of ``deltarule``."""
+"""``python -m deltarule``: what is installed, where a C++ project finds it, and the command line."""
 
 import argparse
 import platform

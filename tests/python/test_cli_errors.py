@@ -31,7 +31,7 @@ CASES = [
         GOOD,
         ["train", "d.csv", "-t", "y", "--validation-fraction", "0"],
         2,
-        "not 0; these rows decide when training stops, and 0.05 leaves nearly all to train on",
+        "not 0; these rows decide when training stops: give a small share, as 0.05",
     ),
     (
         GOOD,

@@ -37,7 +37,7 @@ def split(
         ("--test-fraction", test_fraction, "these rows show how good the model is on new ones"),
     ):
         if not 0 < fraction < 1:
-            hint = f"; {use}, and 0.05 leaves nearly all to train on" if fraction == 0 else ""
+            hint = f"; {use}: give a small share, as 0.05" if fraction == 0 else ""
             raise OptionError(f"{option}: must be between 0 and 1, not {fraction:g}{hint}")
     if validation_fraction + test_fraction >= 0.9:
         raise OptionError(
