@@ -1,7 +1,8 @@
-"""``python -m deltarule``: what is installed, and where a C++ project finds it."""
+"""``python -m deltarule``: what is installed, where a C++ project finds it, and the command line."""
 
 import argparse
 import platform
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,23 @@ from . import _isa
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Answer one question about this installation."""
-    parser = argparse.ArgumentParser(prog="python -m deltarule", description=__doc__)
+    """Answer one question about this installation, or run a command of ``deltarule``."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and (not given[0].startswith("-") or given[0] == "--debug"):
+        from .cli import main as run
+
+        run(given)
+        return 0
+    parser = argparse.ArgumentParser(
+        prog="python -m deltarule",
+        usage="%(prog)s [-h] (--version | --show-config | --cmake-dir | COMMAND ...)",
+        description="What is installed, and where a C++ project finds it; or COMMAND, any of `deltarule`.",
+    )
     question = parser.add_mutually_exclusive_group(required=True)
     question.add_argument("--version", action="store_true", help="the version")
     question.add_argument("--show-config", action="store_true", help="ISA level, threads, compiler, versions")
     question.add_argument("--cmake-dir", action="store_true", help="the folder for CMake's deltarule_DIR")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     core = _isa.load()
     if options.version:
         print(core.config()["version"])

@@ -127,6 +127,17 @@ def test_unseen_categories_are_said(ok, tmp_path):
     )
 
 
+def test_texts_among_numbers_are_said_by_every_command(ok, tmp_path):
+    text = mixed(tmp_path / "homes.csv").read_text(encoding="utf-8").splitlines()
+    text[16] = "tall,Ulm,same,100"
+    (tmp_path / "homes.csv").write_text("\n".join(text), encoding="utf-8")
+    said = "cells that are no finite number count as missing in 'area' (1: 'tall', line 17)"
+    assert said in ok("train", "homes.csv", "-t", "-1", "--epochs", 2, "--numeric", "area")
+    assert said in ok("predict", "homes.safetensors", "homes.csv")
+    arguments = ("--hidden", 8, "--epochs", 1, "--repeats", 1, "--only", "numpy")
+    assert said in ok("compare", "homes.csv", "-t", "4", "--numeric", "area,price", *arguments)
+
+
 def test_predictions_to_the_terminal(ok, tmp_path):
     ok("train", mixed(tmp_path / "homes.csv"), "-t", "price", "--epochs", 2)
     out = ok("predict", "homes.safetensors", mixed(tmp_path / "new.csv", 5, target=False), "-o", "-")

@@ -27,6 +27,18 @@ CASES = [
     (GOOD, ["train", "d.csv", "-t", "y", "--learning-rate", "0"], 2, "--learning-rate: must be more than 0"),
     (GOOD, ["train", "d.csv", "-t", "y", "--test-fraction", "0.99"], 2, "leave too little to train on"),
     (GOOD, ["train", "d.csv", "-t", "y", "--test-fraction", "2"], 2, "must be between 0 and 1, not 2"),
+    (
+        GOOD,
+        ["train", "d.csv", "-t", "y", "--validation-fraction", "0"],
+        2,
+        "not 0; these rows decide when training stops: give a small share, as 0.05",
+    ),
+    (
+        GOOD,
+        ["train", "d.csv", "-t", "4"],
+        2,
+        "--target: d.csv has no column '4', neither by name nor by position (1 to 3",
+    ),
     (GOOD, ["train", "d.csv", "-t", "y", "--task", "regression"], 2, "holds texts, not numbers"),
     (GOOD, ["train", "d.csv", "-t", "y", "--activation", "rellu"], 1, "relu"),
     (GOOD, ["train", "d.csv", "-t", "y", "--optimizer", "adm"], 1, "adam"),

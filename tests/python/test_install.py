@@ -122,6 +122,21 @@ def test_one_question_is_wanted(run: Run) -> None:
     done = run("-m", "deltarule")
     assert done.returncode == 2
     assert "--show-config" in done.stderr
+    assert "COMMAND" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["deltarule", "deltarule.cli"])
+def test_commands_run_from_the_module(run: Run, module: str, tmp_path: Path) -> None:
+    pytest.importorskip("typer")
+    (tmp_path / "d.csv").write_text("a,y\n" + "".join(f"{i % 7},{i}\n" for i in range(40)))
+    done = run("-m", module, "train", "d.csv", "--target", "-1", "--epochs", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "d.safetensors").is_file()
+    done = run("-m", module, "info", "nothing.safetensors")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("deltarule: nothing.safetensors: there is no such file")
+    assert run("-m", module, "--debug", "train").returncode == 2
+    assert "No such command 'trian'" in run("-m", module, "trian").stderr
 
 
 def test_import_loads_nothing_heavy(run: Run) -> None:

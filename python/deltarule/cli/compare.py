@@ -11,6 +11,7 @@ from deltarule.compare import contest as c
 from deltarule.data import Prepared, chosen_target, open_source, prepare
 from deltarule.data.errors import OptionError, suggestion
 
+from . import files
 from . import options as o
 from .console import console, duration, rate, remark, say, table
 
@@ -19,6 +20,7 @@ def compare(
     data: o.Data,
     target: o.Target = None,
     task: o.Task = o.TaskChoice.auto,
+    numeric: o.Numeric = "",
     header: o.Header = None,
     hidden: o.Hidden = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 20,
@@ -49,6 +51,7 @@ def compare(
 
     from .recipe import recipe_for
 
+    files.check({"DATA": data}, {"--output": output})
     sizes = o.hidden_sizes(hidden)
     if not learning_rate > 0:
         raise OptionError(f"--learning-rate: must be more than 0, not {learning_rate:g}")
@@ -58,7 +61,7 @@ def compare(
         source,
         drop="",
         categorical="",
-        numeric="",
+        numeric=numeric,
         max_categories=50,
         impute="median",
         indicator=True,
@@ -130,6 +133,8 @@ def _announce(prepared: Prepared, contest: c.Contest, repeats: int, counts: tupl
         f"  Adam at {contest.learning_rate:g}, batches of {contest.batch_size}, {contest.epochs} epochs, "
         f"{threads}; medians of {repeats} run{'s' * (repeats > 1)}"
     )
+    for notice in prepared.notices:
+        remark(notice)
 
 
 def _race(

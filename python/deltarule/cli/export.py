@@ -8,6 +8,7 @@ import typer
 from deltarule.data.encoders import NumberEncoder
 from deltarule.data.target import ClassTarget
 
+from . import files
 from . import options as o
 from .console import say, size
 
@@ -32,11 +33,12 @@ def export(
     """
     from . import model_file
 
+    path = output or Path(f"{model.stem}.h")
+    files.check({"MODEL": model}, {"--output": path})
     network = model_file.load_network(model)
     comment = str(model.name)
     if model_file.KEY in network.metadata:
         comment += _preprocessing(model_file.load(model))
-    path = output or Path(f"{model.stem}.h")
     network.export_c(path, prefix=prefix, comment=comment)
     say(("wrote ", "bold"), f"{path} ({size(path.stat().st_size)} of C; its first lines say how to use it)")
 

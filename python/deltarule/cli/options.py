@@ -51,7 +51,13 @@ Data = Annotated[
 ]
 Target = Annotated[
     str | None,
-    typer.Option("--target", "-t", metavar="COLUMN", help="The column to predict.", rich_help_panel=DATA),
+    typer.Option(
+        "--target",
+        "-t",
+        metavar="COLUMN",
+        help="The column to predict: its name, or its position from 1, from the end -1.",
+        rich_help_panel=DATA,
+    ),
 ]
 Task = Annotated[
     TaskChoice,
@@ -66,7 +72,9 @@ Categorical = Annotated[
 Numeric = Annotated[
     str,
     typer.Option(
-        metavar="COLUMNS", help="Columns to take as numbers, texts in them as missing.", rich_help_panel=DATA
+        metavar="COLUMNS",
+        help="Columns, the target too, to take as numbers, texts in them as missing.",
+        rich_help_panel=DATA,
     ),
 ]
 MaxCategories = Annotated[

@@ -15,6 +15,7 @@ from deltarule.data.errors import OptionError, listed
 from deltarule.data.preparation import Part
 from deltarule.data.table import Table
 
+from . import files
 from . import options as o
 from .console import rate, remark, say
 
@@ -48,6 +49,9 @@ def predict(
 
     from . import model_file, outcome, training
 
+    to_terminal = output is not None and str(output) == "-"
+    path = output or Path(f"{Path(data).name.partition('.')[0]}.predictions.csv")
+    files.check({"MODEL": model, "DATA": data}, {"--output": None if to_terminal else path})
     if threads is not None:
         dr.set_num_threads(threads)
     loaded = model_file.load(model)
@@ -61,7 +65,6 @@ def predict(
     started = time.perf_counter()
     outputs = loaded.network.predict(X)
     seconds = time.perf_counter() - started
-    to_terminal = output is not None and str(output) == "-"
     if not to_terminal:
         say((data, "bold"), f": {table.rows:,} rows predicted with {model} ({rate(table.rows, seconds)})")
         _remarks(table, loaded.features, target.name, remarks)
@@ -89,7 +92,6 @@ def predict(
             part = Part(X[known], values[known])
             figures = training.measure(loaded.network, target, part)
             outcome.show_figures({"given": {"rows": float(len(part)), **figures}})
-    path = output or Path(f"{Path(data).name.partition('.')[0]}.predictions.csv")
     with path.open("w", newline="", encoding="utf-8") as file:
         _write(file, cells)
     say(("wrote ", "bold"), str(path))
@@ -109,6 +111,8 @@ def _texts(table: Table, name: str) -> list[str]:
 def _remarks(table: Table, features: Any, target: str, remarks: Remarks) -> None:
     """Say what was unusual about the rows."""
     for notice in table.notices:
+        remark(notice)
+    for notice in features.unread(table):
         remark(notice)
     used = {encoder.name for encoder in features.encoders}
     unknown = [

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from deltarule.data import Prepared, chosen_target, open_source, prepare
-from deltarule.data.errors import OptionError
 
+from . import files
 from . import options as o
 from .console import pairs, remark, say, size
 from .recipe import recipe_for, with_overrides
@@ -69,7 +69,7 @@ def train(
     output = output or Path(f"{stem}.safetensors")
     history = history or output.parent / f"{output.stem}.history.csv"
     report = report or output.parent / f"{output.stem}.report.html"
-    _writable(output, history, report)
+    files.check({"DATA": data}, {"--output": output, "--history": history, "--report": report})
     sizes = o.hidden_sizes(hidden)
     if threads is not None:
         dr.set_num_threads(threads)
@@ -113,15 +113,6 @@ def train(
     report.write_text(page(story), encoding="utf-8")
     written = ", ".join(f"{path} ({size(path.stat().st_size)})" for path in (output, history, report))
     say(("\nwrote ", "bold"), written)
-
-
-def _writable(*paths: Path) -> None:
-    """Refuse before training what could not be written after it."""
-    for path in paths:
-        if path.is_dir():
-            raise OptionError(f"{path}: cannot be written, it is a directory")
-        if not path.parent.is_dir():
-            raise OptionError(f"{path}: cannot be written, there is no directory {path.parent}")
 
 
 def _announce(prepared: Prepared, rows: int, columns: int) -> None:

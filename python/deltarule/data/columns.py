@@ -16,9 +16,11 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 Kind = Literal["number", "category", "empty"]
 
 MISSING_TEXTS = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "<null>", "<na>", "nat"})
+DASHES = frozenset({"-", "--", "."})  # no value among numbers, but a category among texts: + and -
 NUMBER_SHARE = 0.99  # a column is numeric if at least this share of its present cells are numbers
 
 _WHOLE = re.compile(r"([+-]?\d+)\.0*")
@@ -32,15 +34,19 @@ def is_missing(text: str) -> bool:
 
 def parse_number(text: str, decimal_comma: bool = False) -> float:
     """Return the number that a text spells, NaN if it spells none or infinity."""
+    value = _parse(text, decimal_comma)
+    return value if math.isfinite(value) else math.nan
+
+
+def _parse(text: str, decimal_comma: bool) -> float:
     if decimal_comma and _DECIMAL_COMMA.fullmatch(text):
         text = text.replace(",", ".")
     if "_" in text:  # float() takes 1_000
         return math.nan
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
         return math.nan
-    return value if math.isfinite(value) else math.nan
 
 
 def canonical(text: str) -> str:
@@ -74,9 +80,26 @@ class Column(ABC):
         """Return the column with these rows only."""
 
     @property
+    @abstractmethod
+    def number_share(self) -> float:
+        """Return how many of the cells with a value are finite numbers, from 0 to 1."""
+
+    @abstractmethod
+    def absent(self) -> Mask:
+        """Mark the cells without a value; in a column of numbers also infinite ones and dashes."""
+
+    @abstractmethod
+    def unread(self, infinite: bool = True) -> Mask:
+        """Mark the cells that a reading as numbers loses: texts, and numbers that are ``infinite``."""
+
+    @abstractmethod
+    def cell(self, row: int) -> str:
+        """Return a cell as it was given."""
+
+    @property
     def garbled(self) -> int:
-        """Count the cells of a numeric column that hold something that is not a number."""
-        return 0
+        """Count the cells that a reading as numbers loses."""
+        return int(self.unread().sum())
 
 
 class TextColumn(Column):
@@ -88,9 +111,10 @@ class TextColumn(Column):
         self._levels = list(levels)
         self._decimal_comma = decimal_comma
         self._missing = np.array([is_missing(level) for level in self._levels], dtype=bool)
-        self._values = np.array(
-            [parse_number(level, decimal_comma) for level in self._levels], dtype=np.float64
-        )
+        self._dashes = np.array([level in DASHES for level in self._levels], dtype=bool)
+        values = np.array([_parse(level, decimal_comma) for level in self._levels], dtype=np.float64)
+        self._infinite = np.isinf(values)
+        self._values = np.where(self._infinite, np.nan, values)
 
     @classmethod
     def of(cls, name: str, cells: Iterable[str]) -> "TextColumn":
@@ -108,18 +132,35 @@ class TextColumn(Column):
 
     @property
     def kind(self) -> Kind:
-        present = int(self._counts[~self._missing].sum())
-        if present == 0:
+        if not self._counts[~self._void].any():
             return "empty"
-        return "number" if present - self._unparsed >= NUMBER_SHARE * present else "category"
+        return "number" if self.number_share >= NUMBER_SHARE else "category"
+
+    @cached_property
+    def _void(self) -> Mask:
+        """Mark the levels that stand for no value among numbers."""
+        void: Mask = self._missing | self._infinite
+        numbers = self._values[(self._counts > 0) & ~np.isnan(self._values)]
+        # Beside one number only, as in 1 and -, a dash is more likely the other of two categories.
+        return void | self._dashes if len(np.unique(numbers)) > 1 else void
 
     @property
-    def _unparsed(self) -> int:
-        return int(self._counts[~self._missing & np.isnan(self._values)].sum())
+    def number_share(self) -> float:
+        present = int(self._counts[~self._void].sum())
+        return float(self._counts[~np.isnan(self._values)].sum() / max(present, 1))
 
-    @property
-    def garbled(self) -> int:
-        return self._unparsed if self.kind == "number" else 0
+    def absent(self) -> Mask:
+        absent: Mask = self._void if self.kind == "number" else self._missing
+        return absent[self._codes]
+
+    def unread(self, infinite: bool = True) -> Mask:
+        unread: Mask = ~self._missing & ~self._dashes & np.isnan(self._values)
+        if not infinite:
+            unread &= ~self._infinite
+        return unread[self._codes]
+
+    def cell(self, row: int) -> str:
+        return str(self._levels[self._codes[row]])
 
     def numbers(self) -> Floats:
         return self._values[self._codes]
@@ -141,10 +182,9 @@ class NumberColumn(Column):
 
     def __init__(self, name: str, values: npt.ArrayLike) -> None:
         self.name = name
-        self._values = np.asarray(values, dtype=np.float64)
-        self._infinite = int(np.isinf(self._values).sum())
-        if self._infinite:
-            self._values = np.where(np.isinf(self._values), np.nan, self._values)
+        self._given = self._values = np.asarray(values, dtype=np.float64)
+        if np.isinf(self._given).any():
+            self._values = np.where(np.isinf(self._given), np.nan, self._given)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -154,8 +194,17 @@ class NumberColumn(Column):
         return "empty" if np.isnan(self._values).all() else "number"
 
     @property
-    def garbled(self) -> int:
-        return self._infinite
+    def number_share(self) -> float:
+        return 0.0 if self.kind == "empty" else 1.0
+
+    def absent(self) -> Mask:
+        return np.isnan(self._values)
+
+    def unread(self, infinite: bool = True) -> Mask:
+        return np.isinf(self._given) & infinite
+
+    def cell(self, row: int) -> str:
+        return canonical(repr(float(self._given[row])))
 
     def numbers(self) -> Floats:
         return self._values
@@ -166,10 +215,10 @@ class NumberColumn(Column):
         return _merged(inverse.astype(np.int32), np.isnan(values), levels)
 
     def take(self, rows: npt.NDArray[np.intp]) -> "NumberColumn":
-        return NumberColumn(self.name, self._values[rows])
+        return NumberColumn(self.name, self._given[rows])
 
 
-def _merged(codes: Codes, missing: npt.NDArray[np.bool_], levels: list[str]) -> tuple[Codes, list[str]]:
+def _merged(codes: Codes, missing: Mask, levels: list[str]) -> tuple[Codes, list[str]]:
     """Renumber so that missing becomes -1 and equal texts share a code."""
     order: dict[str, int] = {}
     renumbered = np.full(len(levels) + 1, -1, dtype=np.int32)

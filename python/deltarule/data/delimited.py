@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
@@ -103,6 +104,7 @@ def parse(
     notices: list[str] = []
     try:
         first = next((row for row in reader if any(row)), None)
+        line = reader.line_num
         if first is None:
             raise DataError(f"{source}: the file is empty")
         if header is None:
@@ -115,15 +117,17 @@ def parse(
             notices.append(
                 f"the first line holds values, not names: columns are called {names[0]} to {names[-1]}"
             )
-        coders, codes = _encode(reader, pending, len(names), source)
+        coders, codes, lines = _encode(reader, pending, len(names), source)
     except csv.Error as error:
         raise DataError(f"{source}, line {reader.line_num}: {error}") from None
+    if not header:
+        lines = [line, *lines]
     comma = delimiter == ";"
     columns = [
         TextColumn(name, np.concatenate(parts) if parts else np.empty(0, np.int32), list(coder.levels), comma)
         for name, coder, parts in zip(names, coders, codes, strict=True)
     ]
-    return Table.of(source, columns, notices)
+    return Table.of(source, columns, notices, np.array(lines, dtype=np.intp))
 
 
 def _is_value(cell: str) -> bool:
@@ -131,17 +135,35 @@ def _is_value(cell: str) -> bool:
     return cell == "?" or (not is_missing(cell) and parse_number(cell) == parse_number(cell))
 
 
+class _Reader(Protocol):
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
 def _encode(
-    reader: Iterator[list[str]], pending: list[list[str]], width: int, source: str
-) -> tuple[list[_Coder], list[list[np.ndarray[tuple[int], np.dtype[np.int32]]]]]:
+    reader: _Reader, pending: list[list[str]], width: int, source: str
+) -> tuple[list[_Coder], list[list[np.ndarray[tuple[int], np.dtype[np.int32]]]], list[int]]:
+    """Number the texts of each column; return the line at which each row read here begins, too."""
     coders = [_Coder() for _ in range(width)]
     codes: list[list[np.ndarray[tuple[int], np.dtype[np.int32]]]] = [[] for _ in range(width)]
-    number = 1
+    lines: list[int] = []
+    number, line = 1, reader.line_num
     while True:
-        chunk = pending + [row for row in islice(reader, _CHUNK) if row]
-        pending = []
+        chunk, pending = pending, []
+        ended = True
+        for row in islice(reader, _CHUNK):
+            ended = False
+            if row:
+                chunk.append(row)
+                lines.append(line + 1)
+            line = reader.line_num
         if not chunk:
-            return coders, codes
+            if ended:
+                return coders, codes, lines
+            continue
         if any(len(row) != width for row in chunk):
             wrong = next(index for index, row in enumerate(chunk) if len(row) != width)
             raise DataError(

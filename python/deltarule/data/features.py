@@ -9,10 +9,12 @@ import numpy as np
 from .columns import Column
 from .encoders import CategoryEncoder, Encoder, Matrix, NumberEncoder, Remarks, from_json, to_json
 from .errors import DataError, OptionError, listed
+from .mixed import Mixture, mixture, unread_notice
 from .table import Table
 
 Scaling = Literal["auto", "column", "common"]
 
+_IDENTIFIER = ": a name or identifier"
 _ROW_NUMBER_NAMES = frozenset({"id", "index", "row", "rownames", "unnamed: 0", "column_1"})
 
 
@@ -32,11 +34,16 @@ class FeatureOptions:
 
 @dataclass
 class Features:
-    """The encoders of all columns in use, and the columns left out with the reason."""
+    """The encoders of all columns in use, and the columns left out with the reason.
+
+    ``mixed`` holds the columns that count as text although most of their cells are numbers; it is not kept
+    in the model file.
+    """
 
     encoders: list[Encoder]
     ignored: dict[str, str] = field(default_factory=dict)
     scaling: str = "column"
+    mixed: dict[str, Mixture] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, table: Table, options: FeatureOptions) -> "Features":
@@ -53,10 +60,17 @@ class Features:
             raise OptionError(f"--categorical and --numeric: {listed(sorted(both))} cannot be both")
         ignored = dict.fromkeys(options.drop, "dropped")
         encoders: list[Encoder] = []
+        mixed: dict[str, Mixture] = {}
         for name, column in table.columns.items():
             if name in ignored:
                 continue
             encoder = _encoder(column, options)
+            as_text = column.kind == "category" and name not in (*options.categorical, *options.numeric)
+            found = mixture(table, column) if as_text and encoder != "constant" else None
+            if found is not None:
+                mixed[name] = found
+                if isinstance(encoder, str):
+                    encoder = f"{encoder.removesuffix(_IDENTIFIER)}; {found.say([name])}"
             if isinstance(encoder, str):
                 ignored[name] = encoder
             else:
@@ -71,7 +85,7 @@ class Features:
             scaling = "common" if _alike(encoders, table) else "column"
         if scaling == "common":
             _share_deviation(encoders)
-        return cls(encoders, ignored, scaling)
+        return cls(encoders, ignored, scaling, mixed)
 
     @property
     def names(self) -> list[str]:
@@ -95,6 +109,11 @@ class Features:
             encoder.write(table.columns[encoder.name], out[:, start:stop], remarks)
             start = stop
         return out, remarks
+
+    def unread(self, table: Table) -> list[str]:
+        """Say which cells of the columns of numbers were texts or infinite."""
+        numbers = [table.columns[encoder.name] for encoder in self.encoders if encoder.kind == "number"]
+        return unread_notice(table, ((column, column.unread()) for column in numbers))
 
     def to_json(self) -> dict[str, Any]:
         """Describe with JSON's own types, for the model file."""
@@ -129,7 +148,7 @@ def _encoder(column: Column, options: FeatureOptions) -> Encoder | str:
     present = codes[codes >= 0]
     distinct = len(np.unique(present))
     if distinct > options.max_categories and distinct > 0.5 * present.size:
-        return f"{distinct} different texts in {present.size} rows: a name or identifier"
+        return f"{distinct} different texts in {present.size} rows{_IDENTIFIER}"
     return CategoryEncoder.fit(column, options.max_categories) or "constant"
 
 
@@ -164,8 +183,3 @@ def _share_deviation(encoders: list[Encoder]) -> None:
         common = float(np.sqrt(np.mean([encoder.deviation**2 for encoder in numbers])))
         for encoder in numbers:
             encoder.deviation = common
-
-
-def texts_in_numbers(table: Table) -> dict[str, int]:
-    """Count the cells that are neither numbers nor missing, for each numeric column that has some."""
-    return {name: column.garbled for name, column in table.columns.items() if column.garbled}

@@ -1,14 +1,16 @@
 """From a table to arrays ready for training, and the description that lets a model do it again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from .columns import Column, NumberColumn
 from .encoders import CategoryEncoder, Matrix, Remarks
-from .errors import DataError, listed
-from .features import FeatureOptions, Features, texts_in_numbers
+from .errors import DataError, OptionError, listed
+from .features import FeatureOptions, Features
+from .mixed import far_notice, mixture, mixture_notices, unread_notice
 from .splits import Split, split
 from .table import Table
 from .target import ClassTarget, NumberTarget, Target, detect_task, target_from_json
@@ -67,16 +69,26 @@ def prepare(
     seed: int = 0,
 ) -> Prepared:
     """Split a table, learn the encoders from its training rows and encode all rows."""
-    column = table.column(target)
+    given = table.column(target)
+    options = options or FeatureOptions()
+    column = _as_numbers(given) if target in options.numeric else given
+    options = replace(options, numeric=[name for name in options.numeric if name != target])
     if column.kind == "empty":
         raise DataError(f"the target column {target!r} has no value in any row")
     notices = list(table.notices)
     chosen = detect_task(column) if task == "auto" else task
-    known: Target = ClassTarget.fit(column) if chosen == "classification" else NumberTarget.fit(column)
+    mixed = mixture(table, column)
+    why = mixed.say([target]) if mixed else ""
+    known: Target = (
+        ClassTarget.fit(column, why) if chosen == "classification" else NumberTarget.fit(column, why)
+    )
+    if mixed and chosen == "classification":
+        notices.append(f"the target column {target!r} is taken as classes: {why}")
     values: npt.NDArray[Any] = known.encode(column)
     present = values >= 0 if chosen == "classification" else ~np.isnan(values)
     if not present.all():
         notices.append(f"{int((~present).sum())} rows without a value of {target!r} are left out")
+        notices += unread_notice(table, [(given, given.unread() & ~present)])
         table = table.take(np.flatnonzero(present))
         values = values[present]
     table = table.without([target])
@@ -88,11 +100,14 @@ def prepare(
         table.rows, values if chosen == "classification" else None, validation_fraction, test_fraction, seed
     )
     if isinstance(known, NumberTarget):
-        known = NumberTarget.fit(column.take(np.flatnonzero(present)[dealt.training]))
+        learnt = column.take(np.flatnonzero(present)[dealt.training])
+        known = NumberTarget.fit(learnt)
         known.standardise(values)  # refuses what is too far from the training rows
-    features = Features.fit(table.take(dealt.training), options or FeatureOptions())
+        notices += far_notice(table.take(dealt.training), learnt)
+    training_table = table.take(dealt.training)
+    features = Features.fit(training_table, options)
     X, remarks = features.transform(table)
-    notices += _notices(table, features, remarks)
+    notices += _notices(table, training_table, features, remarks)
     parts = [Part(X[rows], values[rows]) for rows in (dealt.training, dealt.validation, dealt.test)]
     training, validation, test = parts
     return Prepared(table.source, features, known, dealt, training, validation, test, notices)
@@ -111,16 +126,25 @@ def restore(description: dict[str, Any]) -> tuple[Features, Target]:
         raise DataError(f"the model's preprocessing is damaged: {error!r}") from None
 
 
-def _notices(table: Table, features: Features, remarks: Remarks) -> list[str]:
+def _as_numbers(column: Column) -> Column:
+    """Read the target as ``--numeric`` asks for."""
+    numbers = NumberColumn(column.name, column.numbers())
+    if numbers.kind == "empty" and column.kind != "empty":
+        raise OptionError(f"--numeric: column {column.name!r} holds no two different numbers")
+    return numbers
+
+
+def _notices(table: Table, training: Table, features: Features, remarks: Remarks) -> list[str]:
     """Say what was done to the data that the user may want to know."""
-    notices = []
-    used = {encoder.name for encoder in features.encoders}
-    garbled = {name: count for name, count in texts_in_numbers(table).items() if name in used}
-    if garbled:
-        what = ", ".join(f"{name!r} ({count})" for name, count in list(garbled.items())[:6])
-        notices.append(f"cells that are no finite number count as missing in {what}")
+    notices = features.unread(table)
+    for encoder in features.encoders:
+        if encoder.kind == "number":
+            notices += far_notice(training, training.columns[encoder.name])
+    notices += mixture_notices(features.mixed, features.ignored)
     reasons: dict[str, list[str]] = {}
     for name, reason in features.ignored.items():
+        if name in features.mixed:
+            continue
         reasons.setdefault(reason, []).append(name)
     notices += [f"not used, {reason}: {listed(names)}" for reason, names in reasons.items()]
     for encoder in features.encoders:

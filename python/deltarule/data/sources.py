@@ -24,14 +24,28 @@ def open_source(data: str, target: str | None = None, header: bool | None = None
     path = Path(data)
     if not path.exists() and data in DATASETS:
         dataset = DATASETS[data]
-        return Source(dataset.load(), target or dataset.target, dataset)
+        table = dataset.load()
+        return Source(table, _by_position(table, target) or dataset.target, dataset)
     if not path.exists() and re.fullmatch(r"[\w-]+", data):
         raise DataError(
             f"{data!r} is neither a file nor a data set; {suggestion(data, DATASETS)} "
             "(`deltarule datasets` lists them)"
         )
     table, found = read_file(path, target=target, header=header)
-    return Source(table, found)
+    return Source(table, _by_position(table, found))
+
+
+def _by_position(table: Table, target: str | None) -> str | None:
+    """Return the name of the column at a position such as ``5`` or ``-1``, unless one is called so."""
+    if target is None or target in table.columns or not re.fullmatch(r"[+-]?[0-9]{1,9}", target):
+        return target
+    names, position = list(table.columns), int(target)
+    if not 1 <= abs(position) <= len(names):
+        raise OptionError(
+            f"--target: {table.source} has no column {target!r}, neither by name nor by position "
+            f"(1 to {len(names)} or, from the end, -1 to -{len(names)})"
+        )
+    return names[position - 1 if position > 0 else position]
 
 
 def chosen_target(source: Source) -> str:

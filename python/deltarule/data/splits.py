@@ -32,12 +32,13 @@ def split(
     With ``labels`` every class gives each part its share; rounding is carried from class to class, so that
     the parts have the sizes asked for, and a class with one row goes to training.
     """
-    for option, fraction in (
-        ("--validation-fraction", validation_fraction),
-        ("--test-fraction", test_fraction),
+    for option, fraction, use in (
+        ("--validation-fraction", validation_fraction, "these rows decide when training stops"),
+        ("--test-fraction", test_fraction, "these rows show how good the model is on new ones"),
     ):
         if not 0 < fraction < 1:
-            raise OptionError(f"{option}: must be between 0 and 1, not {fraction:g}")
+            hint = f"; {use}: give a small share, as 0.05" if fraction == 0 else ""
+            raise OptionError(f"{option}: must be between 0 and 1, not {fraction:g}{hint}")
     if validation_fraction + test_fraction >= 0.9:
         raise OptionError(
             f"--validation-fraction and --test-fraction: {validation_fraction:g} and {test_fraction:g} leave "

@@ -38,9 +38,13 @@ class ClassTarget:
     task: Task = "classification"
 
     @classmethod
-    def fit(cls, column: Column) -> "ClassTarget":
-        """List the classes; refuse fewer than two, or so many that they must be identifiers."""
+    def fit(cls, column: Column, mixed: str = "") -> "ClassTarget":
+        """List the classes; refuse fewer than two, or so many that they must be identifiers.
+
+        ``mixed`` is said instead of that where most of the cells are numbers.
+        """
         codes, levels = column.texts()
+        codes = np.where(column.absent(), -1, codes)
         used = np.unique(codes[codes >= 0])
         classes = sorted((levels[code] for code in used), key=natural)
         if len(classes) < 2:
@@ -49,9 +53,9 @@ class ClassTarget:
         present = int((codes >= 0).sum())
         if len(classes) > MOST_CLASSES or (len(classes) > FEW_VALUES and len(classes) > present / 2):
             hint = "; for numbers, --task regression" if column.kind == "number" else ""
+            why = f"; {mixed}" if mixed else f"{hint}: is it a name or identifier?"
             raise DataError(
-                f"the target column {column.name!r} has {len(classes)} classes in {present} rows{hint}: "
-                "is it a name or identifier?"
+                f"the target column {column.name!r} has {len(classes)} classes in {present} rows{why}"
             )
         return cls(column.name, classes)
 
@@ -81,11 +85,12 @@ class NumberTarget:
     outputs = 1
 
     @classmethod
-    def fit(cls, column: Column) -> "NumberTarget":
-        """Learn mean and deviation; refuse texts and constants."""
+    def fit(cls, column: Column, mixed: str = "") -> "NumberTarget":
+        """Learn mean and deviation; refuse texts, with what is said in ``mixed``, and constants."""
         if column.kind != "number":
             raise OptionError(
                 f"--task regression: the target column {column.name!r} holds texts, not numbers"
+                + f"; {mixed}" * bool(mixed)
             )
         values = column.numbers()
         present = values[~np.isnan(values)]
