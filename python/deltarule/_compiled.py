@@ -36,7 +36,7 @@ class Compiled(NamedTuple):
             schedule = None  # the trainer is told the rates of every epoch
         return json.dumps(
             {
-                "loss": self.loss.config(),
+                "loss": self.loss.core_config(),
                 "optimizer": self.optimizer.rule(),
                 "schedule": [] if schedule is None else schedule.chain(),
                 "metrics": [m.config() for m in self.metrics],

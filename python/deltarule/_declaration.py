@@ -75,10 +75,10 @@ class Declaration:
         plain = {k: _plain(v) for k, v in settings.items() if k not in cls.extras}
         if any(k not in cls.order for k in plain):
             try:
-                core.resolve(cls.family, cls.entry["name"], plain)
+                core.resolve(cls.family, cls.core_name(), plain)
             except ValueError as error:
                 raise TypeError(str(error)) from None
-        resolved = core.resolve(cls.family, cls.entry["name"], plain)
+        resolved = core.resolve(cls.family, cls.core_name(), plain)
         for name, extra in cls.extras.items():
             if extra.kept:
                 resolved[name] = extra.convert(settings.get(name, extra.default), cls.__name__)
@@ -109,9 +109,20 @@ class Declaration:
         """Order of all arguments in the signature."""
         return (*(p["name"] for p in entry["parameters"]), *extras)
 
+    @classmethod
+    def core_name(cls) -> str:
+        """Name under which the core finds exactly this row; the user's own can have another one there."""
+        name: str = cls.entry["name"]
+        return name
+
     def config(self) -> Config:
         """Everything about this object as a dict of JSON values; `from_config` is its inverse."""
         return {self.key: self.entry["name"]} | {k: _to_json(v) for k, v in self._settings.items()}
+
+    def core_config(self) -> Config:
+        """The config with the names of the core, which files and other processes do not know."""
+        own = {k: _to_json(v, "core_config") for k, v in self._settings.items()}
+        return {self.key: self.core_name()} | own
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -126,7 +137,7 @@ class Declaration:
         name = settings.pop(cls.key, None)
         if not isinstance(name, str):
             raise ValueError(f"{cls.__name__}.from_config: the key {cls.key!r} is missing")
-        made = cls.find(name)
+        made = cls if hasattr(cls, "entry") and cls.entry["name"] == name else cls.find(name)
         if not issubclass(made, cls):
             raise ValueError(f"{cls.__name__}.from_config: {cls.key} = {name!r} is a {made.__name__}")
         return made(**settings)
@@ -216,12 +227,12 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(value: Any, method: str = "config") -> Any:
     if value == float("inf"):
         return "inf"  # JSON has no other way
     if isinstance(value, tuple):
-        return [_to_json(v) for v in value]
-    return value.config() if isinstance(value, Declaration) else value
+        return [_to_json(v, method) for v in value]
+    return getattr(value, method)() if isinstance(value, Declaration) else value
 
 
 def _written(value: Any) -> str:

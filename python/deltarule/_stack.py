@@ -108,7 +108,7 @@ class Stack(Inference):
         network = self._require_built("Sequential.to_bfloat16")
         if self.dtype != "float32":
             raise TypeError(f"Sequential.to_bfloat16: the network is {self.dtype}; allowed: float32")
-        return Bfloat16Network(network.to_bfloat16())
+        return Bfloat16Network(network.to_bfloat16(), self.layers, self._seed)
 
     def forward(self, X: ArrayLike, training: bool = True) -> Array:
         """Outputs of a hand-written training step.
@@ -241,7 +241,7 @@ class Stack(Inference):
         if not self._layers:
             raise RuntimeError(f"{operation}: the network has no layers; add some")
         try:
-            network = core.Network(_storage.description(self), self.dtype)
+            network = core.Network(_storage.description(self._layers, self._seed), self.dtype)
             network.build(width)
         except ValueError as error:
             raise ValueError(f"{operation}: {error}") from None
