@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._declaration import Declaration
-from ._inference import arrays_of
+from ._inference import arrays_of, put
 from ._native import core
 from ._registered import Custom
 from ._types import Config
@@ -62,9 +62,7 @@ def for_file(
     try:
         copy = core.Network(json.dumps(plain), network.dtype)
         copy.build(network.input_width)
-        own = arrays_of(network)
-        for name, array in arrays_of(copy).items():
-            array[...] = own[name]
+        put(copy, arrays_of(network))
     except (ValueError, KeyError) as error:
         raise ValueError(
             "Sequential.save: a layer's class has been registered anew under its name, and the new one does "

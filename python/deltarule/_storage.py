@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _older
 from ._compiled import Compiled
 from ._families import Layer, ScheduleFunction
+from ._inference import put
 from ._native import core
 from ._types import Array, Config
 
@@ -76,7 +77,7 @@ def copy(model: _S) -> _S:
     """See `Sequential.copy`."""
     twin = type(model).__new__(type(model))
     twin.__dict__.update(model.__dict__)
-    twin._layers, twin._trainer, twin.history = list(model._layers), None, None
+    twin._layers, twin._trainer, twin._training, twin.history = list(model._layers), None, None, None
     if model._network is not None:
         twin._network = model._network.copy()
         if model._trainer is not None:
@@ -88,7 +89,7 @@ def copy(model: _S) -> _S:
 
 def pickled(model: Sequential) -> tuple[Any, ...]:
     """What `__reduce__` returns."""
-    state = {k: v for k, v in model.__dict__.items() if k not in ("_network", "_trainer")}
+    state = {k: v for k, v in model.__dict__.items() if k not in ("_network", "_trainer", "_training")}
     if model._network is not None:
         state["_weights"] = (model._network.input_width, model.get_weights())
     if model._trainer is not None:
@@ -100,10 +101,10 @@ def pickled(model: Sequential) -> tuple[Any, ...]:
 def _unpickled(cls: type[_S], state: dict[str, Any]) -> _S:
     model = cls.__new__(cls)
     weights, progress = state.pop("_weights", None), state.pop("_progress", None)
-    model.__dict__.update(state, _network=None, _trainer=None)
+    model.__dict__.update(state, _network=None, _trainer=None, _training=None)
     if weights is not None:
         model.build(weights[0])
-        model.set_weights(weights[1])
+        put(model._require_built("pickle"), weights[1])
     if progress is not None:
         settings, counts, arrays = progress
         settings = _older.settings_of(settings, model._compiled)

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _storage
 from ._families import Layer
-from ._inference import Inference, arrays_of, copies_of
+from ._inference import Inference, copies_of, put
 from ._native import core
 from ._types import Array
 
@@ -68,6 +68,5 @@ def _restored(
 ) -> Bfloat16Network:
     network = core.Network(_storage.description(layers, seed))
     network.build(input_width)
-    for name, own in arrays_of(network).items():
-        own[...] = arrays[name]
+    put(network, arrays)
     return cls(network.to_bfloat16(), layers, seed)

@@ -8,6 +8,7 @@ import numpy as np
 
 from deltarule import _check
 from deltarule._families import Layer
+from deltarule._inference import put
 from deltarule._native import core
 from deltarule._types import Array, ArrayLike
 
@@ -86,7 +87,7 @@ def as_dtype(net: Sequential, dtype: str, quiet: bool = False) -> Sequential:
     copy = type(net)(layers, seed=net.seed, dtype=dtype, name=net.name)
     if net._network is not None:
         copy.build(net._network.input_width)
-        copy.set_weights(net.get_weights())
+        put(copy._require_built("diagnostics"), net.get_weights())
     copy._compiled, copy._adapted = net._compiled, net._adapted
     return copy
 
