@@ -76,6 +76,17 @@ def array(value: ArrayLike, operation: str, argument: str) -> Array:
         raise TypeError(
             f"{operation}: {argument} is a sparse matrix; allowed: dense arrays (toarray() makes one)"
         )
+    if (
+        given.ndim == 0
+        and (hasattr(value, "__next__") or hasattr(value, "__iter__"))
+        and given.dtype.kind == "O"
+    ):
+        remedy = "; for data that come in batches, call train_on_batch on each" * (
+            operation == "Sequential.fit"
+        )
+        raise TypeError(
+            f"{operation}: {argument} is a {type(value).__name__}; allowed: an array or nested lists{remedy}"
+        )
     hint = {
         "O": " (text, missing values or mixed types? encode it as numbers first, labels by "
         "np.unique(..., return_inverse=True))",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TypeVar
 
+from . import _foreign
 from ._native import core
 from ._types import Config, Entry
 
@@ -73,11 +74,9 @@ class Declaration:
     def _resolve(cls, settings: dict[str, Any]) -> dict[str, Any]:
         settings = cls.expanded(settings)
         plain = {k: _plain(v) for k, v in settings.items() if k not in cls.extras}
-        if any(k not in cls.order for k in plain):
-            try:
-                core.resolve(cls.family, cls.core_name(), plain)
-            except ValueError as error:
-                raise TypeError(str(error)) from None
+        for name in plain:
+            if name not in cls.order:
+                raise _foreign.unknown_argument(cls.entry["name"], name, cls.order)
         resolved = core.resolve(cls.family, cls.core_name(), plain)
         for name, extra in cls.extras.items():
             if extra.kept:
@@ -147,6 +146,8 @@ class Declaration:
         """Class of a catalogue name or alias of this family; ValueError with a suggestion otherwise."""
         found: type[Self] | None = cls.registry.get((cls.family, name))
         if found is None:
+            if said := _foreign.hint(cls.family, name):
+                raise ValueError(f"unknown {cls.family} {name!r}{said}")
             core.find(cls.family, name)  # raises, with "did you mean"
             raise ValueError(f"unknown {cls.family} {name!r}")
         return found
@@ -187,7 +188,14 @@ class Declaration:
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable: make a new one with {name}={value!r}")
+        what = f"{type(self).__name__} is immutable"
+        if name in type(self).order:
+            raise AttributeError(f"{what}: make a new one with {name}={value!r}")
+        if name == "trainable" and self.family == "layer":
+            raise AttributeError(f"{what} and has no trainable; to freeze it, {_foreign.FREEZE}")
+        raise AttributeError(
+            f"{what} and has no {name}; it has {', '.join(type(self).order) or 'no settings'}"
+        )
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be deleted")

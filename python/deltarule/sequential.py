@@ -98,7 +98,8 @@ class Sequential(Trained):
         loss : str, Loss or config
             What is minimised.
         metrics : iterable of str, Metric or config, default ()
-            Further figures for the history. "accuracy" by name looks at the sign of a single logit.
+            Further figures for the history; a name alone is a list of one. "accuracy" by name looks at the
+            sign of a single logit.
         clip_norm : float, optional
             Largest Euclidean norm of the gradient of all parameters together.
         clip_value : float, optional
@@ -106,7 +107,7 @@ class Sequential(Trained):
         parameter_groups : list of dict, default ()
             Settings of the parameters whose names match (with * and ?), the last group first, such as
             ``{"match": "*.bias", "weight_decay": 0}``: learning_rate_factor, weight_decay, l1, l2, max_norm;
-            ``"as_vector": True`` has `Muon` leave a matrix to AdamW.
+            ``"as_vector": True`` has `Muon` leave a matrix to AdamW. A learning_rate_factor of 0 freezes.
         decay_exclude : "bias_and_norm", optional
             Leaves biases, gains and shifts out of the optimizer's weight_decay.
         l1, l2 : float, default 0.0

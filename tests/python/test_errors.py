@@ -223,7 +223,7 @@ def test_backward_needs_forward_and_shape(rng):
     ({"loss": "mse", "optimizer": "adm"}, ValueError, "Sequential.compile: optimizer: unknown optimizer 'adm', did you mean 'adam'?"),
     ({"loss": "mse", "optimizer": dr.Adam}, TypeError, "Sequential.compile: optimizer is the class Adam; write Adam()"),
     ({"loss": dr.Adam()}, TypeError, "Sequential.compile: loss is a Adam; allowed"),
-    ({"loss": "mse", "metrics": "mae"}, TypeError, "Sequential.compile: metrics is 'mae'; allowed: a list"),
+    ({"loss": "mse", "metrics": {"name": "mae"}}, TypeError, "Sequential.compile: metrics is {'name': 'mae'}; allowed: a list"),
     ({"loss": "mse", "metrics": ["accuarcy"]}, ValueError, "Sequential.compile: metrics[0]: unknown metric 'accuarcy', did you mean 'accuracy'?"),
     ({"loss": "mse", "metrics": ["mae", "mae"]}, ValueError, "Sequential.compile: metrics holds 'mae' twice"),
     ({"loss": "mse", "clip_norm": 0}, ValueError, "Sequential.compile: clip_norm = 0.0 is not allowed; allowed: a number > 0, or None"),

@@ -37,9 +37,7 @@ def test_set_weights_refuses_values(value, text):
 
 def test_set_weights_names_what_it_takes():
     net = dr.Sequential([dr.Dense(3)]).build(2)
-    with pytest.raises(
-        TypeError, match=r"weights is a list; allowed: a dict .* dense_1.weight, dense"
-    ):
+    with pytest.raises(TypeError, match=r"weights is a list; allowed: a dict .* dense_1.weight, dense"):
         net.set_weights(list(net.get_weights().values()))
 
 
@@ -54,9 +52,7 @@ def test_arrays_that_are_not_finite_survive_copies(tmp_path):
 
 def test_seeds_fit_into_64_bits():
     assert dr.Sequential([dr.Dense(3)], seed=2**64 - 1).build(2).seed == 2**64 - 1
-    with pytest.raises(
-        ValueError, match=r"Sequential: seed = 18446744073709551616 is .* < 2\*\*64"
-    ):
+    with pytest.raises(ValueError, match=r"Sequential: seed = 18446744073709551616 is .* < 2\*\*64"):
         dr.Sequential([dr.Dense(3)], seed=2**64)
 
 
