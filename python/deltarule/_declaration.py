@@ -74,8 +74,13 @@ class Declaration:
     def _resolve(cls, settings: dict[str, Any]) -> dict[str, Any]:
         settings = cls.expanded(settings)
         plain = {k: _plain(v) for k, v in settings.items() if k not in cls.extras}
-        for name in plain:
+        for name, value in plain.items():
             if name not in cls.order:
+                try:
+                    core.resolve(cls.family, cls.core_name(), {name: value})
+                except ValueError as error:
+                    if "unknown parameter" not in str(error):  # the core knows what is meant
+                        raise TypeError(str(error)) from None
                 raise _foreign.unknown_argument(cls.entry["name"], name, cls.order)
         resolved = core.resolve(cls.family, cls.core_name(), plain)
         for name, extra in cls.extras.items():

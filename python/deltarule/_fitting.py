@@ -122,7 +122,7 @@ def run(model: "Sequential", plan: Plan) -> History:
 def _run(model: "Sequential", plan: Plan) -> History:
     trainer = model._ready(plan.network)
     train = plan.train
-    if not model._adapted:
+    if not model._is_adapted():
         plan.network.adapt(train.X, train.picked)
         model._adapted = True
     model.epoch, model.stop_training, model.history = plan.first_epoch, False, History()

@@ -248,7 +248,7 @@ class Stack(Inference):
             new[name] = _check.convert(value, operation, name, self._real)
         for name, value in new.items():
             own[name][...] = value
-        self._adapted = self._adapted or _standardizes(network, own)
+        self._is_adapted()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -315,9 +315,15 @@ class Stack(Inference):
             raise ValueError(f"{operation}: {error}") from None
         return network
 
+    def _is_adapted(self) -> bool:
+        """Whether statistics were learned or given."""
+        if not self._adapted and self._network is not None:
+            self._adapted = _standardizes(self._network, arrays_of(self._network))
+        return self._adapted
+
     def _require_adapted(self, operation: str) -> None:
         """Refuse to train weights for inputs that a later `fit` would shift."""
-        if not self._adapted and _has_standardize(self._layers):
+        if not self._is_adapted() and _has_standardize(self._layers):
             raise RuntimeError(
                 f"{operation}: the Standardize layer has not learned mean and deviation yet; call adapt(X) "
                 "first, with the training data or a sample of them (fit does it by itself)"

@@ -63,6 +63,15 @@ def test_given_statistics_stay(shifted):
         assert np.array_equal(net.states()[name], array)
 
 
+def test_statistics_written_through_views_stay(shifted):
+    X, y = shifted
+    net = standardizing().build(3)
+    net.states()["standardize_1.mean"][:] = 40
+    net.train_on_batch(X, y)
+    net.fit(X, y, verbose=0)
+    assert np.array_equal(net.states()["standardize_1.mean"], [40, 40, 40])
+
+
 def test_weights_of_a_new_network_leave_the_statistics_to_fit(shifted):
     X, y = shifted
     net = standardizing().build(3)
