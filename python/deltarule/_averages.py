@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ._inference import put
 from ._types import Array
 
 if TYPE_CHECKING:
@@ -41,4 +42,4 @@ def swapped(model: Sequential) -> Iterator[None]:
     try:
         yield
     finally:
-        model.set_weights(own)
+        put(model._require_built("Sequential.use_average"), own)

@@ -27,6 +27,14 @@ def whole(value: Any, operation: str, argument: str, low: int = 1, also: str = "
     return int(value)
 
 
+def seed(value: Any, operation: str) -> int:
+    """A seed that the core can hold."""
+    number = whole(value, operation, "seed", 0, "None")
+    if number >= 2**64:
+        raise not_allowed(operation, "seed", number, "a whole number with 0 <= seed < 2**64, or None")
+    return number
+
+
 def real(value: Any, operation: str, argument: str, low: float, high: float = np.inf) -> float:
     """A number with low <= value < high."""
     allowed = f"a number with {low:g} <= {argument}" + (f" < {high:g}" if high < np.inf else "")
@@ -68,6 +76,17 @@ def array(value: ArrayLike, operation: str, argument: str) -> Array:
         raise TypeError(
             f"{operation}: {argument} is a sparse matrix; allowed: dense arrays (toarray() makes one)"
         )
+    if (
+        given.ndim == 0
+        and (hasattr(value, "__next__") or hasattr(value, "__iter__"))
+        and given.dtype.kind == "O"
+    ):
+        remedy = "; for data that come in batches, call train_on_batch on each" * (
+            operation == "Sequential.fit"
+        )
+        raise TypeError(
+            f"{operation}: {argument} is a {type(value).__name__}; allowed: an array or nested lists{remedy}"
+        )
     hint = {
         "O": " (text, missing values or mixed types? encode it as numbers first, labels by "
         "np.unique(..., return_inverse=True))",
@@ -79,12 +98,19 @@ def array(value: ArrayLike, operation: str, argument: str) -> Array:
 
 
 def convert(given: Array, operation: str, argument: str, dtype: Any, finite: bool = True) -> Array:
-    """C-contiguous array of `dtype`: `given` itself or a copy. Refuses NaN and infinity."""
+    """C-contiguous array of `dtype`: `given` itself or a copy. Refuses what is too large for it.
+
+    With `finite` NaN and infinity as well.
+    """
     with np.errstate(all="ignore"):
         result = np.asarray(given, dtype=dtype, order="C")
-    if not finite or core.all_finite(result):
+    if (not finite and given.dtype == result.dtype) or core.all_finite(result):
         return result
     bad = ~np.isfinite(result)
+    if not finite:
+        bad &= np.isfinite(given)
+        if not bad.any():
+            return result
     where = np.unravel_index(int(np.argmax(bad)), bad.shape)
     value, place = given[where], ", ".join(str(int(i)) for i in where)
     if np.isfinite(value):

@@ -36,7 +36,7 @@ class Compiled(NamedTuple):
             schedule = None  # the trainer is told the rates of every epoch
         return json.dumps(
             {
-                "loss": self.loss.config(),
+                "loss": self.loss.core_config(),
                 "optimizer": self.optimizer.rule(),
                 "schedule": [] if schedule is None else schedule.chain(),
                 "metrics": [m.config() for m in self.metrics],
@@ -78,7 +78,8 @@ def check(
             f'{_OPERATION}: the loss is missing; write loss="mse" or another name of deltarule.losses'
         )
     the_loss = Loss.make(loss, _OPERATION, "loss")
-    if isinstance(metrics, (str, Mapping, Declaration)) or not isinstance(metrics, Iterable):
+    metrics = [metrics] if isinstance(metrics, str) else metrics
+    if isinstance(metrics, (Mapping, Declaration)) or not isinstance(metrics, Iterable):
         raise TypeError(f'{_OPERATION}: metrics is {metrics!r}; allowed: a list, such as ["accuracy"]')
     measures = []
     for i, metric in enumerate(metrics):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn, TypeVar
 
+from . import _foreign
 from ._native import core
 from ._types import Config, Entry
 
@@ -73,12 +74,15 @@ class Declaration:
     def _resolve(cls, settings: dict[str, Any]) -> dict[str, Any]:
         settings = cls.expanded(settings)
         plain = {k: _plain(v) for k, v in settings.items() if k not in cls.extras}
-        if any(k not in cls.order for k in plain):
-            try:
-                core.resolve(cls.family, cls.entry["name"], plain)
-            except ValueError as error:
-                raise TypeError(str(error)) from None
-        resolved = core.resolve(cls.family, cls.entry["name"], plain)
+        for name, value in plain.items():
+            if name not in cls.order:
+                try:
+                    core.resolve(cls.family, cls.core_name(), {name: value})
+                except ValueError as error:
+                    if "unknown parameter" not in str(error):  # the core knows what is meant
+                        raise TypeError(str(error)) from None
+                raise _foreign.unknown_argument(cls.entry["name"], name, cls.order)
+        resolved = core.resolve(cls.family, cls.core_name(), plain)
         for name, extra in cls.extras.items():
             if extra.kept:
                 resolved[name] = extra.convert(settings.get(name, extra.default), cls.__name__)
@@ -109,9 +113,20 @@ class Declaration:
         """Order of all arguments in the signature."""
         return (*(p["name"] for p in entry["parameters"]), *extras)
 
+    @classmethod
+    def core_name(cls) -> str:
+        """Name under which the core finds exactly this row; the user's own can have another one there."""
+        name: str = cls.entry["name"]
+        return name
+
     def config(self) -> Config:
         """Everything about this object as a dict of JSON values; `from_config` is its inverse."""
         return {self.key: self.entry["name"]} | {k: _to_json(v) for k, v in self._settings.items()}
+
+    def core_config(self) -> Config:
+        """The config with the names of the core, which files and other processes do not know."""
+        own = {k: _to_json(v, "core_config") for k, v in self._settings.items()}
+        return {self.key: self.core_name()} | own
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -126,7 +141,7 @@ class Declaration:
         name = settings.pop(cls.key, None)
         if not isinstance(name, str):
             raise ValueError(f"{cls.__name__}.from_config: the key {cls.key!r} is missing")
-        made = cls.find(name)
+        made = cls if hasattr(cls, "entry") and cls.entry["name"] == name else cls.find(name)
         if not issubclass(made, cls):
             raise ValueError(f"{cls.__name__}.from_config: {cls.key} = {name!r} is a {made.__name__}")
         return made(**settings)
@@ -136,6 +151,8 @@ class Declaration:
         """Class of a catalogue name or alias of this family; ValueError with a suggestion otherwise."""
         found: type[Self] | None = cls.registry.get((cls.family, name))
         if found is None:
+            if said := _foreign.hint(cls.family, name):
+                raise ValueError(f"unknown {cls.family} {name!r}{said}")
             core.find(cls.family, name)  # raises, with "did you mean"
             raise ValueError(f"unknown {cls.family} {name!r}")
         return found
@@ -176,7 +193,14 @@ class Declaration:
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable: make a new one with {name}={value!r}")
+        what = f"{type(self).__name__} is immutable"
+        if name in type(self).order:
+            raise AttributeError(f"{what}: make a new one with {name}={value!r}")
+        if name == "trainable" and self.family == "layer":
+            raise AttributeError(f"{what} and has no trainable; to freeze it, {_foreign.FREEZE}")
+        raise AttributeError(
+            f"{what} and has no {name}; it has {', '.join(type(self).order) or 'no settings'}"
+        )
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be deleted")
@@ -216,12 +240,12 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(value: Any, method: str = "config") -> Any:
     if value == float("inf"):
         return "inf"  # JSON has no other way
     if isinstance(value, tuple):
-        return [_to_json(v) for v in value]
-    return value.config() if isinstance(value, Declaration) else value
+        return [_to_json(v, method) for v in value]
+    return getattr(value, method)() if isinstance(value, Declaration) else value
 
 
 def _written(value: Any) -> str:

@@ -28,9 +28,9 @@ class ActivationFunction(Declaration):
         """A pair (function, derivative)."""
         if not (isinstance(value, tuple) and len(value) == 2 and all(map(callable, value))):
             return None
-        from . import custom
+        from . import _registered, custom
 
-        return custom.once(custom.activation, *value)
+        return _registered.once(custom.activation, *value)
 
     def __call__(self, x: ArrayLike, out: Array | None = None) -> Array:
         """Apply the function to an array; see `deltarule.kernels`."""
@@ -237,14 +237,14 @@ class Optimizer(Declaration):
         """A function that changes the parameters."""
         if not _is_function(value):
             return None
-        from . import custom
+        from . import _registered, custom
 
-        return custom.once(custom.optimizer, value)()
+        return _registered.once(custom.optimizer, value)()
 
     def rule(self) -> Config:
-        """The config without the schedule."""
+        """What the core is told: the config without the schedule."""
         own = {p["name"]: self._settings[p["name"]] for p in self.entry["parameters"]}
-        return {"name": self.entry["name"], **own}
+        return {"name": self.core_name(), **own}
 
 
 class Loss(Declaration):
@@ -257,9 +257,9 @@ class Loss(Declaration):
         """A function that gives loss and gradient."""
         if not _is_function(value):
             return None
-        from . import custom
+        from . import _registered, custom
 
-        return custom.once(custom.loss, value)
+        return _registered.once(custom.loss, value)
 
     def __call__(
         self,

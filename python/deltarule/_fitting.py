@@ -115,9 +115,14 @@ def settle(
 
 def run(model: "Sequential", plan: Plan) -> History:
     """Train; what has been measured stays in `model.history` however this ends."""
+    with model._alone(_OPERATION):
+        return _run(model, plan)
+
+
+def _run(model: "Sequential", plan: Plan) -> History:
     trainer = model._ready(plan.network)
     train = plan.train
-    if not model._adapted:
+    if not model._is_adapted():
         plan.network.adapt(train.X, train.picked)
         model._adapted = True
     model.epoch, model.stop_training, model.history = plan.first_epoch, False, History()
@@ -202,7 +207,7 @@ def _batch_size(given: Any, optimizer: Optimizer) -> int | None:
 
 
 def _epochs(done: int, epochs: int, initial: int | None) -> tuple[int, int]:
-    epochs = _check.whole(epochs, _OPERATION, "epochs")
+    epochs = _check.whole(epochs, _OPERATION, "epochs", 0)
     if initial is None:
         return done, done + epochs
     initial = _check.whole(initial, _OPERATION, "initial_epoch", 0, "None")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,12 @@ def arrays_of(network: core.Network) -> dict[str, Array]:
 def copies_of(network: core.Network) -> dict[str, Array]:
     """The same as copies."""
     return {name: array.copy() for name, array in arrays_of(network).items()}
+
+
+def put(network: core.Network, arrays: Mapping[str, Array]) -> None:
+    """Put arrays that `copies_of` gave into a network, NaN among them or not."""
+    for name, own in arrays_of(network).items():
+        own[...] = arrays[name]
 
 
 class Inference:
@@ -50,6 +57,13 @@ class Inference:
         Returns
         -------
         ndarray (N, outputs)
+
+        Raises
+        ------
+        RuntimeError
+            The network is not built.
+        ValueError, TypeError
+            X does not fit, or a number in it is too large for the network's dtype.
         """
         network, real = self._network, self._real
         if network is None:

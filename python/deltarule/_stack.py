@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from ._types import Array, ArrayLike, Config
 from .bfloat16 import Bfloat16Network
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self
 
 _DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
@@ -39,7 +42,7 @@ class Stack(Inference):
             raise TypeError(f"Sequential: name is {name!r}; allowed: text or None")
         self.name = name
         self.metadata: dict[str, Any] = {}  # JSON values of the user's, kept in the model file
-        self._seed = _random_seed() if seed is None else _check.whole(seed, "Sequential", "seed", 0, "None")
+        self._seed = _random_seed() if seed is None else _check.seed(seed, "Sequential")
         self._real = _DTYPES[kind]
         self._layers: list[Layer] = []
         self._network: core.Network | None = None
@@ -76,6 +79,8 @@ class Stack(Inference):
     def adapt(self, X: ArrayLike) -> None:
         """Let the `Standardize` layers learn mean and deviation; the first `fit` does this by itself.
 
+        Without either, `predict` and `evaluate` leave inputs as they are, and `train_on_batch` refuses them.
+
         Parameters
         ----------
         X : array (N, columns)
@@ -108,7 +113,47 @@ class Stack(Inference):
         network = self._require_built("Sequential.to_bfloat16")
         if self.dtype != "float32":
             raise TypeError(f"Sequential.to_bfloat16: the network is {self.dtype}; allowed: float32")
-        return Bfloat16Network(network.to_bfloat16())
+        return Bfloat16Network(network.to_bfloat16(), self.layers, self._seed)
+
+    def export_c(
+        self,
+        path: str | Path,
+        *,
+        prefix: str = "model",
+        test_inputs: ArrayLike | None = None,
+        comment: str = "",
+    ) -> None:
+        """Write inference as one C99 file without dependencies, for microcontrollers and other programs.
+
+        The file, which C++ takes as well, holds the weights, ``<prefix>_predict(input, output)``, a self-test
+        and, in the comment at its top, what it costs in flash, memory and operations. It allocates nothing.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, as in "model.h"; it appears complete or not at all.
+        prefix : str, default "model"
+            What all names in the file begin with: two networks in one program need two.
+        test_inputs : array (N, columns), optional
+            Rows of data for the self-test; without, rows are drawn at random.
+        comment : str
+            Put into the comment at the top.
+
+        Raises
+        ------
+        ValueError
+            Something cannot be written as C: functions and layers of your own (`deltarule.custom`), weights
+            that are not finite, a prefix that is no name in C. No file is written.
+        OSError
+            The file cannot be written.
+        """
+        network = self._require_built("Sequential.export_c")
+        rows = None
+        if test_inputs is not None:
+            operation = "Sequential.export_c"
+            rows = _check.features(test_inputs, operation, "test_inputs", self._real, network.input_width)
+            _check.not_empty(rows, operation, "test_inputs")
+        network.export_c(os.fspath(path), prefix, comment, rows)
 
     def forward(self, X: ArrayLike, training: bool = True) -> Array:
         """Outputs of a hand-written training step.
@@ -123,10 +168,18 @@ class Stack(Inference):
         Returns
         -------
         ndarray (N, outputs)
+
+        Raises
+        ------
+        RuntimeError
+            In training, a `Standardize` layer that has not learned from data: call `adapt` first.
         """
         X = _check.features(X, "Sequential.forward", "X", self._real, self._width())
-        self._network = self._network_for(X.shape[1], "Sequential.forward")
-        return self._network.forward(X, _check.flag(training, "Sequential.forward", "training"))
+        network = self._network_for(X.shape[1], "Sequential.forward")
+        if _check.flag(training, "Sequential.forward", "training"):
+            self._require_adapted("Sequential.forward")
+        self._network = network
+        return network.forward(X, bool(training))
 
     def backward(self, dY: ArrayLike) -> Array:
         """Carry the gradient of the latest `forward`'s outputs back; fills `gradients`. Once per `forward`.
@@ -163,15 +216,28 @@ class Stack(Inference):
     def set_weights(self, weights: Mapping[str, ArrayLike]) -> None:
         """Put the arrays that `get_weights` gave into the network.
 
+        Statistics of a `Standardize` layer other than those of a new one stay in the first `fit` as well.
+
+        Parameters
+        ----------
+        weights : dict of {name: array}
+            All arrays of the network.
+
         Raises
         ------
-        ValueError
-            A name or a shape does not fit; nothing has changed.
+        ValueError, TypeError
+            A name, a shape or a value does not fit; nothing has changed.
         """
         operation = "Sequential.set_weights"
-        own = arrays_of(self._require_built(operation))
+        network = self._require_built(operation)
+        own = arrays_of(network)
+        if not isinstance(weights, Mapping):
+            raise TypeError(
+                f"{operation}: weights is a {type(weights).__name__}; allowed: a dict of name: array, as "
+                f"get_weights() gives it, with the names {', '.join(own)}"
+            )
         if set(weights) != set(own):
-            wrong = sorted(set(weights) ^ set(own))
+            wrong = sorted(map(str, set(weights) ^ set(own)))
             raise ValueError(
                 f"{operation}: weights must hold {', '.join(own)}; unknown or missing: {', '.join(wrong)}"
             )
@@ -179,8 +245,10 @@ class Stack(Inference):
         for name, value in new.items():
             if value.shape != own[name].shape:
                 raise ValueError(f"{operation}: {name} has shape {value.shape}; allowed: {own[name].shape}")
+            new[name] = _check.convert(value, operation, name, self._real)
         for name, value in new.items():
             own[name][...] = value
+        self._is_adapted()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -241,11 +309,25 @@ class Stack(Inference):
         if not self._layers:
             raise RuntimeError(f"{operation}: the network has no layers; add some")
         try:
-            network = core.Network(_storage.description(self), self.dtype)
+            network = core.Network(_storage.description(self._layers, self._seed), self.dtype)
             network.build(width)
         except ValueError as error:
             raise ValueError(f"{operation}: {error}") from None
         return network
+
+    def _is_adapted(self) -> bool:
+        """Whether statistics were learned or given."""
+        if not self._adapted and self._network is not None:
+            self._adapted = _standardizes(self._network, arrays_of(self._network))
+        return self._adapted
+
+    def _require_adapted(self, operation: str) -> None:
+        """Refuse to train weights for inputs that a later `fit` would shift."""
+        if not self._is_adapted() and _has_standardize(self._layers):
+            raise RuntimeError(
+                f"{operation}: the Standardize layer has not learned mean and deviation yet; call adapt(X) "
+                "first, with the training data or a sample of them (fit does it by itself)"
+            )
 
     def _require_built(self, operation: str) -> core.Network:
         if self._network is None:
@@ -253,6 +335,18 @@ class Stack(Inference):
                 f"{operation}: the network is not built; fit it, build(input_width) or load one"
             )
         return self._network
+
+
+def _has_standardize(layers: Iterable[Layer]) -> bool:
+    return any(
+        layer.entry["name"] == "standardize" or any(map(_has_standardize, layer.inside)) for layer in layers
+    )
+
+
+def _standardizes(network: core.Network, arrays: Mapping[str, Array]) -> bool:
+    """Whether a Standardize layer does what a new one would not."""
+    names = [layer["name"] for layer in network.layers() if layer["type"] == "standardize"]
+    return any(arrays[f"{n}.mean"].any() or (arrays[f"{n}.deviation"] != 1).any() for n in names)
 
 
 def _kind(dtype: Any) -> str:

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from . import _older
 from ._compiled import Compiled
 from ._families import Layer, ScheduleFunction
+from ._inference import put
 from ._native import core
 from ._types import Array, Config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ._stack import Stack
     from .sequential import Sequential
 
 _S = TypeVar("_S", bound="Sequential")
+_UNKNOWN = re.compile(r"unknown (activation|loss|optimizer|layer) '([^']*)'")
 
 
-def description(model: Stack) -> str:
+def description(layers: Iterable[Layer], seed: int) -> str:
     """JSON of the architecture for the core."""
-    layers = [layer.config() for layer in model._layers]
-    return json.dumps({"seed": model._seed, "layers": _explicit(layers)})
+    configs = [layer.core_config() for layer in layers]
+    _older.name_layers([configs])
+    return json.dumps({"seed": seed, "layers": _explicit(configs)})
 
 
 def save(model: Sequential, path: str | Path) -> None:
     """See `Sequential.save`."""
+    target = _path(path, "Sequential.save")
     network = model._require_built("Sequential.save")
     schedule = None if model._compiled is None else model._compiled.optimizer.schedule
     if isinstance(schedule, ScheduleFunction):
@@ -40,12 +46,22 @@ def save(model: Sequential, path: str | Path) -> None:
     average = None if model._compiled is None else model._compiled.control.average
     if average is not None:
         extra["use_average_at_end"] = average.use_at_end
-    core.save(os.fspath(path), network, trainer, json.dumps(extra))
+    network, trainer = _older.for_file(model, network, trainer)
+    core.save(target, network, trainer, json.dumps(extra))
 
 
 def load(cls: type[_S], path: str | Path) -> _S:
     """See `deltarule.load`."""
-    network, trainer, text = core.load(os.fspath(path))
+    try:
+        network, trainer, text = core.load(_path(path, "load"))
+    except ValueError as error:
+        if (found := _UNKNOWN.search(str(error))) is None:
+            raise
+        family, name = found.groups()
+        raise type(error)(
+            f"{error} (if {name!r} is one of your own, register it first with "
+            f"deltarule.custom.{family}(..., name={name!r}))"
+        ) from None
     extra: Config = json.loads(text) if text else {}
     model = _around(cls, network, trainer)
     model.name = extra.get("name")
@@ -61,21 +77,23 @@ def copy(model: _S) -> _S:
     """See `Sequential.copy`."""
     twin = type(model).__new__(type(model))
     twin.__dict__.update(model.__dict__)
-    twin._layers, twin._trainer, twin.history = list(model._layers), None, None
+    twin._layers, twin._trainer, twin._training, twin.history = list(model._layers), None, None, None
     if model._network is not None:
         twin._network = model._network.copy()
         if model._trainer is not None:
-            twin._trainer = _trainer(twin._network, *_progress(model._trainer))
+            settings, counts, arrays = progress_of(model._trainer)
+            settings = _older.settings_of(settings, model._compiled)
+            twin._trainer = trainer_from(twin._network, settings, counts, arrays)
     return twin
 
 
 def pickled(model: Sequential) -> tuple[Any, ...]:
     """What `__reduce__` returns."""
-    state = {k: v for k, v in model.__dict__.items() if k not in ("_network", "_trainer")}
+    state = {k: v for k, v in model.__dict__.items() if k not in ("_network", "_trainer", "_training")}
     if model._network is not None:
         state["_weights"] = (model._network.input_width, model.get_weights())
     if model._trainer is not None:
-        settings, counts, arrays = _progress(model._trainer)
+        settings, counts, arrays = progress_of(model._trainer)
         state["_progress"] = (settings, counts, {name: a.copy() for name, a in arrays.items()})
     return _unpickled, (type(model), state)
 
@@ -83,21 +101,23 @@ def pickled(model: Sequential) -> tuple[Any, ...]:
 def _unpickled(cls: type[_S], state: dict[str, Any]) -> _S:
     model = cls.__new__(cls)
     weights, progress = state.pop("_weights", None), state.pop("_progress", None)
-    model.__dict__.update(state, _network=None, _trainer=None)
+    model.__dict__.update(state, _network=None, _trainer=None, _training=None)
     if weights is not None:
         model.build(weights[0])
-        model.set_weights(weights[1])
+        put(model._require_built("pickle"), weights[1])
     if progress is not None:
-        model._trainer = _trainer(model._require_built("pickle"), *progress)
+        settings, counts, arrays = progress
+        settings = _older.settings_of(settings, model._compiled)
+        model._trainer = trainer_from(model._require_built("pickle"), settings, counts, arrays)
     return model
 
 
-def _progress(trainer: core.Trainer) -> tuple[str, tuple[int, int], dict[str, Array]]:
+def progress_of(trainer: core.Trainer) -> tuple[str, tuple[int, int], dict[str, Array]]:
     """Settings (with the current base learning rate), steps done and averaged, optimizer state."""
     return trainer.settings(), (trainer.step, trainer.averaged), trainer.states()
 
 
-def _trainer(
+def trainer_from(
     network: core.Network, settings: str, counts: tuple[int, int], arrays: dict[str, Array]
 ) -> core.Trainer:
     """Trainer that goes on where another one was."""
@@ -117,6 +137,15 @@ def _around(cls: type[_S], network: core.Network, trainer: core.Trainer | None) 
     if trainer is not None:
         model._compiled = Compiled.from_settings(trainer.settings())
     return model
+
+
+def _path(path: Any, operation: str) -> str:
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TypeError(
+            f"{operation}: path is {path!r}; allowed: the name of a file, as text or pathlib.Path"
+        ) from None
 
 
 def _explicit(config: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock, get_ident
 
 from . import _check, _compiled
 from ._data import Data, Task
@@ -10,6 +12,8 @@ from ._families import Layer, ScheduleFunction
 from ._native import core
 from ._stack import Stack
 from ._types import ArrayLike
+
+_ALONE = Lock()  # of all networks, for an instant: one of their own could not be pickled
 
 
 class Trained(Stack):
@@ -23,6 +27,7 @@ class Trained(Stack):
         name: str | None = None,
     ) -> None:
         self._trainer: core.Trainer | None = None
+        self._training: int | None = None  # the thread that does
         self._compiled: _compiled.Compiled | None = None
         super().__init__(layers, seed, dtype, name)
 
@@ -56,6 +61,24 @@ class Trained(Stack):
                 f"{operation}: the network is not compiled; call compile(optimizer, loss) first"
             )
         return self._compiled
+
+    @contextmanager
+    def _alone(self, operation: str, in_callbacks: bool = False) -> Iterator[None]:
+        """Refuse to train what is being trained: by another thread, or by the `fit` that calls a callback."""
+        here = get_ident()
+        with _ALONE:
+            before = self._training
+            if before is not None and not (in_callbacks and before == here):
+                where = "by the fit that called this callback" if before == here else "in another thread"
+                raise RuntimeError(
+                    f"{operation}: this network is being trained already, {where}; "
+                    "wait until that has ended, or train a copy()"
+                )
+            self._training = here
+        try:
+            yield
+        finally:
+            self._training = before
 
     def _ready(self, network: core.Network) -> core.Trainer:
         """Take `network` as the network and return its trainer, made when first needed."""

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ._inference import Inference, arrays_of, copies_of
+from . import _storage
+from ._families import Layer
+from ._inference import Inference, copies_of, put
 from ._native import core
 from ._types import Array
 
@@ -40,8 +42,9 @@ class Bfloat16Network(Inference):
 
     _network: core.Network
 
-    def __init__(self, network: core.Network) -> None:
+    def __init__(self, network: core.Network, layers: tuple[Layer, ...], seed: int) -> None:
         self._network = network
+        self._layers, self._seed = layers, seed
         self.input_width = network.input_width
         self.output_width = network.output_width
         self.nbytes = network.bfloat16_bytes()
@@ -52,15 +55,18 @@ class Bfloat16Network(Inference):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exact weights: rounded again they give the same bits.
-        network = self._network
-        return _restored, (type(self), network.description(), self.input_width, copies_of(network))
+        given = (self._layers, self._seed, self.input_width, copies_of(self._network))
+        return _restored, (type(self), *given)
 
 
 def _restored(
-    cls: type[Bfloat16Network], description: str, input_width: int, arrays: dict[str, Array]
+    cls: type[Bfloat16Network],
+    layers: tuple[Layer, ...],
+    seed: int,
+    input_width: int,
+    arrays: dict[str, Array],
 ) -> Bfloat16Network:
-    network = core.Network(description)
+    network = core.Network(_storage.description(layers, seed))
     network.build(input_width)
-    for name, own in arrays_of(network).items():
-        own[...] = arrays[name]
-    return cls(network.to_bfloat16())
+    put(network, arrays)
+    return cls(network.to_bfloat16(), layers, seed)

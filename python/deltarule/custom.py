@@ -7,7 +7,12 @@ that out.
 
 Functions get arrays of the network's dtype, which are copies, and are called by any thread, one at a time. A
 function that raises ends training or prediction with its exception; the weights are those of the last
-finished step. Registering a name again replaces what it meant for networks made afterwards.
+finished step.
+
+Objects keep their functions, and so do networks that hold them, copies and pickles within the process.
+Registering a name again changes what the name means: in texts, in configs and in files loaded afterwards.
+Without ``name`` the function's own name is taken, with a number if a different function has it already; a
+definition at the top of a module or notebook that is run again keeps its name.
 
 >>> import numpy as np
 >>> import deltarule as dr
@@ -16,23 +21,19 @@ finished step. Registering a name again replaces what it meant for networks made
 """
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import _kernels
 from ._custom_layer import LayerAdapter, settings_of
-from ._declaration import Declaration
 from ._families import ActivationFunction, Layer, Loss, Optimizer
-from ._from_catalog import make_class
 from ._native import core
+from ._registered import choose_name, make, on_trial, remember
 from ._types import Array, ArrayLike
 
 __all__ = ["activation", "layer", "loss", "optimizer"]
-
-_once: dict[tuple[Any, ...], Any] = {}
 
 
 def activation(
@@ -49,7 +50,7 @@ def activation(
     function, derivative : callable
         f(x) and f'(x) for an array of any length, of the same shape and dtype as x.
     name : str, optional
-        Default: that of the function.
+        Default: that of the function, with a number if another function has it.
     check : bool, default True
         Compare `derivative` with differences of `function`.
 
@@ -64,14 +65,16 @@ def activation(
     TypeError, ValueError
         The functions do not fit each other or are not elementwise, or the name is one of the catalogue.
     """
-    key = _name(name, function, "activation")
     _callable(function, derivative, operation="custom.activation")
+    functions = (function, derivative)
+    key = choose_name(name, functions, "activation")
 
     def register(key: str) -> ActivationFunction:
-        core.add_activation(key, function, derivative)
-        made: ActivationFunction = _make(
+        made: ActivationFunction = make(
             ActivationFunction,
             key,
+            functions,
+            lambda name: core.add_activation(name, function, derivative),
             _function=staticmethod(function),
             _derivative=staticmethod(derivative),
             __call__=_apply,
@@ -87,9 +90,10 @@ def activation(
             )
         from . import Activation, Dense
 
-        with _on_trial(register, "activation", key) as made:
+        with on_trial(register, "activation", key) as made:
             _check_gradients(f"activation {key!r}", [Dense(7), Activation(made), Dense(2)])
-    return register(key)
+    registered: ActivationFunction = remember("activation", functions, register(key))
+    return registered
 
 
 def loss(
@@ -111,7 +115,7 @@ def loss(
         of the gradient is that of loss i: the library takes the mean and applies weights. Or it is one number
         for the batch and the gradient is that of this number: then rows cannot be weighted.
     name : str, optional
-        Default: that of the function.
+        Default: that of the function, with a number if another function has it.
     targets : {"values", "labels"}, default "values"
         Whether targets have the shape of the outputs or are integer classes, shape (rows,), int32.
     from_logits : bool, default False
@@ -132,16 +136,23 @@ def loss(
     TypeError, ValueError
         The gradient does not fit the loss, or the name is one of the catalogue.
     """
-    key = _name(name, function, "loss")
     _callable(function, operation="custom.loss")
+    key = choose_name(name, (function,), "loss")
     if targets not in ("values", "labels"):
         raise ValueError(f"custom.loss: targets = {targets!r} is not allowed; allowed: 'values', 'labels'")
 
     def register(key: str) -> Loss:
-        core.add_loss(key, function, targets == "labels", from_logits)
-        kernel = _kernels.loss(core.find("loss", key), core.entry("loss", key))
-        made: Loss = _make(Loss, key, kernel=staticmethod(lambda: kernel))()
-        return made
+        numbers = []
+
+        def add(name: str) -> None:
+            core.add_loss(name, function, targets == "labels", from_logits)
+            numbers.append(core.find("loss", name))
+
+        made = make(Loss, key, (function,), add)
+        kernel = _kernels.loss(numbers[0], made.entry)
+        made.kernel = staticmethod(lambda: kernel)
+        new: Loss = made()
+        return new
 
     if check:
         from . import Dense, Sequential
@@ -157,9 +168,10 @@ def loss(
         net = Sequential([Dense(width)], dtype="float64")
         net.build(width)
         net.set_weights({"dense_1.weight": np.eye(width), "dense_1.bias": np.zeros(width)})
-        with _on_trial(register, "loss", key) as made:
+        with on_trial(register, "loss", key) as made:
             _check_network(f"loss {key!r}", net, made, outputs, target)
-    return register(key)
+    registered: Loss = remember("loss", (function,), register(key))
+    return registered
 
 
 def optimizer(
@@ -178,7 +190,7 @@ def optimizer(
         counts from 1. State is the function's own business: it is not saved, and not restored when a step
         fails.
     name : str, optional
-        Default: that of the function.
+        Default: that of the function, with a number if another function has it.
     learning_rate : float, default 1e-3
         Default of the rule's learning rate.
 
@@ -188,11 +200,12 @@ def optimizer(
         A subclass of Optimizer with the arguments `learning_rate` and `schedule`. `Sequential.compile` also
         takes the function itself.
     """
-    key = _name(name, function, "optimizer")
     _callable(function, operation="custom.optimizer")
-    core.add_optimizer(key, function, float(learning_rate))
-    made: type[Optimizer] = _make(Optimizer, key)
-    return made
+    key, rate = choose_name(name, (function,), "optimizer"), float(learning_rate)
+    made: type[Optimizer] = make(
+        Optimizer, key, (function,), lambda name: core.add_optimizer(name, function, rate)
+    )
+    return remember("optimizer", (function,), made)  # type: ignore[no-any-return]
 
 
 def layer(
@@ -216,7 +229,7 @@ def layer(
     made_of : type
         The class.
     name : str, optional
-        Default: that of the class.
+        Default: that of the class, with a number if another class has it.
     check : bool, default True
         Compare `backward` with differences, in a network between two dense layers.
     input_width : int, default 5
@@ -234,7 +247,7 @@ def layer(
     """
     if made_of is None:
         return lambda cls: layer(cls, name=name, check=check, input_width=input_width)
-    key = _name(name, made_of, "layer")
+    key = choose_name(name, (made_of,), "layer")
     for method in ("build", "forward", "backward"):
         if not callable(getattr(made_of, method, None)):
             raise TypeError(f"custom.layer: {made_of.__name__} has no method {method}")
@@ -242,50 +255,20 @@ def layer(
     settings = settings_of(made_of)
 
     def register(name: str) -> type[Layer]:
-        core.add_layer(name, summary, settings, lambda given: LayerAdapter(key, made_of(**given)))
-        made: type[Layer] = _make(Layer, name)
+        made: type[Layer] = make(
+            Layer,
+            name,
+            (made_of,),
+            lambda n: core.add_layer(n, summary, settings, lambda given: LayerAdapter(key, made_of(**given))),
+        )
         return made
 
     if check:
         from . import Dense
 
-        with _on_trial(register, "layer", key) as made:
+        with on_trial(register, "layer", key) as made:
             _check_gradients(f"layer {key!r}", [Dense(input_width), made(), Dense(2)])
     return register(key)
-
-
-def once(register: Callable[..., Any], *functions: Any) -> Any:
-    """What functions given directly are registered as; the same ones once, under a name not in use."""
-    key = (register, *functions)
-    if key not in _once:
-        family = register.__name__
-        base = _plain_name(functions[0])
-        name, number = base, 1
-        while _taken(family, name):
-            number += 1
-            name = f"{base}_{number}"
-        _once[key] = register(*functions, name=name)
-    return _once[key]
-
-
-class _Custom(Declaration):
-    """Base beside the family's: pickles by name, since the class is made at run time."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self.family, self.entry["name"], self._settings)
-
-
-def _again(family: str, name: str, settings: dict[str, Any]) -> Any:
-    found = Declaration.registry.get((family, name))
-    if found is None:
-        raise ValueError(
-            f"the {family} {name!r} is not registered in this process (deltarule.custom.{family})"
-        )
-    return found(**settings)
-
-
-def _make(base: Any, name: str, **attributes: Any) -> Any:
-    return make_class((base, _Custom), core.entry(base.family, name), __name__, **attributes)
 
 
 def _apply(self: Any, x: ArrayLike, out: Array | None = None) -> Array:
@@ -301,17 +284,6 @@ def _backward(self: Any, x: Array, y: Array, dy: Array) -> Array:  # noqa: ARG00
     """Gradient of x out of that of y."""
     dx: Array = dy * np.asarray(self._derivative(x))
     return dx
-
-
-@contextmanager
-def _on_trial(register: Callable[[str], Any], family: str, name: str) -> Iterator[Any]:
-    """Under a name of its own while it is checked, so that what fails is not found afterwards."""
-    trial = f"{name} (on trial)"
-    made = register(trial)
-    try:
-        yield made
-    finally:
-        del Declaration.registry[family, trial]
 
 
 def _check_gradients(what: str, layers: list[Any]) -> None:
@@ -334,23 +306,6 @@ def _check_network(what: str, net: Any, loss: Any, X: Array, y: Array) -> None:
             f"{what}: the gradient does not agree with differences of the function:\n{result}\n"
             "(check=False registers it all the same)"
         )
-
-
-def _name(given: str | None, function: Any, family: str) -> str:
-    name = _plain_name(function) if given is None else given
-    if not name or "." in name:
-        raise ValueError(f"custom.{family}: name = {name!r} is not allowed; allowed: text without dots")
-    return name
-
-
-def _plain_name(function: Any) -> str:
-    name = getattr(function, "__name__", type(function).__name__)
-    return "custom" if name == "<lambda>" else str(name)
-
-
-def _taken(family: str, name: str) -> bool:
-    families = ("activation", "row_op") if family == "activation" else (family,)
-    return any((f, name) in Declaration.registry for f in families)
 
 
 def _callable(*functions: Any, operation: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -99,7 +98,8 @@ class Sequential(Trained):
         loss : str, Loss or config
             What is minimised.
         metrics : iterable of str, Metric or config, default ()
-            Further figures for the history. "accuracy" by name looks at the sign of a single logit.
+            Further figures for the history; a name alone is a list of one. "accuracy" by name looks at the
+            sign of a single logit.
         clip_norm : float, optional
             Largest Euclidean norm of the gradient of all parameters together.
         clip_value : float, optional
@@ -107,7 +107,7 @@ class Sequential(Trained):
         parameter_groups : list of dict, default ()
             Settings of the parameters whose names match (with * and ?), the last group first, such as
             ``{"match": "*.bias", "weight_decay": 0}``: learning_rate_factor, weight_decay, l1, l2, max_norm;
-            ``"as_vector": True`` has `Muon` leave a matrix to AdamW.
+            ``"as_vector": True`` has `Muon` leave a matrix to AdamW. A learning_rate_factor of 0 freezes.
         decay_exclude : "bias_and_norm", optional
             Leaves biases, gains and shifts out of the optimizer's weight_decay.
         l1, l2 : float, default 0.0
@@ -172,7 +172,7 @@ class Sequential(Trained):
         batch_size : int, None or "auto", default "auto"
             Rows per step; None takes all rows at once. "auto" is 32, or all rows for `LBFGS`.
         epochs : int, default 1
-            Passes over the data; with `initial_epoch`, the number of the last one.
+            Passes over the data, 0 for none; with `initial_epoch`, the number of the last one.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Data evaluated after every epoch.
         validation_split : float, default 0.0
@@ -199,7 +199,7 @@ class Sequential(Trained):
         Raises
         ------
         RuntimeError
-            The network is not compiled.
+            The network is not compiled, or is being trained already.
         ValueError, TypeError
             An argument does not fit; the message says which, and nothing has changed.
         NonFiniteError
@@ -238,16 +238,24 @@ class Sequential(Trained):
         -------
         dict of float
             Loss and metrics of the batch before the step.
+
+        Raises
+        ------
+        RuntimeError
+            The network is not compiled, or has a `Standardize` layer that has not learned from data: `adapt`.
         """
-        data, network = self._data(X, y, sample_weight, "Sequential.train_on_batch")
-        trainer = self._ready(network)
-        self._announce_rates(trainer, 1)
-        return trainer.train_on_batch(data.X, data.y, data.weight)
+        operation = "Sequential.train_on_batch"
+        data, network = self._data(X, y, sample_weight, operation)
+        self._require_adapted(operation)
+        with self._alone(operation, in_callbacks=True):
+            trainer = self._ready(network)
+            self._announce_rates(trainer, 1)
+            return trainer.train_on_batch(data.X, data.y, data.weight)
 
     def evaluate(
         self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
-        """Loss and metrics in inference mode.
+        """Loss and metrics in inference mode, as `predict` computes outputs.
 
         Parameters
         ----------
@@ -316,46 +324,6 @@ class Sequential(Trained):
         The file appears complete or not at all. `deltarule.load` and the C++ library read it.
         """
         _storage.save(self, path)
-
-    def export_c(
-        self,
-        path: str | Path,
-        *,
-        prefix: str = "model",
-        test_inputs: ArrayLike | None = None,
-        comment: str = "",
-    ) -> None:
-        """Write inference as one C99 file without dependencies, for microcontrollers and other programs.
-
-        The file, which C++ takes as well, holds the weights, ``<prefix>_predict(input, output)``, a self-test
-        and, in the comment at its top, what it costs in flash, memory and operations. It allocates nothing.
-
-        Parameters
-        ----------
-        path : str or path
-            The file, as in "model.h"; it appears complete or not at all.
-        prefix : str, default "model"
-            What all names in the file begin with: two networks in one program need two.
-        test_inputs : array (N, columns), optional
-            Rows of data for the self-test; without, rows are drawn at random.
-        comment : str
-            Put into the comment at the top.
-
-        Raises
-        ------
-        ValueError
-            Something cannot be written as C: functions and layers of your own (`deltarule.custom`), weights
-            that are not finite, a prefix that is no name in C. No file is written.
-        OSError
-            The file cannot be written.
-        """
-        network = self._require_built("Sequential.export_c")
-        rows = None
-        if test_inputs is not None:
-            operation = "Sequential.export_c"
-            rows = _check.features(test_inputs, operation, "test_inputs", self._real, network.input_width)
-            _check.not_empty(rows, operation, "test_inputs")
-        network.export_c(os.fspath(path), prefix, comment, rows)
 
     def copy(self) -> Sequential:
         """Independent copy with the same weights, compile settings and optimizer state."""

@@ -34,6 +34,10 @@ def test_the_page_of_own_functions_runs():
     assert run_page(DOCS / "custom.md")["net"].step > 0
 
 
+def test_the_page_of_training_runs():
+    assert run_page(DOCS / "training.md")["net"].epoch == 2
+
+
 def test_the_page_of_many_networks_runs():
     pytest.importorskip("sklearn")
     names = run_page(DOCS / "many.md")

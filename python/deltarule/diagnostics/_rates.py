@@ -103,7 +103,7 @@ def lr_range_test(
     past = _check.real(smoothing, _OPERATION, "smoothing", 0, 1)
     compiled = net._require_compiled(_OPERATION)
     copy = as_dtype(net, net.dtype)
-    rule = type(compiled.optimizer).from_config({**compiled.optimizer.config(), "schedule": None})
+    rule = type(compiled.optimizer)(**{**compiled.optimizer._settings, "schedule": None})
     copy._compiled = compiled._replace(optimizer=rule, metrics=())
     data, network = copy._data(X, y, sample_weight, _OPERATION)
     if not copy._adapted:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deltarule import _check
+from deltarule._families import Layer
+from deltarule._inference import put
 from deltarule._native import core
-from deltarule._types import Array, ArrayLike, Config
+from deltarule._types import Array, ArrayLike
 
 if TYPE_CHECKING:
     from deltarule._data import Data
@@ -81,28 +83,26 @@ def model(net: Any, operation: str) -> None:
 
 def as_dtype(net: Sequential, dtype: str, quiet: bool = False) -> Sequential:
     """Copy with the same weights and compile settings, without optimizer state."""
-    config = {**net.config(), "dtype": dtype}
-    if quiet:
-        config["layers"] = [_quiet(layer) for layer in config["layers"]]
-    copy = type(net).from_config(config)
+    layers = map(_quiet, net.layers) if quiet else net.layers
+    copy = type(net)(layers, seed=net.seed, dtype=dtype, name=net.name)
     if net._network is not None:
         copy.build(net._network.input_width)
-        copy.set_weights(net.get_weights())
+        put(copy._require_built("diagnostics"), net.get_weights())
     copy._compiled, copy._adapted = net._compiled, net._adapted
     return copy
 
 
-def _quiet(layer: Config) -> Config:
-    """A layer's config without randomness, inside it neither; names stay, so parameters keep theirs."""
-    silent = {"dropout": "rate", "alpha_dropout": "rate", "gaussian_noise": "deviation"}.get(layer["type"])
-    quiet = {key: _quiet_inside(value) for key, value in layer.items()}
-    return quiet if silent is None or silent not in layer else {**quiet, silent: 0.0}
-
-
-def _quiet_inside(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_quiet_inside(item) for item in value]
-    return _quiet(value) if isinstance(value, dict) and "type" in value else value
+def _quiet(value: Any) -> Any:
+    """A layer without randomness, inside it neither; names stay, so parameters keep theirs."""
+    if isinstance(value, tuple):
+        return tuple(map(_quiet, value))
+    if not isinstance(value, Layer):
+        return value
+    settings = {name: _quiet(setting) for name, setting in value._settings.items()}
+    silent = {"dropout": "rate", "alpha_dropout": "rate", "gaussian_noise": "deviation"}
+    if value.entry["name"] in silent:
+        settings[silent[value.entry["name"]]] = 0.0
+    return type(value)(**settings)
 
 
 def outputs(net: Sequential, X: Array) -> list[tuple[str, Array]]:

@@ -85,6 +85,8 @@ def _prepare(given: Any, common: Mapping[str, Any], shared: Shared) -> Prepared:
     for part, name in ((train, "training"), (validation, "validation")):
         if part is not None and not part.has_weight():
             raise ValueError(f"sample_weight is zero for every {name} row")
+    if "epochs" in settings:  # none would leave nothing to compare
+        _check.whole(settings["epochs"], "fit_many", "epochs")
     plan = _fitting.settle(model, network, train, validation, **_own_callbacks(settings))
     trainer = model._ready(network)
     for part in (plan.train, plan.validation):
@@ -140,7 +142,7 @@ def _network(settings: dict[str, Any]) -> Sequential:
         )
     model = model.copy()
     if seed is not None:
-        model._seed = _check.whole(seed, "Sequential", "seed", 0)
+        model._seed = _check.seed(seed, "Sequential")
     return model
 
 

@@ -155,7 +155,7 @@ def _task(prepared: Prepared, result: FitResult) -> Any:
         "validation": None if plan.validation is None else tuple(plan.validation),
         "first_epoch": plan.first_epoch,
         "last_epoch": plan.last_epoch,
-        "adapt": not model._adapted,
+        "adapt": not model._is_adapted(),
         "average_at_end": average is not None and average.use_at_end,
         "early_stopping": _watched(stopping),
         "plateau": _watched(plateau),
