@@ -47,6 +47,7 @@ class Stack(Inference):
         self._layers: list[Layer] = []
         self._network: core.Network | None = None
         self._adapted = False
+        self._may_step = False  # looked at once: steps take microseconds
         if isinstance(layers, (Layer, str)) or not isinstance(layers, Iterable):
             raise TypeError(f"Sequential: layers is {layers!r}; allowed: a list of layers")
         for layer in layers:
@@ -323,11 +324,14 @@ class Stack(Inference):
 
     def _require_adapted(self, operation: str) -> None:
         """Refuse to train weights for inputs that a later `fit` would shift."""
-        if not self._is_adapted() and _has_standardize(self._layers):
+        if self._may_step:
+            return
+        if _has_standardize(self._layers) and not self._is_adapted():
             raise RuntimeError(
                 f"{operation}: the Standardize layer has not learned mean and deviation yet; call adapt(X) "
                 "first, with the training data or a sample of them (fit does it by itself)"
             )
+        self._may_step = self._network is not None
 
     def _require_built(self, operation: str) -> core.Network:
         if self._network is None:
