@@ -119,7 +119,7 @@ def compile_again(estimator: Estimator, network: Sequential, rows: Rows) -> None
     rule = Optimizer.from_config({**compiled.optimizer.config(), "weight_decay": factor})
     network.compile(rule, compiled.loss, decay_exclude=kept)
     settings = network._require_compiled("partial_fit").settings(network.seed)
-    network._trainer = _storage._trainer(network._require_built("partial_fit"), settings, counts, states)
+    network._trainer = _storage.trainer_from(network._require_built("partial_fit"), settings, counts, states)
     network._trainer.learning_rate = rate
 
 
