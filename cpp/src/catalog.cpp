@@ -245,7 +245,8 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
     if (!legal)
       throw std::invalid_argument(std::string(entry.name) + ": " + s.name + " = " + given_text(s) +
                                   " is not allowed; allowed: " + range_text(*at) +
-                                  (at->kind == Kind::integer && value >= static_cast<double>(largest_whole)
+                                  (at->kind == Kind::integer && !std::isfinite(at->high) &&
+                                           value >= static_cast<double>(largest_whole)
                                        ? ", of at most " + std::to_string(largest_whole)
                                        : ""));
     values[static_cast<std::size_t>(at - entry.parameters.begin())] = value;

@@ -150,8 +150,7 @@ Spec automatic_initializer(const Choice& next, bool first) {
         "hard_swish", "mish", "softplus", "prelu", "adaptive_relu", "learned_swish"})
     if (activation == rectifier) return {"he_normal", {}};
   if (activation == "selu") return {"lecun_normal", {}};
-  if (activation == "sin")
-    return {"siren", {{"omega", next.values[0]}, {"first", first ? 1.0 : 0.0}}};
+  if (activation == "sin") return {"siren", {{"omega", next.values[0]}, {"first", first ? 1.0 : 0.0}}};
   return {"glorot_uniform", {}};
 }
 

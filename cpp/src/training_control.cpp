@@ -116,6 +116,8 @@ std::vector<TensorSettings> tensor_settings(std::span<const Tensor> tensors, con
                                   (g.max_norm ? "' matches no weight matrix" : "' matches no parameter") +
                                   "; there are: " + names);
   }
+  for (TensorSettings& s : list)
+    if (s.learning_rate_factor == 0) s.max_norm = 0;  // frozen
   return list;
 }
 

@@ -379,3 +379,25 @@ def test_average_needs_to_be_asked_for(rng):
     for bad in (lambda: dr.EMA(1.0), lambda: dr.EMA(-0.1), lambda: dr.SWA(-1), lambda: dr.SWA(0.5)):
         with pytest.raises((ValueError, TypeError), match="allowed"):
             bad()
+
+
+@pytest.mark.parametrize("name", sorted(set(dr.optimizers.__all__) - {"LBFGS", "Optimizer"}))
+def test_a_rate_of_zero_freezes(rng, name):
+    X, y = data(rng)
+    if name == "DeltaRule":
+        layers, loss, frozen = [dr.Dense(3, name="last")], "quadratic", "last.bias"
+    else:
+        layers, loss, frozen = None, "mse", "first.*"
+    net = network(
+        getattr(dr, name)(),
+        layers,
+        loss=loss,
+        max_norm=0.1,
+        parameter_groups=[{"match": frozen, "learning_rate_factor": 0}],
+    )
+    before = net.get_weights()
+    net.fit(X, y, epochs=3, batch_size=10, verbose=0)
+    after = net.get_weights()
+    for array, start in before.items():
+        same = np.array_equal(start, after[array])
+        assert same == (array.startswith("first") or array == frozen), array

@@ -11,7 +11,7 @@ struct Rprop {
        .value = 0.01,
        .low = 0,
        .high_open = true,
-       .meaning = "first step of every weight; a schedule has no effect after it"},
+       .meaning = "first step of every weight; a schedule has no effect after it, but 0 stands still"},
       {.name = "decrease",
        .value = 0.5,
        .low = 0,
@@ -48,9 +48,9 @@ struct Rprop {
   };
   static constexpr int min_states = 2, max_states = 2;
   static int states_used(const Values&) { return 2; }
-  // c: decrease, increase, smallest, largest, first step?, its size
+  // c: decrease, increase, smallest, largest, first step?, its size, moves at all?
   static Values prepare(const Values& p, double learning_rate, double step) {
-    return {p[1], p[2], p[3], p[4], step == 1 ? 1.0 : 0.0, learning_rate};
+    return {p[1], p[2], p[3], p[4], step == 1 ? 1.0 : 0.0, learning_rate, learning_rate > 0 ? 1.0 : 0.0};
   }
   template <int N, class V>
   static void update(const Broadcast<V>& c, V g, V& w, std::array<V, N>& s) {
@@ -59,7 +59,7 @@ struct Rprop {
     s[1] = size * select(same > V(0), c[1], select(same < V(0), c[0], V(1)));
     s[1] = simd::min(simd::max(s[1], c[2]), c[3]);
     s[0] = select(same < V(0), V(0), g);
-    w = simd::fma(-s[1], sign(s[0]), w);
+    w = simd::fma(-s[1] * c[6], sign(s[0]), w);
   }
 };
 
