@@ -75,7 +75,7 @@ test-consumer: .venv-test/.installed
 	PATH="$(CURDIR)/$(TEST):$$PATH" tests/consumer/check.sh build/cpp build/consumer
 
 # Other compilers, processors and packages: tests/portability. Each script says what it ran and what is not here.
-PORTABILITY = compilers levels aarch64 wheel
+PORTABILITY = compilers levels aarch64 foreign wheel
 .PHONY: test-portability $(PORTABILITY:%=test-%)
 test-portability: $(PORTABILITY:%=test-%)
 $(PORTABILITY:%=test-%): .venv-test/.installed

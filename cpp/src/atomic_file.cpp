@@ -21,6 +21,21 @@ namespace {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
+#if defined(_WIN32)
+// Names are UTF-8, as Python gives them, whatever the system's code page is.
+std::filesystem::path named(const std::string& path) { return std::u8string(path.begin(), path.end()); }
+std::FILE* open_to_read(const std::string& path) { return _wfopen(named(path).c_str(), L"rb"); }
+std::FILE* open_new(const std::string& path) { return _wfopen(named(path).c_str(), L"wbx"); }
+void discard(const std::string& path) { _wremove(named(path).c_str()); }
+int seek(std::FILE* file, std::uint64_t to) { return _fseeki64(file, static_cast<long long>(to), SEEK_SET); }
+#else
+const std::string& named(const std::string& path) { return path; }
+std::FILE* open_to_read(const std::string& path) { return std::fopen(path.c_str(), "rb"); }
+std::FILE* open_new(const std::string& path) { return std::fopen(path.c_str(), "wbx"); }
+void discard(const std::string& path) { std::remove(path.c_str()); }
+int seek(std::FILE* file, std::uint64_t to) { return std::fseek(file, static_cast<long>(to), SEEK_SET); }
+#endif
+
 // Beside `path`, and nobody else's: process numbers repeat where containers share a folder.
 std::FILE* open_beside(const std::string& path, std::string& name) {
   std::random_device random;
@@ -28,7 +43,7 @@ std::FILE* open_beside(const std::string& path, std::string& name) {
     char digits[17];
     std::snprintf(digits, sizeof(digits), "%08x%08x", random(), random());
     name = path + ".tmp-" + digits;
-    std::FILE* file = std::fopen(name.c_str(), "wbx");
+    std::FILE* file = open_new(name);
     if (file || errno != EEXIST || tries == 100) return file;
   }
 }
@@ -58,11 +73,11 @@ void flush_folder(const std::string& path) {
 
 File::File(const std::string& path) : path_(path), file_(nullptr) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error))
+  if (std::filesystem::is_directory(named(path), error))
     throw std::system_error(EISDIR, std::generic_category(), "cannot read '" + path + "'");
-  file_ = std::fopen(path.c_str(), "rb");
+  file_ = open_to_read(path);
   if (!file_) throw_errno("cannot read '" + path + "'");
-  const auto size = std::filesystem::file_size(path, error);
+  const auto size = std::filesystem::file_size(named(path), error);
   if (error) {
     std::fclose(file_);
     throw std::system_error(error, "cannot read '" + path + "'");
@@ -74,7 +89,7 @@ File::~File() { std::fclose(file_); }
 
 void File::read(std::uint64_t offset, void* to, std::size_t bytes) {
   if (bytes == 0) return;
-  if (std::fseek(file_, static_cast<long>(offset), SEEK_SET) != 0 || std::fread(to, 1, bytes, file_) != bytes)
+  if (seek(file_, offset) != 0 || std::fread(to, 1, bytes, file_) != bytes)
     throw std::system_error(std::ferror(file_) ? errno : EIO, std::generic_category(),
                             "cannot read '" + path_ + "'");
 }
@@ -87,7 +102,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
 AtomicFile::~AtomicFile() {
   if (!file_) return;
   std::fclose(file_);
-  std::remove(temporary_.c_str());
+  discard(temporary_);
 }
 
 void AtomicFile::fail(const char* doing) { throw_errno(std::string(doing) + " '" + path_ + "'"); }
@@ -99,13 +114,13 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
 void AtomicFile::commit() {
   if (std::fflush(file_) != 0 || !flush_to_disk(file_)) fail("cannot write");
   if (std::fclose(std::exchange(file_, nullptr)) != 0) {
-    std::remove(temporary_.c_str());
+    discard(temporary_);
     fail("cannot write");
   }
   std::error_code error;
-  std::filesystem::rename(temporary_, path_, error);
+  std::filesystem::rename(named(temporary_), named(path_), error);
   if (error) {
-    std::remove(temporary_.c_str());
+    discard(temporary_);
     throw std::system_error(error, "cannot replace '" + path_ + "'");
   }
   flush_folder(path_);

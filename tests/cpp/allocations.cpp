@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
 
 namespace support {
 long allocations();
@@ -39,9 +42,20 @@ namespace {
 void* counted(std::size_t size, std::size_t alignment) {
   ++count;
   const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+#if defined(_WIN32)
+  void* p = _aligned_malloc(whole == 0 ? alignment : whole, alignment);
+#else
   void* p = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+#endif
   if (p == nullptr) throw std::bad_alloc();
   return p;
+}
+void released(void* p) {
+#if defined(_WIN32)
+  _aligned_free(p);
+#else
+  std::free(p);
+#endif
 }
 
 }  // namespace
@@ -50,9 +64,9 @@ void* operator new(std::size_t size) { return counted(size, alignof(std::max_ali
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept { released(p); }
+void operator delete(void* p, std::size_t) noexcept { released(p); }
+void operator delete(void* p, std::align_val_t) noexcept { released(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { released(p); }
 
 #endif

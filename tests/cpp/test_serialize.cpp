@@ -261,6 +261,17 @@ TEST_CASE("numbers that are not finite are refused") {
     }
 }
 
+TEST_CASE("names of files are UTF-8") {
+  const auto file =
+      std::filesystem::temp_directory_path() / u8"deltarule_test_\u017c\u00f3\u0142w.safetensors";
+  const std::u8string name = file.u8string();
+  Network<float> network({3, {dense(4)}, 3});
+  save(std::string(name.begin(), name.end()), network);
+  CHECK(std::filesystem::exists(file));
+  CHECK(load_model<float>(std::string(name.begin(), name.end())).extra.empty());
+  std::filesystem::remove(file);
+}
+
 TEST_CASE("saving is all or nothing") {
   Network<float> network({3, {dense(4)}, 3});
   const Path path;
@@ -271,7 +282,7 @@ TEST_CASE("saving is all or nothing") {
   CHECK(path.read() == before);
   CHECK_THROWS_AS(save("/no/such/folder/model.safetensors", network), std::system_error);
   CHECK_THROWS_AS(load_model<float>("/no/such/file"), std::system_error);
-  CHECK_THROWS_AS(load_model<float>("/tmp"), std::system_error);
+  CHECK_THROWS_AS(load_model<float>(std::filesystem::temp_directory_path().string()), std::system_error);
   Network<float> loose({3, {dense(4)}, 0});
   CHECK_THROWS_AS(save(path.name, loose), std::invalid_argument);
   CHECK(path.read() == before);

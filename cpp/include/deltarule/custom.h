@@ -73,6 +73,7 @@ void add_loss_of_rows(const std::string& name, Row row, const LossOptions& optio
                                            : "values, but the option target says class numbers"));
     return LossFunction<T>(
         [row, label = options.target == Target::label](const LossRows<T>& in, double* value, T* gradient) {
+          (void)label;  // clang 22 warns where a row takes one kind of target
           for (std::size_t i = 0; i < in.rows; ++i) {
             const auto r = static_cast<std::ptrdiff_t>(i);
             const T* y = in.prediction + r * in.prediction_row;
