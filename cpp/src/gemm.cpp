@@ -194,18 +194,17 @@ void spread(const Runs& runs, const Product<T>& x) {
 }
 
 template <class T, bool columns>
-void multiply_blocks(Product<T> x, bool pack_a, bool pack_b, T* workspace) {
+void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace) {
   const Index most_steps = std::min(x.k, sum_block);
   const bool look = x.m >= 16 && x.n >= 4 * width<T> && x.k >= 16;
-  const Product<T> whole = x;
   Runs runs;
   std::array<Index, sum_block> places;
   const bool few_rows = columns && look && x.zeros_win && x.start == Start::zero &&
                         find_runs(x.k, x.m, x.a, x.a_step, worth_leaving_out(x.m, x.n), runs);
-  if (few_rows) x.m = runs.columns;
+  const Index m = few_rows ? runs.columns : x.m;
   T* const packed_a = workspace;
-  T* const packed_b = workspace + std::min(x.m, block_rows) * packed_row(most_steps);
-  const bool wide = x.m <= wide_rows;
+  T* const packed_b = workspace + std::min(m, block_rows) * packed_row(most_steps);
+  const bool wide = m <= wide_rows;
   const bool away = x.home != Home::core && bytes_of_b(x) > (1 << 19);
   const bool fetch = x.b_column == 1 && (pack_b || away);
 
@@ -213,7 +212,7 @@ void multiply_blocks(Product<T> x, bool pack_a, bool pack_b, T* workspace) {
     const Index all_steps = std::min(sum_block, x.k - p0);
     const bool few_steps =
         !columns && look &&
-        find_runs(x.m, all_steps, x.a + p0, x.a_row, worth_leaving_out(all_steps, x.n), runs) &&
+        find_runs(m, all_steps, x.a + p0, x.a_row, worth_leaving_out(all_steps, x.n), runs) &&
         (x.zeros_win || finite_between(runs, all_steps, x.n, x.b + p0 * x.b_step, x.b_step, x.b_column));
     const Index steps = few_steps ? runs.columns : all_steps;
     if (few_steps && !pack_b)
@@ -224,9 +223,9 @@ void multiply_blocks(Product<T> x, bool pack_a, bool pack_b, T* workspace) {
     const Index row = packed_row(steps);
     const Start start = p0 == 0 ? x.start : Start::accumulate;
     const bool relu = x.relu && p0 + all_steps == x.k;
-    const Index blocks = (x.m + block_rows - 1) / block_rows;
+    const Index blocks = (m + block_rows - 1) / block_rows;
     for (Index block = 0, i0 = 0; block < blocks; ++block) {
-      const Index rows = blocks == 1 ? x.m : (x.m - i0) / (blocks - block);
+      const Index rows = blocks == 1 ? m : (m - i0) / (blocks - block);
       const Index tiles = (rows + tile_rows - 1) / tile_rows;
       const Index small = tiles == 1 ? rows : rows / tiles, large_tiles = rows - small * tiles;
       const bool copy_a = pack_a || few_steps || few_rows;
@@ -254,7 +253,7 @@ void multiply_blocks(Product<T> x, bool pack_a, bool pack_b, T* workspace) {
         }
       }
       for (Index j0 = 0; j0 < x.n;) {
-        const Panel<T> panel = next_panel<T>(x.n - j0, wide, x.m == 1);
+        const Panel<T> panel = next_panel<T>(x.n - j0, wide, m == 1);
         const Index panel_width = std::max(panel.vectors, 1) * width<T>;
         const T* b = x.b + p0 * x.b_step + j0 * x.b_column;
         if (pack_b && few_steps)
@@ -313,7 +312,7 @@ void multiply_blocks(Product<T> x, bool pack_a, bool pack_b, T* workspace) {
       i0 += rows;
     }
   }
-  if (few_rows) spread(runs, whole);
+  if (few_rows) spread(runs, x);
 }
 
 template <class T>
