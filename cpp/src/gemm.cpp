@@ -6,18 +6,11 @@
 #include <algorithm>
 #include <array>
 
+#include "gemm_packing.h"
+#include "gemm_sweep.h"
+
 namespace deltarule::engine {
 namespace {
-
-template <class T>
-constexpr int width = simd::native_width<T>;
-// Rows of a register tile: 24 accumulators of 32 registers, 12 of 16.
-constexpr int tile_rows = registers == 32 ? 12 : 6;
-constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
-constexpr int least_rows = tile_rows * 2 / 3;       // of a tile, where there are more than tile_rows in all
-constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
-constexpr Index page = 4096;  // bytes; lines so far apart share a set of the first cache
-constexpr Index sweep_columns = 4096, least_sweep_columns = 128, sweep_rows = 48;
 
 template <class T>
 using Kernel = void (*)(const Tile<T>&) noexcept;
@@ -75,70 +68,6 @@ int last_lanes(Panel<T> panel) {
   if (panel.vectors == 0) return static_cast<int>(panel.columns);
   return static_cast<int>(panel.columns) - (panel.vectors - 1) * width<T>;
 }
-
-template <class T>
-const T* shifted(const T* bias, Index by) {
-  return bias == nullptr ? bias : bias + by;
-}
-
-constexpr Index round_up(Index x, Index to) { return (x + to - 1) / to * to; }
-
-// Copies a panel of B, or some rows of A, so that the `count` elements of a step are adjacent.
-template <class T>
-void pack(Index steps, Index count, const T* in, Index in_step, Index in_item, T* out, Index out_step) {
-  using P = simd::Pack<T>;
-  if (in_item == 1) {
-    const Index full = count / P::width * P::width;
-    const int left = static_cast<int>(count - full);
-    for (Index p = 0; p < steps; ++p, in += in_step, out += out_step) {
-      for (Index i = 0; i < full; i += P::width) P::load(in + i).store(out + i);
-      if (left > 0) store_first(load_first<P>(in + full, left), out + full, left);
-    }
-  } else if (in_step == 1) {
-    transpose(count, steps, in, in_item, out, out_step);
-  } else {
-    for (Index p = 0; p < steps; ++p)
-      for (Index i = 0; i < count; ++i) out[p * out_step + i] = in[p * in_step + i * in_item];
-  }
-}
-
-// What measuring showed: packing A costs more than it gives, unless its rows share cache sets (their distance
-// is a large power of two) or, read column by column, it is reread for very many panels of B, or for some
-// where its rows lie on more pages than a core has at hand.
-template <class T>
-bool pays_to_pack_a(const Product<T>& x) {
-  constexpr Index size = sizeof(T), panel = 2 * width<T>;
-  if (x.a_step == 1) {
-    if (x.m <= 8) return false;
-    return x.a_row * size % page == 0 ? x.n > panel : x.a_row * size % 2048 == 0 && x.n > 8 * panel;
-  }
-  if (x.a_row != 1) return true;
-  const bool many_pages = std::min(x.k, sum_block) * x.a_step * size > 48 * page;
-  return many_pages ? x.n > 4 * panel : x.m > tile_rows && x.n > 16 * panel;
-}
-template <class T>
-std::size_t bytes_of_b(const Product<T>& x) {
-  return static_cast<std::size_t>(x.n * x.k) * sizeof(T);
-}
-template <class T>
-bool shares_sets(const Product<T>& x) {  // the rows of B, of the first cache
-  return x.b_step * Index{sizeof(T)} % page == 0 && x.k > 64;
-}
-// Panels of a B far from the core fetch little at a time, and push each other out where rows are
-// powers of two apart.
-template <class T>
-bool pays_to_sweep(const Product<T>& x) {
-  return x.m <= sweep_rows && x.b_column == 1 && x.n > 4 * width<T> &&
-         bytes_of_b(x) > (x.m == 1 ? 1 << 18 : 2 << 20);
-}
-template <class T>
-bool pays_to_pack_b(const Product<T>& x) {
-  return x.b_column != 1 || (x.m > sweep_rows && (home_of(bytes_of_b(x)) != Home::core || shares_sets(x)));
-}
-
-// Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in
-// line).
-constexpr Index packed_row(Index steps) { return (steps + 31) / 32 * 32 + 16; }
 
 template <class T>
 void finish_only(const Product<T>& x) {
@@ -339,80 +268,6 @@ void multiply_narrow(Narrow<T> x, Index columns, Index k) {
       narrow_kernel<T, 4>(x);
     x.s += x.steps;
     x.f += x.steps * x.f_step;
-  }
-}
-
-// Columns at a time: their sums, one row after the other, stay in the first cache, or nearly.
-constexpr Index sweep_width(Index rows) {
-  return std::max(least_sweep_columns, sweep_columns / rows / 64 * 64);
-}
-
-// `sweep_steps` steps of every row side by side: rows that are powers of two apart would share a set of the
-// first cache.
-template <class T>
-void pack_for_sweep(Index m, Index steps, const T* a, Index a_row, Index a_step, T* out) {
-  for (Index i = 0; i < m; ++i, a += a_row, out += sweep_steps) {
-    Index p = 0;
-    T* to = out;
-    if (a_step == 1)
-      for (; p + sweep_steps <= steps; p += sweep_steps, to += m * sweep_steps)
-        std::copy_n(a + p, sweep_steps, to);
-    for (; p < steps; ++p) out[p / sweep_steps * m * sweep_steps + p % sweep_steps] = a[p * a_step];
-  }
-}
-
-// Whether an eighth of these numbers is zero.
-template <class T>
-bool worth_gathering(const T* a, Index count) {
-  using P = simd::Pack<T>;
-  P zeros = P::zero();
-  Index p = 0;
-  for (; p + P::width <= count; p += P::width)
-    zeros += simd::select(P::load(a + p) == P::zero(), P(T(1)), P::zero());
-  return 8 * static_cast<Index>(simd::reduce_add(zeros)) >= p && p > 0;
-}
-
-template <class T>
-void multiply_sweep(const Product<T>& x, T* workspace) {
-  using P = simd::Pack<T>;
-  const Index columns = std::min(sweep_width(x.m), round_up(x.n, width<T>));
-  T* const packed = workspace + x.m * columns;
-  const auto kernel = x.m > 1                  ? sweep_kernel<P, false, true>
-                      : x.home == Home::memory ? sweep_kernel<P, true, true>
-                                               : sweep_kernel<P, true, false>;
-  for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
-    Tile<T> tile{};
-    tile.k = std::min(sum_block, x.k - p0);
-    tile.a = x.a + p0 * x.a_step;
-    if (x.m > 1 || x.a_step != 1) {
-      pack_for_sweep(x.m, tile.k, tile.a, x.a_row, x.a_step, packed);
-      tile.a = packed;
-    }
-    std::array<Index, sum_block> places;
-    bool some_steps = false;
-    if (x.m == 1 && x.zeros_win && worth_gathering(tile.a, tile.k)) {
-      some_steps = true;
-      const Index steps = tile.k;
-      tile.k = 0;
-      for (Index p = 0; p < steps; ++p) {
-        const T value = tile.a[p];
-        packed[tile.k] = value;
-        places[static_cast<std::size_t>(tile.k)] = p * x.b_step;
-        tile.k += value != T(0);
-      }
-      tile.a = packed, tile.places = places.data();
-    }
-    tile.b = x.b + p0 * x.b_step, tile.b_step = x.b_step, tile.c = x.c, tile.c_row = x.c_row;
-    tile.bias = x.bias, tile.start = p0 == 0 ? x.start : Start::accumulate;
-    tile.relu = x.relu && p0 + sum_block >= x.k;
-    for (Index left = x.n; left > 0; left -= columns) {
-      if (some_steps)
-        (x.home == Home::memory ? sweep_some_kernel<P, true>
-                                : sweep_some_kernel<P, false>)(tile, std::min(columns, left), workspace);
-      else
-        kernel(tile, x.m, std::min(columns, left), workspace, columns);
-      tile.b += columns, tile.c += columns, tile.bias = shifted(tile.bias, columns);
-    }
   }
 }
 
