@@ -1,0 +1,70 @@
+// How columns are cut into panels, and the kernel for a tile of one. Internal to gemm.cpp.
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include "gemm_packing.h"
+
+namespace deltarule::engine {
+namespace {
+
+template <class T>
+using Kernel = void (*)(const Tile<T>&) noexcept;
+
+template <class P, int NV, bool columns, int Rows>
+constexpr auto kernels = []<int... I>(std::integer_sequence<int, I...>) {
+  return std::array<Kernel<typename P::Scalar>, sizeof...(I)>{&tile_kernel<P, I + 1, NV, columns>...};
+}(std::make_integer_sequence<int, Rows>{});
+
+// Columns are cut into panels of one register tile; what is left over at the end is cut into narrower ones.
+template <class T>
+struct Panel {
+  int vectors;  // 8, 4, 2, 1; 0 for half a vector
+  Index columns;
+};
+template <class T>
+Panel<T> next_panel(Index left, bool wide, bool one) {
+  constexpr int W = width<T>;
+  constexpr bool halves = W * sizeof(T) > 16;
+  if (one && left > 7 * W) return {8, std::min<Index>(left, 8 * W)};
+  if (wide && left > 3 * W) return {4, std::min<Index>(left, 4 * W)};
+  if (left > (halves ? W + W / 2 : W)) return {2, std::min<Index>(left, 2 * W)};
+  if (left > (halves ? W / 2 : 0)) return {1, std::min<Index>(left, W)};
+  return {0, left};
+}
+
+template <class T, bool columns>
+Kernel<T> find_kernel(int vectors, Index rows) {
+  using P = simd::Pack<T>;
+  const auto r = static_cast<std::size_t>(rows - 1);
+  if (vectors == 8) return kernels<P, 8, columns, 1>[r];
+  if (vectors == 4) return kernels<P, 4, columns, wide_rows>[r];
+  if (vectors == 2) return kernels<P, 2, columns, tile_rows>[r];
+  if (vectors == 1) return kernels<P, 1, columns, tile_rows>[r];
+  if constexpr (sizeof(P) > 16) return kernels<simd::Pack<T, P::width / 2>, 1, columns, tile_rows>[r];
+  return nullptr;
+}
+// Of a tile among many.
+template <class P, int NV>
+constexpr auto some_steps_kernels = []<int... I>(std::integer_sequence<int, I...>) {
+  return std::array<Kernel<typename P::Scalar>, sizeof...(I)>{
+      &tile_kernel<P, I + least_rows, NV, false, true>...};
+}(std::make_integer_sequence<int, tile_rows - least_rows + 1>{});
+template <class T>
+Kernel<T> find_some_steps_kernel(int vectors, Index rows) {
+  using P = simd::Pack<T>;
+  const auto r = static_cast<std::size_t>(rows - least_rows);
+  if (vectors == 2) return some_steps_kernels<P, 2>[r];
+  if (vectors == 1) return some_steps_kernels<P, 1>[r];
+  if constexpr (sizeof(P) > 16) return some_steps_kernels<simd::Pack<T, P::width / 2>, 1>[r];
+  return nullptr;
+}
+template <class T>
+int last_lanes(Panel<T> panel) {
+  if (panel.vectors == 0) return static_cast<int>(panel.columns);
+  return static_cast<int>(panel.columns) - (panel.vectors - 1) * width<T>;
+}
+
+}  // namespace
+}  // namespace deltarule::engine
