@@ -32,9 +32,10 @@ void multiply_one_tile(const Product<T>& x) {
                .k = x.k,
                .last = 0,
                .start = x.start,
-               .relu = x.relu};
+               .relu = x.relu,
+               .far = !columns && beyond_first_cache(x)};
   for (Index left = x.n; left > 0;) {
-    const Panel<T> panel = next_panel<T>(left, x.m <= wide_rows, x.m == 1);
+    const Panel<T> panel = next_panel<T>(left, widest_panel(x.m));
     tile.last = last_lanes(panel);
     find_kernel<T, columns>(panel.vectors, x.m)(tile);
     left -= panel.columns;

@@ -40,9 +40,7 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
   const Index m = few_rows ? runs.columns : x.m;
   T* const packed_a = workspace;
   T* const packed_b = workspace + std::min(m, block_rows) * packed_row(most_steps);
-  const bool wide = m <= wide_rows;
-  const bool away = x.home != Home::core && bytes_of_b(x) > (1 << 19);
-  const bool fetch = x.b_column == 1 && (pack_b || away);
+  const bool far = !columns && !pack_b && beyond_first_cache(x);
 
   for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
     const Index all_steps = std::min(sum_block, x.k - p0);
@@ -51,7 +49,8 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
         find_runs(m, all_steps, x.a + p0, x.a_row, worth_leaving_out(all_steps, x.n), runs) &&
         (x.zeros_win || finite_between(runs, all_steps, x.n, x.b + p0 * x.b_step, x.b_step, x.b_column));
     const Index steps = few_steps ? runs.columns : all_steps;
-    if (few_steps && !pack_b)
+    const bool some_steps = few_steps && !pack_b;
+    if (some_steps)
       runs.each([&](Index begin, Index length, Index place) {
         for (Index p = 0; p < length; ++p)
           places[static_cast<std::size_t>(place + p)] = (begin + p) * x.b_step;
@@ -64,6 +63,7 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
       const Index rows = blocks == 1 ? m : (m - i0) / (blocks - block);
       const Index tiles = (rows + tile_rows - 1) / tile_rows;
       const Index small = tiles == 1 ? rows : rows / tiles, large_tiles = rows - small * tiles;
+      const int widest = some_steps ? 2 : widest_panel(small + (large_tiles > 0));
       const bool copy_a = pack_a || few_steps || few_rows;
       if (copy_a) {
         const T* a = x.a + p0 * x.a_step + (few_rows ? 0 : i0 * x.a_row);
@@ -89,7 +89,7 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
         }
       }
       for (Index j0 = 0; j0 < x.n;) {
-        const Panel<T> panel = next_panel<T>(x.n - j0, wide, m == 1);
+        const Panel<T> panel = next_panel<T>(x.n - j0, widest);
         const Index panel_width = std::max(panel.vectors, 1) * width<T>;
         const T* b = x.b + p0 * x.b_step + j0 * x.b_column;
         if (pack_b && few_steps)
@@ -102,7 +102,6 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
         Tile<T> tile;
         tile.b = pack_b ? packed_b : b;
         tile.b_step = pack_b ? panel_width : x.b_step;
-        const bool some_steps = few_steps && !pack_b;
         if (some_steps) tile.places = places.data();
         tile.c_row = x.c_row;
         tile.bias = shifted(x.bias, j0);
@@ -110,14 +109,18 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
         tile.last = last_lanes(panel);
         tile.start = start;
         tile.relu = relu;
-        // What is needed after the sum, or else the panel that comes after this one.
+        // What is needed after the sum; or else the steps to come, or the panel after this one, if it is
+        // copied.
         const bool last_panel = j0 + panel_width >= x.n, last_block = p0 + all_steps == x.k;
-        const T* after = last_panel ? x.b + (p0 + all_steps) * x.b_step : b + panel_width;
         const bool fetch_c = last_block && !x.next.empty();
+        const bool fetch_panel =
+            pack_b && x.b_column == 1 && block + 1 == blocks && !(last_panel && last_block);
+        const T* const next_panel_of_b = last_panel ? x.b + (p0 + all_steps) * x.b_step : b + panel_width;
         if (fetch_c)
           tile.next = x.next, tile.next_row = x.next_row;
-        else if (fetch && block + 1 == blocks && !(last_panel && last_block))
-          tile.next = {&after, 1}, tile.next_row = x.b_step;
+        else if (fetch_panel)
+          tile.next = {&next_panel_of_b, 1}, tile.next_row = x.b_step;
+        tile.far = far && !fetch_c && !some_steps;
         const auto kernel_for = [&](Index height) {
           return some_steps ? find_some_steps_kernel<T>(panel.vectors, height)
                             : find_kernel<T, columns>(panel.vectors, height);
@@ -135,7 +138,7 @@ void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace
           }
           if (fetch_c) {
             tile.next_at = (i0 + i) * x.next_row + j0, tile.next_rows = height;
-          } else if (!tile.next.empty()) {
+          } else if (fetch_panel) {
             const Index begin = steps * t / tiles, end = steps * (t + 1) / tiles;
             tile.next_at = begin * x.b_step, tile.next_rows = end - begin;
           }

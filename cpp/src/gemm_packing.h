@@ -12,6 +12,7 @@ constexpr int width = simd::native_width<T>;
 // Rows of a register tile: 24 accumulators of 32 registers, 12 of 16.
 constexpr int tile_rows = registers == 32 ? 12 : 6;
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
+constexpr int medium_rows = tile_rows * 2 / 3;      // three vectors
 constexpr int least_rows = tile_rows * 2 / 3;       // of a tile, where there are more than tile_rows in all
 constexpr Index block_rows = 32 * tile_rows;        // rows of A at a time: they stay in the second cache
 constexpr Index page = 4096;  // bytes; lines so far apart share a set of the first cache
@@ -62,6 +63,10 @@ std::size_t bytes_of_b(const Product<T>& x) {
   return static_cast<std::size_t>(x.n * x.k) * sizeof(T);
 }
 template <class T>
+bool beyond_first_cache(const Product<T>& x) {
+  return bytes_of_b(x) > 1 << 18;
+}
+template <class T>
 bool shares_sets(const Product<T>& x) {  // the rows of B, of the first cache
   return x.b_step * Index{sizeof(T)} % page == 0 && x.k > 64;
 }
@@ -74,7 +79,7 @@ bool pays_to_sweep(const Product<T>& x) {
 }
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {
-  return x.b_column != 1 || (x.m > sweep_rows && (home_of(bytes_of_b(x)) != Home::core || shares_sets(x)));
+  return x.b_column != 1 || (x.m > sweep_rows && (bytes_of_b(x) > second_cache || shares_sets(x)));
 }
 
 // Rows of A whose steps are adjacent are packed as rows; this is how far apart (no power of two, all in

@@ -17,18 +17,25 @@ constexpr auto kernels = []<int... I>(std::integer_sequence<int, I...>) {
   return std::array<Kernel<typename P::Scalar>, sizeof...(I)>{&tile_kernel<P, I + 1, NV, columns>...};
 }(std::make_integer_sequence<int, Rows>{});
 
+// Vectors of the widest panel for tiles of so many rows: as many sums as registers hold.
+constexpr int widest_panel(Index rows) {
+  return rows == 1 ? 8 : rows <= wide_rows ? 4 : rows <= medium_rows ? 3 : 2;
+}
+
 // Columns are cut into panels of one register tile; what is left over at the end is cut into narrower ones.
 template <class T>
 struct Panel {
-  int vectors;  // 8, 4, 2, 1; 0 for half a vector
+  int vectors;  // 8, 4, 3, 2, 1; 0 for half a vector
   Index columns;
 };
 template <class T>
-Panel<T> next_panel(Index left, bool wide, bool one) {
+Panel<T> next_panel(Index left, int widest) {
   constexpr int W = width<T>;
   constexpr bool halves = W * sizeof(T) > 16;
-  if (one && left > 7 * W) return {8, std::min<Index>(left, 8 * W)};
-  if (wide && left > 3 * W) return {4, std::min<Index>(left, 4 * W)};
+  if (widest == 8 && left > 7 * W) return {8, std::min<Index>(left, 8 * W)};
+  if (widest >= 4 && left > 3 * W) return {4, std::min<Index>(left, 4 * W)};
+  if (widest == 3 && left > 2 * W && (left <= 3 * W || left > 4 * W))
+    return {3, std::min<Index>(left, 3 * W)};
   if (left > (halves ? W + W / 2 : W)) return {2, std::min<Index>(left, 2 * W)};
   if (left > (halves ? W / 2 : 0)) return {1, std::min<Index>(left, W)};
   return {0, left};
@@ -40,6 +47,7 @@ Kernel<T> find_kernel(int vectors, Index rows) {
   const auto r = static_cast<std::size_t>(rows - 1);
   if (vectors == 8) return kernels<P, 8, columns, 1>[r];
   if (vectors == 4) return kernels<P, 4, columns, wide_rows>[r];
+  if (vectors == 3) return kernels<P, 3, columns, medium_rows>[r];
   if (vectors == 2) return kernels<P, 2, columns, tile_rows>[r];
   if (vectors == 1) return kernels<P, 1, columns, tile_rows>[r];
   if constexpr (sizeof(P) > 16) return kernels<simd::Pack<T, P::width / 2>, 1, columns, tile_rows>[r];

@@ -28,6 +28,8 @@ constexpr int registers =
 #define DELTARULE_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+constexpr std::ptrdiff_t steps_to_come = 8;  // after which what is fetched is needed
+
 template <class T>
 struct Tile {
   const T* a;
@@ -44,6 +46,7 @@ struct Tile {
   // What is needed next is fetched meanwhile: of each array so many rows, as wide as the tile.
   std::span<const T* const> next{};
   Index next_at = 0, next_row = 0, next_rows = 0;
+  bool far = false;  // B comes from the second cache: what steps to come need is fetched, unless `next` is
   const Index* places = nullptr;  // where the steps begin in B, if they are not all of its rows
 };
 
@@ -130,8 +133,15 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   const T* a[groups];
   DELTARULE_UNROLL
   for (int g = 0; g < groups; ++g) a[g] = tile.a + 3 * g * a_stride;
-  const auto step = [&](int ahead) __attribute__((always_inline)) {
+  // The prefetchers do not follow rows of B that are a page apart.
+  const Index to_come = steps_to_come * b_step;
+  const auto step = [&](int ahead, auto far) __attribute__((always_inline)) {
     P x[NV];
+    if constexpr (far) {
+      DELTARULE_UNROLL
+      for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
+        __builtin_prefetch(b + to_come + v * W, 0, 3);
+    }
     if constexpr (some_steps) b = tile.b + *place++;
     DELTARULE_UNROLL
     for (int v = 0; v < NV; ++v) x[v] = P::load(b + v * W);
@@ -143,29 +153,34 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
       for (int v = 0; v < NV; ++v) sum[i][v] = simd::fma(y, x[v], sum[i][v]);
     }
   };
+  const auto steps = [&](Index count, auto far) __attribute__((always_inline)) {
+    if constexpr (columns) {
+      for (; count > 0; --count) {
+        step(0, far);
+        a[0] += a_stride;
+      }
+    } else {
+      for (; count >= 2; count -= 2) {
+        step(0, far);
+        step(1, far);
+        DELTARULE_UNROLL
+        for (int g = 0; g < groups; ++g) a[g] += 2;
+      }
+      if (count > 0) step(0, far);
+    }
+  };
+  if constexpr (!columns && !some_steps) {
+    if (tile.far) steps(tile.k, std::true_type{});
+  }
   // All at once they would wait for each other: a core has room for some ten lines on their way.
   const Index parts = std::max(Index{1}, tile.next_rows);
   const Index part = ((tile.k + parts - 1) / parts + 1) / 2 * 2;
   Index next = tile.next_at;
-  for (Index left = tile.k; left > 0; left -= part, next += tile.next_row) {
+  for (Index left = tile.far ? 0 : tile.k; left > 0; left -= part, next += tile.next_row) {
     for (const T* array : tile.next)
       for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
         __builtin_prefetch(array + next + v * W, 0, 2);
-    Index p = std::min(left, part);
-    if constexpr (columns) {
-      for (; p > 0; --p) {
-        step(0);
-        a[0] += a_stride;
-      }
-    } else {
-      for (; p >= 2; p -= 2) {
-        step(0);
-        step(1);
-        DELTARULE_UNROLL
-        for (int g = 0; g < groups; ++g) a[g] += 2;
-      }
-      if (p > 0) step(0);
-    }
+    steps(std::min(left, part), std::false_type{});
   }
 
   const Index c_row = tile.c_row;
