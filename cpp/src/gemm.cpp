@@ -33,7 +33,7 @@ void multiply_one_tile(const Product<T>& x) {
                .last = 0,
                .start = x.start,
                .relu = x.relu,
-               .far = !columns && beyond_first_cache(x)};
+               .far = beyond_first_cache(x)};
   for (Index left = x.n; left > 0;) {
     const Panel<T> panel = next_panel<T>(left, widest_panel(x.m));
     tile.last = last_lanes(panel);
@@ -128,7 +128,7 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
     y.a = x.b, y.a_row = x.b_column, y.a_step = x.b_step, y.b = x.a, y.b_step = x.a_step, y.b_column = 1;
     multiply(y, workspace);
     y.b += y.n, y.c += y.n, y.n = x.m - y.n;
-    if (y.n > 0) multiply_blocks<T, true>(y, y.a_row != 1, true, workspace);
+    if (y.n > 0) multiply_blocks(y, true, workspace);
     return;
   }
   if (!x.slack && x.n % width<T> != 0 && (x.b_column == 1 || x.bias)) return multiply_exactly(x, workspace);

@@ -29,135 +29,180 @@ void spread(const Runs& runs, const Product<T>& x) {
   clear(0);
 }
 
+// `columns`: the rows of A are adjacent, not the steps.
 template <class T, bool columns>
-void multiply_blocks(const Product<T>& x, bool pack_a, bool pack_b, T* workspace) {
-  const Index most_steps = std::min(x.k, sum_block);
-  const bool look = x.m >= 16 && x.n >= 4 * width<T> && x.k >= 16;
-  Runs runs;
-  std::array<Index, sum_block> places;
-  const bool few_rows = columns && look && x.zeros_win && x.start == Start::zero &&
-                        find_runs(x.k, x.m, x.a, x.a_step, worth_leaving_out(x.m, x.n), runs);
-  const Index m = few_rows ? runs.columns : x.m;
-  T* const packed_a = workspace;
-  T* const packed_b = workspace + std::min(m, block_rows) * packed_row(most_steps);
-  const bool far = !columns && !pack_b && beyond_first_cache(x);
+class Blocks {
+ public:
+  Blocks(const Product<T>& product, bool pack_b, T* workspace)
+      : x_(product), pack_b_(pack_b), look_(x_.m >= 16 && x_.n >= 4 * width<T> && x_.k >= 16) {
+    few_rows_ = columns && look_ && x_.zeros_win && x_.start == Start::zero &&
+                find_runs(x_.k, x_.m, x_.a, x_.a_step, worth_leaving_out(x_.m, x_.n), runs_);
+    m_ = few_rows_ ? runs_.columns : x_.m;
+    packed_a_ = workspace;
+    packed_b_ = workspace + std::min(m_, block_rows) * packed_row(std::min(x_.k, sum_block));
+    pack_a_ = few_rows_ || pays_to_pack_a(x_);
+    far_ = !pack_b && beyond_first_cache(x_);
+    // A large C itself, a row now and then, rather than all rows of a tile at once.
+    next_ = columns && x_.next.empty() && x_.k >= 64 ? std::span(&own_c_, 1) : x_.next;
+    next_row_ = x_.next.empty() ? x_.c_row : x_.next_row;
+  }
 
-  for (Index p0 = 0; p0 < x.k; p0 += sum_block) {
-    const Index all_steps = std::min(sum_block, x.k - p0);
-    const bool few_steps =
-        !columns && look &&
-        find_runs(m, all_steps, x.a + p0, x.a_row, worth_leaving_out(all_steps, x.n), runs) &&
-        (x.zeros_win || finite_between(runs, all_steps, x.n, x.b + p0 * x.b_step, x.b_step, x.b_column));
-    const Index steps = few_steps ? runs.columns : all_steps;
-    const bool some_steps = few_steps && !pack_b;
-    if (some_steps)
-      runs.each([&](Index begin, Index length, Index place) {
-        for (Index p = 0; p < length; ++p)
-          places[static_cast<std::size_t>(place + p)] = (begin + p) * x.b_step;
-      });
-    const Index row = packed_row(steps);
-    const Start start = p0 == 0 ? x.start : Start::accumulate;
-    const bool relu = x.relu && p0 + all_steps == x.k;
-    const Index blocks = (m + block_rows - 1) / block_rows;
-    for (Index block = 0, i0 = 0; block < blocks; ++block) {
-      const Index rows = blocks == 1 ? m : (m - i0) / (blocks - block);
-      const Index tiles = (rows + tile_rows - 1) / tile_rows;
-      const Index small = tiles == 1 ? rows : rows / tiles, large_tiles = rows - small * tiles;
-      const int widest = some_steps ? 2 : widest_panel(small + (large_tiles > 0));
-      const bool copy_a = pack_a || few_steps || few_rows;
-      if (copy_a) {
-        const T* a = x.a + p0 * x.a_step + (few_rows ? 0 : i0 * x.a_row);
-        if constexpr (!columns) {
-          if (few_steps)
-            runs.each([&](Index begin, Index length, Index place) {
-              pack(rows, length, a + begin, x.a_row, Index{1}, packed_a + place, row);
-            });
-          else
-            pack(rows, steps, a, x.a_row, Index{1}, packed_a, row);
-        } else {
-          for (Index t = 0, i = 0; t < tiles; ++t) {
-            const Index height = small + (t < large_tiles);
-            T* const to = packed_a + i * row;
-            if (few_rows)
-              runs.each(i0 + i, height, [&](Index begin, Index length, Index place) {
-                pack(steps, length, a + begin * x.a_row, x.a_step, x.a_row, to + place, height);
-              });
-            else
-              pack(steps, height, a + i * x.a_row, x.a_step, x.a_row, to, height);
-            i += height;
-          }
+  void run() {
+    for (p0_ = 0; p0_ < x_.k; p0_ += sum_block) {
+      find_steps();
+      const Index blocks = (m_ + block_rows - 1) / block_rows;
+      i0_ = 0;
+      for (Index block = 0; block < blocks; ++block, i0_ += rows_) {
+        rows_ = blocks == 1 ? m_ : (m_ - i0_) / (blocks - block);
+        last_rows_ = block + 1 == blocks;
+        tiles_ = (rows_ + tile_rows - 1) / tile_rows;
+        small_ = tiles_ == 1 ? rows_ : rows_ / tiles_, large_tiles_ = rows_ - small_ * tiles_;
+        copy_a_ = pack_a_ || few_steps_;
+        if (copy_a_) pack_rows();
+        const int widest = some_steps() ? 2 : widest_panel(small_ + (large_tiles_ > 0));
+        for (Index j0 = 0; j0 < x_.n;) {
+          const Panel<T> panel = next_panel<T>(x_.n - j0, widest);
+          multiply_panel(panel, j0);
+          j0 += panel.columns;
         }
       }
-      for (Index j0 = 0; j0 < x.n;) {
-        const Panel<T> panel = next_panel<T>(x.n - j0, widest);
-        const Index panel_width = std::max(panel.vectors, 1) * width<T>;
-        const T* b = x.b + p0 * x.b_step + j0 * x.b_column;
-        if (pack_b && few_steps)
-          runs.each([&](Index begin, Index length, Index place) {
-            pack(length, panel.columns, b + begin * x.b_step, x.b_step, x.b_column,
-                 packed_b + place * panel_width, panel_width);
+    }
+    if (few_rows_) spread(runs_, x_);
+  }
+
+ private:
+  // The steps of this block of the sum that are not left out.
+  void find_steps() {
+    all_steps_ = std::min(sum_block, x_.k - p0_);
+    const T* const b = x_.b + p0_ * x_.b_step;
+    few_steps_ =
+        !columns && look_ &&
+        find_runs(m_, all_steps_, x_.a + p0_, x_.a_row, worth_leaving_out(all_steps_, x_.n), runs_) &&
+        (x_.zeros_win || finite_between(runs_, all_steps_, x_.n, b, x_.b_step, x_.b_column));
+    steps_ = few_steps_ ? runs_.columns : all_steps_;
+    packed_row_ = packed_row(steps_);
+    if (!some_steps()) return;
+    runs_.each([&](Index begin, Index length, Index place) {
+      for (Index p = 0; p < length; ++p)
+        places_[static_cast<std::size_t>(place + p)] = (begin + p) * x_.b_step;
+    });
+    std::fill_n(places_.begin() + steps_, steps_to_come, Index{0});
+  }
+  // Of a B that is not copied.
+  bool some_steps() const { return few_steps_ && !pack_b_; }
+  bool last_block() const { return p0_ + all_steps_ == x_.k; }
+  Index height(Index tile) const { return small_ + (tile < large_tiles_); }
+
+  void pack_rows() {
+    const T* a = x_.a + p0_ * x_.a_step + (few_rows_ ? 0 : i0_ * x_.a_row);
+    if constexpr (!columns) {
+      if (few_steps_)
+        runs_.each([&](Index begin, Index length, Index place) {
+          pack(rows_, length, a + begin, x_.a_row, Index{1}, packed_a_ + place, packed_row_);
+        });
+      else
+        pack(rows_, steps_, a, x_.a_row, Index{1}, packed_a_, packed_row_);
+    } else {
+      for (Index t = 0, i = 0; t < tiles_; i += height(t++)) {
+        const Index wide = height(t);
+        T* const to = packed_a_ + i * packed_row_;
+        if (few_rows_)
+          runs_.each(i0_ + i, wide, [&](Index begin, Index length, Index place) {
+            pack(steps_, length, a + begin * x_.a_row, x_.a_step, x_.a_row, to + place, wide);
           });
-        else if (pack_b)
-          pack(steps, panel.columns, b, x.b_step, x.b_column, packed_b, panel_width);
-        Tile<T> tile;
-        tile.b = pack_b ? packed_b : b;
-        tile.b_step = pack_b ? panel_width : x.b_step;
-        if (some_steps) tile.places = places.data();
-        tile.c_row = x.c_row;
-        tile.bias = shifted(x.bias, j0);
-        tile.k = steps;
-        tile.last = last_lanes(panel);
-        tile.start = start;
-        tile.relu = relu;
-        // What is needed after the sum; or else the steps to come, or the panel after this one, if it is
-        // copied.
-        const bool last_panel = j0 + panel_width >= x.n, last_block = p0 + all_steps == x.k;
-        const bool fetch_c = last_block && !x.next.empty();
-        const bool fetch_panel =
-            pack_b && x.b_column == 1 && block + 1 == blocks && !(last_panel && last_block);
-        const T* const next_panel_of_b = last_panel ? x.b + (p0 + all_steps) * x.b_step : b + panel_width;
-        if (fetch_c)
-          tile.next = x.next, tile.next_row = x.next_row;
-        else if (fetch_panel)
-          tile.next = {&next_panel_of_b, 1}, tile.next_row = x.b_step;
-        tile.far = far && !fetch_c && !some_steps;
-        const auto kernel_for = [&](Index height) {
-          return some_steps ? find_some_steps_kernel<T>(panel.vectors, height)
-                            : find_kernel<T, columns>(panel.vectors, height);
-        };
-        const Kernel<T> kernel_small = kernel_for(small);
-        const Kernel<T> kernel_large = large_tiles > 0 ? kernel_for(small + 1) : nullptr;
-        for (Index t = 0, i = 0; t < tiles; ++t) {
-          const Index height = small + (t < large_tiles);
-          if (copy_a) {
-            tile.a = packed_a + i * row;
-            tile.a_stride = columns ? height : row;
-          } else {
-            tile.a = x.a + (i0 + i) * x.a_row + p0 * x.a_step;
-            tile.a_stride = columns ? x.a_step : x.a_row;
-          }
-          if (fetch_c) {
-            tile.next_at = (i0 + i) * x.next_row + j0, tile.next_rows = height;
-          } else if (fetch_panel) {
-            const Index begin = steps * t / tiles, end = steps * (t + 1) / tiles;
-            tile.next_at = begin * x.b_step, tile.next_rows = end - begin;
-          }
-          tile.c = x.c + (i0 + i) * x.c_row + j0;
-          (t < large_tiles ? kernel_large : kernel_small)(tile);
-          i += height;
-        }
-        j0 += panel.columns;
+        else
+          pack(steps_, wide, a + i * x_.a_row, x_.a_step, x_.a_row, to, wide);
       }
-      i0 += rows;
     }
   }
-  if (few_rows) spread(runs, x);
-}
+
+  void pack_panel(const T* b, Panel<T> panel, Index panel_width) {
+    if (few_steps_)
+      runs_.each([&](Index begin, Index length, Index place) {
+        pack(length, panel.columns, b + begin * x_.b_step, x_.b_step, x_.b_column,
+             packed_b_ + place * panel_width, panel_width);
+      });
+    else
+      pack(steps_, panel.columns, b, x_.b_step, x_.b_column, packed_b_, panel_width);
+  }
+
+  void multiply_panel(Panel<T> panel, Index j0) {
+    const Index panel_width = std::max(panel.vectors, 1) * width<T>;
+    const T* const b = x_.b + p0_ * x_.b_step + j0 * x_.b_column;
+    if (pack_b_) pack_panel(b, panel, panel_width);
+    Tile<T> tile;
+    tile.b = pack_b_ ? packed_b_ : b;
+    tile.b_step = pack_b_ ? panel_width : x_.b_step;
+    if (some_steps()) tile.places = places_.data();
+    tile.c_row = x_.c_row;
+    tile.bias = shifted(x_.bias, j0);
+    tile.k = steps_;
+    tile.last = last_lanes(panel);
+    tile.start = p0_ == 0 ? x_.start : Start::accumulate;
+    tile.relu = x_.relu && last_block();
+
+    // What is needed after the sum; or else the steps to come, or the panel after this one, if it is copied.
+    const bool last_panel = j0 + panel_width >= x_.n;
+    const bool fetch_c = last_block() && !next_.empty();
+    const bool fetch_panel = pack_b_ && x_.b_column == 1 && last_rows_ && !(last_panel && last_block());
+    const T* const after = last_panel ? x_.b + (p0_ + all_steps_) * x_.b_step : b + panel_width;
+    if (fetch_c)
+      tile.next = next_, tile.next_row = next_row_;
+    else if (fetch_panel)
+      tile.next = {&after, 1}, tile.next_row = x_.b_step;
+    tile.far = far_;
+
+    const auto kernel_for = [&](Index rows) {
+      return some_steps() ? find_some_steps_kernel<T>(panel.vectors, rows)
+                          : find_kernel<T, columns>(panel.vectors, rows);
+    };
+    const Kernel<T> kernel_small = kernel_for(small_);
+    const Kernel<T> kernel_large = large_tiles_ > 0 ? kernel_for(small_ + 1) : nullptr;
+    for (Index t = 0, i = 0; t < tiles_; i += height(t++)) {
+      if (copy_a_) {
+        tile.a = packed_a_ + i * packed_row_;
+        tile.a_stride = columns ? height(t) : packed_row_;
+      } else {
+        tile.a = x_.a + (i0_ + i) * x_.a_row + p0_ * x_.a_step;
+        tile.a_stride = columns ? x_.a_step : x_.a_row;
+      }
+      if (fetch_c) {
+        tile.next_at = (i0_ + i) * next_row_ + j0, tile.next_rows = height(t);
+      } else if (fetch_panel) {
+        const Index begin = steps_ * t / tiles_, end = steps_ * (t + 1) / tiles_;
+        tile.next_at = begin * x_.b_step, tile.next_rows = end - begin;
+      }
+      tile.c = x_.c + (i0_ + i) * x_.c_row + j0;
+      (t < large_tiles_ ? kernel_large : kernel_small)(tile);
+    }
+  }
+
+  const Product<T>& x_;
+  const bool pack_b_;
+  const bool look_;  // for zeros
+  bool pack_a_, far_;
+  const T* own_c_ = x_.c;
+  std::span<const T* const> next_;  // fetched during the last block of the sum
+  Index next_row_;
+  bool few_rows_;  // rows of A, the runs, are all that is multiplied
+  Index m_;        // their number
+  T *packed_a_, *packed_b_;
+  Runs runs_;
+  // Of this block of the sum.
+  Index p0_, all_steps_, steps_, packed_row_;
+  bool few_steps_;  // only the runs
+  std::array<Index, sum_block + steps_to_come> places_;
+  // Of this block of rows: tiles of small_ + 1 rows, then of small_.
+  Index i0_, rows_, tiles_, small_, large_tiles_;
+  bool last_rows_, copy_a_;
+};
 
 template <class T>
 void multiply_blocks(const Product<T>& x, bool pack_b, T* workspace) {
-  const auto run = x.a_step == 1 ? multiply_blocks<T, false> : multiply_blocks<T, true>;
-  run(x, pays_to_pack_a(x), pack_b, workspace);
+  if (x.a_step == 1)
+    Blocks<T, false>(x, pack_b, workspace).run();
+  else
+    Blocks<T, true>(x, pack_b, workspace).run();
 }
 
 }  // namespace

@@ -248,6 +248,13 @@ TEST_CASE_TEMPLATE("product: few rows, much to read", T, float, double) {
   check<T>(48, 1029, 1021, Form::strided, Form::plain, Start::zero, true, random);
 }
 
+TEST_CASE_TEMPLATE("product: B beyond the first cache", T, float, double) {
+  Random random;
+  for (Index m = 1; m <= 17; ++m)
+    check<T>(m, 190 + 3 * m, 401, Form::plain, Form::plain, starts[m % 3], m % 2 == 0, random);
+  check<T>(97, 333, 500, Form::plain, Form::plain, Start::bias, true, random);
+}
+
 TEST_CASE_TEMPLATE("product: columns or rows of A without a number", T, float, double) {
   Random random;
   for (int round = 0; round < 40; ++round)
