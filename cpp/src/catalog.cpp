@@ -9,7 +9,7 @@
 #include <deltarule/schedules.h>
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <locale>
 #include <sstream>
 #include <utility>
 
@@ -43,14 +43,18 @@ std::vector<std::string_view> split(std::string_view text) {
   return parts;
 }
 
+// With a decimal point, whatever the locale of the program.
 std::string number(double value) {
+  std::stringstream brief;
+  brief.imbue(std::locale::classic());
+  brief << value;
+  double read = 0;
+  if (brief >> read; read == value || !std::isfinite(value)) return brief.str();
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   out.precision(17);
   out << value;
-  std::ostringstream brief;
-  brief.precision(6);
-  brief << value;
-  return std::strtod(brief.str().c_str(), nullptr) == value ? brief.str() : out.str();
+  return out.str();
 }
 
 std::string number_list(std::span<const double> values) {

@@ -3,6 +3,8 @@
 #include <deltarule/loss_kernel.h>
 #include <deltarule/losses.h>
 
+#include "lent_buffer.h"
+
 namespace deltarule {
 namespace {
 
@@ -224,8 +226,8 @@ constexpr auto products = []<class... Ls>(List<Ls...>) {
 template <class T>
 void LossKernel<T>::run_custom(const LossRows<T>& in, double scale, double* value, T* gradient,
                                std::ptrdiff_t gradient_row) const {
-  thread_local std::vector<T> own;
-  own.resize(std::max(own.size(), in.rows * in.outputs));
+  LentBuffer<T> buffer(in.rows * in.outputs);
+  const std::span<T> own = buffer.span();
   (*custom)(in, value, own.data());
   for (std::size_t i = 0; i < in.rows; ++i) {
     const double weight = row_weight(in, i);

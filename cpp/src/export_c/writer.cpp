@@ -223,7 +223,7 @@ std::string CWriter::translated(std::string_view text, const Entry* entry, const
       const std::string_view given = text.substr(i, end - i);
       out += given.find_first_of(".e") == std::string_view::npos
                  ? std::string(given)
-                 : number(std::strtod(std::string(given).c_str(), nullptr));
+                 : number(value_in(given));
     } else if (is_name(c)) {
       while (end < text.size() && is_name(text[end])) ++end;
       const std::string name(text.substr(i, end - i));

@@ -5,36 +5,36 @@
 #include <deltarule/row_op_kernel.h>
 #include <algorithm>
 
+#include "../lent_buffer.h"
+
 namespace deltarule {
 namespace engine {
 
 namespace {
 
-// A tile without its padding, in one piece.
+// A tile without its padding, in one piece: as it lies there, or copied to `room`.
 template <class T>
-std::span<T> packed(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, std::vector<T>& own) {
-  const auto count = static_cast<std::size_t>(rows * columns);
-  if (x.row == columns || rows == 1) return {x.data, count};
-  own.resize(std::max(own.size(), count));
-  for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(x.at(i), columns, own.data() + i * columns);
-  return {own.data(), count};
+std::span<const T> packed(std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, std::span<T> room) {
+  if (x.row == columns || rows == 1) return {x.data, static_cast<std::size_t>(rows * columns)};
+  for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(x.at(i), columns, room.data() + i * columns);
+  return room;
 }
 
 template <class T>
 void custom_forward(int index, std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> y) {
-  thread_local std::vector<T> own, result;
-  result.resize(std::max(result.size(), static_cast<std::size_t>(rows * columns)));
-  const std::span<T> from = packed(rows, columns, x, own);
-  custom::activation<T>(index).forward(from, std::span<T>(result).first(from.size()));
+  const auto count = static_cast<std::size_t>(rows * columns);
+  LentBuffer<T> buffer(2 * count);
+  const std::span<T> result = buffer.span().first(count);
+  custom::activation<T>(index).forward(packed(rows, columns, x, buffer.span().last(count)), result);
   for (std::ptrdiff_t i = 0; i < rows; ++i) std::copy_n(result.data() + i * columns, columns, y.at(i));
 }
 
 template <class T>
 void custom_backward(int index, std::ptrdiff_t rows, std::ptrdiff_t columns, View<T> x, View<T> gradient) {
-  thread_local std::vector<T> own, slope;
-  slope.resize(std::max(slope.size(), static_cast<std::size_t>(rows * columns)));
-  const std::span<T> from = packed(rows, columns, x, own);
-  custom::activation<T>(index).derivative(from, std::span<T>(slope).first(from.size()));
+  const auto count = static_cast<std::size_t>(rows * columns);
+  LentBuffer<T> buffer(2 * count);
+  const std::span<T> slope = buffer.span().first(count);
+  custom::activation<T>(index).derivative(packed(rows, columns, x, buffer.span().last(count)), slope);
   for (std::ptrdiff_t i = 0; i < rows; ++i)
     for (std::ptrdiff_t j = 0; j < columns; ++j)
       gradient.at(i)[j] *= slope[static_cast<std::size_t>(i * columns + j)];
