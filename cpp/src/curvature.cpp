@@ -37,6 +37,15 @@ struct Twins {
   }
 };
 
+template <class T>
+void check_rows(const Network<T>& network, const Choice& loss, const Data<T>& data) {
+  if (!network.built())
+    throw std::invalid_argument("Curvature: the network is not built yet; call build(input_width) first");
+  if (data.index)
+    throw std::invalid_argument("Curvature: data.index is given; allowed: none, rows as they lie");
+  check_data(network, loss, data);
+}
+
 }  // namespace
 
 template <class T>
@@ -144,7 +153,7 @@ struct Curvature<T>::State {
 
 template <class T>
 Curvature<T>::Curvature(const Network<T>& network, const Choice& loss, const Data<T>& data)
-    : state_(std::make_unique<State>(network, loss, data)) {}
+    : state_((check_rows(network, loss, data), std::make_unique<State>(network, loss, data))) {}
 
 template <class T>
 Curvature<T>::~Curvature() = default;

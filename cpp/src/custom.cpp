@@ -2,6 +2,7 @@
 #include <deltarule/update_kernel.h>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <mutex>
 
 namespace deltarule::custom {
@@ -149,6 +150,9 @@ void add_optimizer(const std::string& name, Rule<float> single, Rule<double> who
   check_name(Family::optimizer, name);
   require(single, Family::optimizer, name);
   require(whole, Family::optimizer, name);
+  if (!(learning_rate >= 0 && std::isfinite(learning_rate)))
+    throw std::invalid_argument("custom.optimizer: learning_rate = " + std::to_string(learning_rate) +
+                                " is not allowed; allowed: a number, 0 or more");
   auto item = std::unique_ptr<RuleItem>(
       new RuleItem{Declared(name),
                    Param{.name = "learning_rate",

@@ -142,18 +142,14 @@ void name_layers(std::span<const Chain> chains) {
 // Only what passes values on unchanged in kind may stand between a layer and "its" activation, which is a
 // layer of its own.
 void link_activations(const Chain& chain, const Choice& after, bool reads_inputs) {
-  const auto shaping = [](const Layer& layer) {
-    const std::string_view type = layer.entry().name;
-    return type == Dense::entry.name || type == Conv2D::entry.name || !layer.inside().empty();
-  };
   for (const auto& layer : chain) {
     layer->reads_inputs = reads_inputs;
-    reads_inputs = reads_inputs && !shaping(*layer);
+    reads_inputs = reads_inputs && !layer->makes_columns();
   }
   Choice next = after;
   for (auto layer = chain.rbegin(); layer != chain.rend(); ++layer) {
     (*layer)->next_activation = next;
-    if (shaping(**layer))
+    if ((*layer)->makes_columns())
       next = {};
     else if (!(*layer)->activation().name().empty())
       next = (*layer)->activation();

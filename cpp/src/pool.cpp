@@ -111,8 +111,7 @@ class Pool {
  private:
   // The threads live as long as the process: joining them at exit could wait on a loader's lock.
   bool grow() {
-    constexpr std::size_t most = 512;
-    if (workers_.size() >= most) return false;
+    if (workers_.size() >= static_cast<std::size_t>(most_threads)) return false;
     if (workers_.empty()) stay_loaded();
     workers_.push_back(std::make_unique<Worker>());
     Worker* worker = workers_.back().get();

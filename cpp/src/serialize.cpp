@@ -154,6 +154,10 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
     throw std::invalid_argument(std::string("save: a text is not valid UTF-8 (") + e.what() + ")");
   }
   text.append((8 - text.size() % 8) % 8, ' ');  // keeps the arrays aligned
+  if (text.size() > largest_header)
+    throw std::invalid_argument("save: the description has " + std::to_string(text.size()) +
+                                " bytes with its texts, which no load would accept; allowed: at most " +
+                                std::to_string(largest_header) + "; nothing is written");
   AtomicFile file(path);
   const std::uint64_t length = text.size();
   file.write(&length, sizeof(length));

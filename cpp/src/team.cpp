@@ -22,10 +22,11 @@ namespace {
 std::atomic<int> chosen{0};
 thread_local const ThreadLimit* limited = nullptr;
 
-constexpr std::uint64_t task_bits = 20, task_mask = (1u << task_bits) - 1;
+constexpr std::uint64_t task_bits = 24, task_mask = (1u << task_bits) - 1;
+static_assert(Phases::most_tasks == static_cast<int>(task_mask));
 
 std::uint64_t tag_of(std::uint32_t phase) {
-  return static_cast<std::uint64_t>(phase & 0xffffff) << (2 * task_bits);
+  return static_cast<std::uint64_t>(phase & 0xffff) << (2 * task_bits);
 }
 
 // CPUs' worth of time that the control group allows, rounded up; 0 for no limit.
@@ -90,7 +91,7 @@ int openmp_version() {
 #endif
 }
 
-void set_threads(int count) { chosen.store(std::max(0, count)); }
+void set_threads(int count) { chosen.store(std::clamp(count, 0, most_threads)); }
 
 void Phases::open(int tasks) {
   const int seats = std::min(uncontended(threads_), most_);

@@ -224,37 +224,7 @@ double Trainer<T>::penalty(const TensorSettings& tensor, std::ptrdiff_t begin, s
 template <class T>
 void Trainer<T>::check_data(const Data<T>& data) const {
   if (!network_.built()) throw std::invalid_argument("trainer: its network was moved away");
-  if (data.rows < 1 || !data.x) throw std::invalid_argument("trainer: no rows of data given");
-  const std::ptrdiff_t width = network_.input_width();
-  if (!data.index)
-    network_.check_input(data.rows, data.x, width);
-  else
-    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
-      network_.check_input(1, data.x + data.at(i) * width, width);
-  const bool labels = loss_.entry->target == Target::label;
-  if (labels ? data.label == nullptr : data.target == nullptr)
-    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "' takes " +
-                                (labels ? "integer class labels" : "one target per output") + ", but " +
-                                (!data.target && !data.label ? "none"
-                                 : labels                    ? "target values"
-                                                             : "labels") +
-                                " were given");
-  const std::int32_t ignored = loss_kernel<T>(loss_.index).ignored(loss_.values);
-  if (data.label)
-    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
-      if (const std::int32_t label = data.label[data.at(i)];
-          label != ignored && (label < 0 || label >= network_.output_width()))
-        throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': label " +
-                                    std::to_string(label) + " in row " + std::to_string(data.at(i)) +
-                                    " is not allowed; allowed: 0 to " +
-                                    std::to_string(network_.output_width() - 1));
-  if (data.target) check_targets(data);
-  if (data.weight)
-    for (std::ptrdiff_t i = 0; i < data.rows; ++i)
-      if (const T weight = data.weight[data.at(i)]; !(weight >= 0 && std::isfinite(weight)))
-        throw std::invalid_argument("trainer: the weight " + std::to_string(weight) + " of row " +
-                                    std::to_string(data.at(i)) +
-                                    " is not allowed; allowed: finite numbers >= 0");
+  deltarule::check_data(network_, loss_, data);
 }
 
 namespace {
@@ -266,25 +236,6 @@ void check_least(const char* operation, const char* name, std::int64_t given, st
 }
 
 }  // namespace
-
-template <class T>
-void Trainer<T>::check_targets(const Data<T>& data) const {
-  const auto& kernel = loss_kernel<T>(loss_.index);
-  const double low = loss_.entry->target_low, high = loss_.entry->target_high;
-  if (!kernel.signs && !std::isfinite(low) && !std::isfinite(high)) return;
-  const std::ptrdiff_t columns = network_.output_width() / kernel.outputs_per_target;
-  for (std::ptrdiff_t i = 0; i < data.rows * columns; ++i) {
-    const std::ptrdiff_t row = data.at(i / columns);
-    const auto t = static_cast<double>(data.target[row * columns + i % columns]);
-    if (kernel.signs ? std::abs(t) == 1 : !(t < low || t > high)) continue;
-    std::string allowed = kernel.signs ? "-1 and 1" : "";
-    if (!kernel.signs && std::isfinite(low)) allowed = "at least " + std::to_string(low);
-    if (!kernel.signs && std::isfinite(high))
-      allowed += (allowed.empty() ? "" : " and ") + ("at most " + std::to_string(high));
-    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) + "': target " + std::to_string(t) +
-                                " in row " + std::to_string(row) + " is not allowed; allowed: " + allowed);
-  }
-}
 
 template <class T>
 void Trainer<T>::check_training(const Data<T>& data) const {

@@ -47,6 +47,26 @@ TEST_CASE_TEMPLATE("the same seed gives the same bits, another one others", T, f
   CHECK(!same_bits(a.parameters(), c.parameters()));
 }
 
+// What "auto" initializers look at ends at a layer that makes columns of its own.
+TEST_CASE("initial weights depend on the activation that follows, not on one behind other columns") {
+  const LayerSpec relu{"activation", {}, {}, {{"activation", {"relu", {}}}}}, rbf{"rbf", {}, {{"units", 4}}, {}};
+  const auto first = [](const std::vector<LayerSpec>& layers, std::size_t count) {
+    const Network<float> network({3, layers, 7});
+    const auto p = network.parameters();
+    return std::vector<float>(p.begin(), p.begin() + static_cast<std::ptrdiff_t>(count));
+  };
+  CHECK(first({dense(8), rbf, relu}, 24) == first({dense(8)}, 24));
+  CHECK(first({dense(8), relu}, 24) != first({dense(8)}, 24));
+  const Network<float> sine({100, {rbf, dense(50, "sin")}, 7});
+  float largest = 0;
+  for (const auto& tensor : sine.tensors())
+    if (tensor.layer == "dense_1" && tensor.columns == 50 && tensor.rows == 4)
+      for (std::ptrdiff_t i = 0; i < 200; ++i)
+        largest = std::max(largest, std::abs(sine.parameters()[static_cast<std::size_t>(tensor.offset + i)]));
+  CHECK(largest > 0);
+  CHECK(largest != doctest::Approx(0.25).epsilon(0.02));  // 1 / fan-in: of a first layer
+}
+
 TEST_CASE("float32 weights are the rounded float64 ones") {
   const Network<float> narrow(mixed(7, 2));
   const Network<double> wide(mixed(7, 2));

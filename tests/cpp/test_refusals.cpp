@@ -1,6 +1,7 @@
 // What is refused, with words that name it, before anything changes.
 #include "support.h"
 
+#include <deltarule/curvature.h>
 #include <deltarule/custom.h>
 #include <deltarule/engine/team.h>
 #include <deltarule/fit.h>
@@ -187,4 +188,61 @@ TEST_CASE("settings are numbers, texts or lists") {
   CHECK(Setting("shape", {8, 8, 1}).list == std::vector<double>{8, 8, 1});
   const LayerSpec layer{.type = "reshape", .settings = {{"shape", {8, 8, 1}}}};
   CHECK(layer.settings[0].list->size() == 3);
+}
+
+TEST_CASE("curvature looks at its rows first") {
+  const Network<float> network({3, {dense(20)}, 1});
+  const Choice loss = catalog::choose(Family::loss, {"sparse_softmax_cross_entropy", {}});
+  const std::vector<float> x(12);
+  std::vector<std::int32_t> labels{0, 19, 20, 1};
+  const std::vector<std::uint32_t> chosen{3, 2, 1, 0};
+  CHECK_THROWS_AS(Curvature<float>(network, loss, {.rows = 4, .x = x.data(), .label = labels.data()}),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(Curvature<float>(network, loss, {.rows = 4, .x = x.data()}), std::invalid_argument);
+  labels[2] = 2;
+  CHECK_THROWS_AS(Curvature<float>(network, loss,
+                                   {.rows = 4, .x = x.data(), .label = labels.data(), .index = chosen.data()}),
+                  std::invalid_argument);
+  Curvature<float> curvature(network, loss, {.rows = 4, .x = x.data(), .label = labels.data()});
+  std::vector<float> v(80, 1.f), out(80);
+  curvature.times(v.data(), out.data());
+  CHECK(std::ranges::all_of(out, [](float value) { return std::isfinite(value); }));
+}
+
+TEST_CASE("a text that no load would accept is not saved") {
+  const Network<float> network({3, {dense(2)}, 1});
+  const std::string path = file("deltarule_kept.safetensors");
+  save<float>(path, network);
+  CHECK(says(refusal([&] { save<float>(path, network, nullptr, std::string(65u << 20, 'a')); }), "save: "));
+  CHECK_NOTHROW(load<float>(path));
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("a figure that is not a number is not the best one") {
+  EarlyStopping rule(EarlyStopping::Options{.patience = 2});
+  using Verdict = EarlyStopping::Verdict;
+  const double nan = std::nan("");
+  CHECK(rule.observe(0, nan) == Verdict::best_so_far);
+  CHECK(rule.observe(1, 1.0) == Verdict::best_so_far);
+  CHECK(rule.observe(2, nan) == Verdict::go_on);
+  CHECK(rule.observe(3, 0.5) == Verdict::best_so_far);
+  CHECK(rule.observe(4, 0.75) == Verdict::go_on);
+  CHECK(rule.observe(5, 0.75) == Verdict::stop);
+  CHECK(rule.best() == 0.5);
+  CHECK(rule.best_epoch() == 3);
+}
+
+TEST_CASE("a rule of one's own has a rate that a step can use") {
+  for (const double rate : {-1.0, std::nan(""), std::numeric_limits<double>::infinity()})
+    CHECK(says(refusal([&] {
+                 const auto nothing = [](const auto&...) {};
+                 custom::add_optimizer("no_rate", nothing, nothing, rate);
+               }),
+               "learning_rate"));
+}
+
+TEST_CASE("no more threads than a pool holds") {
+  engine::set_threads(1 << 30);
+  CHECK(engine::threads() == engine::most_threads);
+  engine::set_threads(0);
 }

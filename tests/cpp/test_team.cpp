@@ -15,7 +15,7 @@ using namespace deltarule::engine;
 
 TEST_CASE("parallel_for does every task once") {
   for (int threads = 1; threads <= 4; ++threads)
-    for (const int tasks : {0, 1, 2, 3, 7, 64, 1000}) {
+    for (const int tasks : {0, 1, 2, 3, 7, 64, 1000, (1 << 20) + 10}) {
       CAPTURE(threads);
       CAPTURE(tasks);
       std::vector<std::atomic<int>> done(static_cast<std::size_t>(tasks));

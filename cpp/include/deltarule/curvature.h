@@ -10,7 +10,8 @@ namespace deltarule {
 template <class T>
 class Curvature {
  public:
-  // Throws std::invalid_argument for operations without an R-operator.
+  // Throws std::invalid_argument for operations without an R-operator, and for data that cannot be evaluated
+  // or of which some rows are chosen (Data::index).
   Curvature(const Network<T>& network, const Choice& loss, const Data<T>& data);
   ~Curvature();
   // v and out: one number per parameter, in the network's order.

@@ -4,6 +4,7 @@
 #include <deltarule/schedules/plateau.h>
 #include <deltarule/trainer.h>
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <stdexcept>
 
@@ -27,12 +28,12 @@ class EarlyStopping {
           "EarlyStopping: min_delta, patience or start_from_epoch is not allowed; allowed: 0 or more");
   }
 
-  // A figure that is not a number is no improvement, unless it is the first.
+  // A figure that is not a number is no improvement; any number is one after it.
   Verdict observe(std::int64_t epoch, double figure) {
     if (++seen_ <= options_.start_from_epoch) return Verdict::go_on;
     const bool better =
         options_.maximize ? figure - options_.min_delta > best_ : figure + options_.min_delta < best_;
-    if (best_epoch_ < 0 || better) {
+    if (best_epoch_ < 0 || better || (std::isnan(best_) && !std::isnan(figure))) {
       best_ = figure;
       best_epoch_ = epoch;
       waited_ = 0;

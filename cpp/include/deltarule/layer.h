@@ -80,6 +80,9 @@ class Layer {
 
   virtual LayerSpec spec() const;
   virtual std::span<const Chain> inside() const { return {}; }
+  // Whether its outputs are other quantities than its inputs, made out of several of them or looked up; other
+  // layers pass the columns on, each by itself.
+  virtual bool makes_columns() const { return !inside().empty(); }
   const Entry& entry() const { return *entry_; }
   const std::string& name() const { return name_; }
   void rename(std::string name) { name_ = std::move(name); }
@@ -91,7 +94,7 @@ class Layer {
   }
   const Shape& input_shape() const { return input_shape_; }
   void set_input_shape(Shape shape) { input_shape_ = shape; }
-  // What "auto" initializers look at: the activation that follows, and whether no layer before has weights.
+  // What "auto" initializers look at: the activation that follows, and whether no layer before makes columns.
   Choice next_activation = {};
   bool reads_inputs = false;
 

@@ -36,6 +36,10 @@ struct Data {
   std::ptrdiff_t at(std::ptrdiff_t i) const { return index ? static_cast<std::ptrdiff_t>(index[i]) : i; }
 };
 
+// Throws std::invalid_argument when the loss or the network cannot take these rows.
+template <class T>
+void check_data(const Network<T>& network, const Choice& loss, const Data<T>& data);
+
 struct Figures {
   double loss = 0;
   std::vector<double> metrics = {};
@@ -130,7 +134,6 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
   class Run;
   class Evaluation;
   Run& run(std::ptrdiff_t rows);
-  void check_targets(const Data<T>& data) const;
   const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
   bool averages() const { return control_.ema_decay || control_.swa_start; }
   bool updates_separately() const;

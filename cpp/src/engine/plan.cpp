@@ -1,4 +1,5 @@
 #include <deltarule/engine/plan.h>
+#include <deltarule/engine/team.h>
 #include <algorithm>
 #include <cstdio>
 
@@ -12,7 +13,7 @@ constexpr double flops_per_thread = 1.5e6;
 // Depends on the batch alone: where tiles are added up, they decide on the order.
 std::ptrdiff_t choose_tile_rows(std::ptrdiff_t rows) {
   if (rows <= 32) return std::max<std::ptrdiff_t>(1, rows);
-  return rows <= 512 ? 32 : 64;
+  return rows <= 512 ? 32 : std::max<std::ptrdiff_t>(64, pieces(rows, Phases::most_tasks));
 }
 
 // As many tiles for every thread, down to the size at which products become slow.

@@ -110,7 +110,10 @@ class DropoutOp final : public Op<T>, public Tangent<T> {
   Buffer<T> keep_;
 };
 
-std::uint32_t threshold_of(double rate) { return static_cast<std::uint32_t>(std::lround(rate * 65536)); }
+// Of 16 bits; something is always kept.
+std::uint32_t threshold_of(double rate) {
+  return static_cast<std::uint32_t>(std::min(std::lround(rate * 65536), 65535L));
+}
 
 }  // namespace
 }  // namespace engine

@@ -5,6 +5,7 @@
 // unless it holds a task at that moment.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -14,11 +15,13 @@
 
 namespace deltarule::engine {
 
-// Threads a large job would use now: set_threads, else OMP_NUM_THREADS / threadpoolctl, but never more than
-// this process may use (affinity mask and cgroup quota). One in a child of fork, which has none of its
-// parent's threads.
+inline constexpr int most_threads = 512;
+
+// Threads a large job would use now: what set_threads says, else OMP_NUM_THREADS / threadpoolctl, but of
+// those never more than this process may use (affinity mask and cgroup quota). One in a child of fork, which
+// has none of its parent's threads.
 int threads();
-// 0 goes back to the default.
+// At most most_threads; 0 goes back to the default.
 void set_threads(int count);
 // The same without the limit of a ThreadLimit.
 int unlimited_threads();
@@ -48,6 +51,7 @@ void run_team(int count, const std::function<void(int)>& body);
 // take part (cpp/src/contention.h).
 class Phases {
  public:
+  static constexpr int most_tasks = (1 << 24) - 1;  // of a phase
   explicit Phases(int max_threads) : queues_(static_cast<std::size_t>(max_threads)) {}
 
   // While nobody works: begins with a phase of this many tasks.
@@ -148,16 +152,19 @@ void parallel_for(int threads, int tasks, F&& f) {
     return;
   }
   Phases phases(threads);
-  phases.start(threads, tasks);
   FirstError error;
-  run_team(threads, [&](int thread) {
-    phases.work(
-        thread,
-        [&](int task) {
-          if (!error.any()) error.guard([&] { f(thread, task); });
-        },
-        [&] { phases.finish(); });
-  });
+  for (int done = 0, share; done < tasks && !error.any(); done += share) {
+    share = std::min(tasks - done, Phases::most_tasks);
+    phases.start(threads, share);
+    run_team(threads, [&](int thread) {
+      phases.work(
+          thread,
+          [&](int task) {
+            if (!error.any()) error.guard([&] { f(thread, done + task); });
+          },
+          [&] { phases.finish(); });
+    });
+  }
   error.rethrow();
 }
 

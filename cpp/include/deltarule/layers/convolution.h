@@ -111,6 +111,7 @@ class Conv2D : public LayerOf<Conv2D> {
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   Shape output_shape() const override { return window_.out; }
   std::vector<Tensor> tensors() const override;
+  bool makes_columns() const override { return true; }
   void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;

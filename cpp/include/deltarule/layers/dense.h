@@ -37,6 +37,7 @@ class Dense : public LayerOf<Dense> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   std::vector<Tensor> tensors() const override;
+  bool makes_columns() const override { return true; }
   // Makes the buffers of its operation and finds its arrays, whose names begin with `prefix`.
   template <class T>
   engine::DenseParts<T> prepare(engine::Lowering<T>& lowering, const std::string& prefix = {}) const;

@@ -51,6 +51,7 @@ class Embedding : public LayerOf<Embedding> {
   explicit Embedding(const LayerSpec& spec);
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   std::vector<Tensor> tensors() const override;
+  bool makes_columns() const override { return true; }
   bool must_be_first() const override { return true; }
   void check_input(std::ptrdiff_t rows, const float* x, std::ptrdiff_t row) const override;
   void check_input(std::ptrdiff_t rows, const double* x, std::ptrdiff_t row) const override;
@@ -101,6 +102,7 @@ class PeriodicEmbedding : public LayerOf<PeriodicEmbedding> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t input_width) override;
   std::vector<Tensor> tensors() const override;
+  bool makes_columns() const override { return true; }
   void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;

@@ -45,6 +45,7 @@ class RBF : public LayerOf<RBF> {
   using LayerOf::LayerOf;
   std::ptrdiff_t build(std::ptrdiff_t) override { return static_cast<std::ptrdiff_t>(value("units")); }
   std::vector<Tensor> tensors() const override;
+  bool makes_columns() const override { return true; }
   void to_c(CWriter& writer) const override;
   template <class T>
   void lower_to(engine::Lowering<T>& lowering) const;
