@@ -17,7 +17,7 @@ void activation_forward(int index, const py::dict& settings, const py::array& x,
   same_shape(x, out, "x", "out");
   by_type(x, "x", [&]<class T>(T) {
     const T* from = numbers<T>(x, "x");
-    T* to = writable<T>(out, "out");
+    T* to = writable<T>(out, "out", InPlace::possible, x);
     const auto& kernel = activation_kernel<T>(c.index);
     make_elements(static_cast<std::size_t>(x.size()), to, to == from, straight(*c.entry),
                   [&](std::size_t b, std::size_t e, T* y) { kernel.forward(c.values, e - b, from + b, y); });
@@ -32,7 +32,7 @@ void activation_backward(int index, const py::dict& settings, const py::array& x
   same_shape(x, out, "x", "out");
   by_type(x, "x", [&]<class T>(T) {
     const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
-    T* to = writable<T>(out, "out");
+    T* to = writable<T>(out, "out", InPlace::possible, x, y, dy);
     const auto& kernel = activation_kernel<T>(c.index);
     make_elements(static_cast<std::size_t>(x.size()), to, to == pg, straight(*c.entry),
                   [&](std::size_t b, std::size_t e, T* dx) {

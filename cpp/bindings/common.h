@@ -9,6 +9,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -67,6 +68,29 @@ T* writable(py::array& a, const char* name) {
   numbers<T>(a, name);
   if (!a.writeable()) throw py::value_error(std::string(name) + ": read-only");
   return static_cast<T*>(a.mutable_data());
+}
+
+// Whether an array of so many bytes has some in common with another.
+inline bool overlap(const void* a, py::ssize_t bytes_a, const void* b, py::ssize_t bytes_b) {
+  const auto begin_a = reinterpret_cast<std::uintptr_t>(a), begin_b = reinterpret_cast<std::uintptr_t>(b);
+  return begin_a < begin_b + static_cast<std::uintptr_t>(bytes_b) &&
+         begin_b < begin_a + static_cast<std::uintptr_t>(bytes_a);
+}
+
+// A result that is written while inputs are still read shares no memory with them. One that is made element
+// by element, or row by row, may be an input itself.
+enum class InPlace { no, possible };
+template <class T, class... Inputs>
+T* writable(py::array& a, const char* name, InPlace in_place, const Inputs&... inputs) {
+  T* const to = writable<T>(a, name);
+  const auto shared = [&](const py::array& input) {
+    return overlap(to, a.nbytes(), input.data(), input.nbytes()) &&
+           !(in_place == InPlace::possible && to == input.data() && a.nbytes() == input.nbytes());
+  };
+  if ((shared(inputs) || ...))
+    throw py::value_error(std::string(name) + " shares memory with an input; allowed: an array of its own" +
+                          (in_place == InPlace::possible ? ", or a whole input" : ""));
+  return to;
 }
 
 inline void same_shape(const py::array& a, const py::array& b, const char* name_a, const char* name_b) {

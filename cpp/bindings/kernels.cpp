@@ -29,7 +29,7 @@ void row_op_forward(int index, const py::dict& settings, const py::array& x, py:
   expect_shape(out, {x.shape(0), static_cast<py::ssize_t>(narrow)}, "out");
   by_type(x, "x", [&]<class T>(T) {
     const T* from = numbers<T>(x, "x");
-    T* to = writable<T>(out, "out");
+    T* to = writable<T>(out, "out", InPlace::possible, x);
     const auto& kernel = row_op_kernel<T>(c.index);
     make_rows(r.rows, narrow, r.piece, to, to == from, [&](std::size_t b, std::size_t e, T* y) {
       kernel.forward_rows(c.values, e - b, r.columns, from + b * r.columns,
@@ -48,7 +48,7 @@ void row_op_backward(int index, const py::dict& settings, const py::array& x, co
   expect_shape(dy, {x.shape(0), static_cast<py::ssize_t>(narrow)}, "dy");
   by_type(x, "x", [&]<class T>(T) {
     const T *px = numbers<T>(x, "x"), *py_ = numbers<T>(y, "y"), *pg = numbers<T>(dy, "dy");
-    T* to = writable<T>(out, "out");
+    T* to = writable<T>(out, "out", InPlace::possible, x, y, dy);
     const auto& kernel = row_op_kernel<T>(c.index);
     make_rows(r.rows, r.columns, r.piece, to, to == pg, [&](std::size_t b, std::size_t e, T* dx) {
       for (std::size_t i = b; i < e; ++i)
@@ -108,7 +108,7 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
     const auto& kernel = loss_kernel<T>(c.index);
     const LossRows<T> all =
         loss_rows<T>(wants, prediction, target, weight, kernel.outputs_per_target, kernel.ignored(c.values));
-    T* to = writable<T>(gradient, "gradient_out");
+    T* to = writable<T>(gradient, "gradient_out", InPlace::possible, prediction, target);
     double total = 0;
     for (std::size_t i = 0; i < all.rows; ++i) total += row_weight(all, i);
     const double scale = reduction == "mean" ? (total > 0 ? 1 / total : 0) : 1;

@@ -67,9 +67,12 @@ void predict(const PyNetwork& n, const py::array& x, py::array out) {
     const T* from = input_rows<T>(x, b.network.input_width(), "X");
     expect_shape(out, {x.shape(0), b.network.output_width()}, "out");
     T* to = writable<T>(out, "out");
-    if (x.shape(0) == 0) return;
+    const py::ssize_t rows = x.shape(0), size = sizeof(T);
+    if (rows == 0) return;
+    if (overlap(to, rows * b.network.output_width() * size, from, rows * b.network.input_width() * size))
+      throw py::value_error("predict: out shares memory with X; allowed: an array of its own");
     const py::gil_scoped_release release;
-    b.predict(from, to, x.shape(0));
+    b.predict(from, to, rows);
   });
 }
 

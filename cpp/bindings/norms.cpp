@@ -86,7 +86,7 @@ void batch_norm_forward(const py::array& x, const py::array& gain, const py::arr
     const View<const T> from = view<T>(x, "x");
     const T *a = numbers<T>(gain, "gain"), *b = numbers<T>(shift, "shift");
     T *m = writable<T>(mean, "mean"), *inv = writable<T>(inverse, "inverse_deviation");
-    T* to = writable<T>(y, "y");
+    T* to = writable<T>(y, "y", InPlace::possible, x);
     BlockSums<T> moments(x);
     moments.run(
         [&](std::ptrdiff_t at, std::ptrdiff_t count, T* part_mean, T* deviations) {
@@ -121,8 +121,9 @@ void batch_norm_backward(const py::array& x, const py::array& gain, const py::ar
     const View<const T> from = view<T>(x, "x"), g = view<T>(dy, "dy");
     const T *m = numbers<T>(mean, "mean"), *inv = numbers<T>(inverse, "inverse_deviation"),
             *a = numbers<T>(gain, "gain");
-    T *gains = writable<T>(dgain, "dgain"), *shifts = writable<T>(dshift, "dshift");
-    T* to = writable<T>(dx, "dx");
+    T* gains = writable<T>(dgain, "dgain", InPlace::no, x, gain, mean, inverse, dy, dx);
+    T* shifts = writable<T>(dshift, "dshift", InPlace::no, x, gain, mean, inverse, dy, dx, dgain);
+    T* to = writable<T>(dx, "dx", InPlace::possible, x, dy);
     BlockSums<T> sums(x);
     sums.run(
         [&](std::ptrdiff_t at, std::ptrdiff_t count, T* sum, T* product) {
@@ -158,7 +159,7 @@ void layer_norm_forward_array(const py::array& x, const py::array& gain, const p
     const View<const T> from = view<T>(x, "x");
     const T *a = numbers<T>(gain, "gain"), *b = numbers<T>(shift, "shift");
     T *m = writable<T>(mean, "mean"), *inv = writable<T>(inverse, "inverse_deviation");
-    T* to = writable<T>(y, "y");
+    T* to = writable<T>(y, "y", InPlace::possible, x);
     make_rows_of(x, to, to == from.data, [&](std::ptrdiff_t at, std::ptrdiff_t count, View<T> into) {
       layer_norm_forward<T>(count, x.shape(1), from_row(from, at), a, b, epsilon, into, m + at, inv + at);
     });
@@ -179,8 +180,9 @@ void layer_norm_backward_array(const py::array& x, const py::array& gain, const 
     const View<const T> from = view<T>(x, "x"), g = view<T>(dy, "dy");
     const T *m = numbers<T>(mean, "mean"), *inv = numbers<T>(inverse, "inverse_deviation"),
             *a = numbers<T>(gain, "gain");
-    T *gains = writable<T>(dgain, "dgain"), *shifts = writable<T>(dshift, "dshift");
-    T* to = writable<T>(dx, "dx");
+    T* gains = writable<T>(dgain, "dgain", InPlace::no, x, gain, mean, inverse, dy, dx);
+    T* shifts = writable<T>(dshift, "dshift", InPlace::no, x, gain, mean, inverse, dy, dx, dgain);
+    T* to = writable<T>(dx, "dx", InPlace::possible, x, dy);
     BlockSums<T> sums(x);
     make_rows_of(x, to, to == from.data || to == g.data,
                  [&](std::ptrdiff_t at, std::ptrdiff_t count, View<T> into) {

@@ -98,7 +98,7 @@ void dense_forward(const py::array& x, const py::array& w, const py::object& bia
                          .a_row = x.shape(1),
                          .b = numbers<T>(w, "w"),
                          .b_step = w.shape(1),
-                         .c = writable<T>(out, "out"),
+                         .c = writable<T>(out, "out", InPlace::no, x, w),
                          .c_row = w.shape(1)};
     if (!bias.is_none()) {
       const auto b = py::cast<py::array>(bias);
@@ -110,8 +110,8 @@ void dense_forward(const py::array& x, const py::array& w, const py::object& bia
   });
 }
 
-void dense_backward(const py::array& x, const py::array& w, const py::array& dy, py::object dx, py::array dw,
-                    py::object db) {
+void dense_backward(const py::array& x, const py::array& w, const py::array& dy, const py::object& dx,
+                    py::array dw, const py::object& db) {
   two_axes(x, "x");
   two_axes(w, "w");
   expect_shape(w, {x.shape(1), w.shape(1)}, "w");
@@ -120,6 +120,18 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
   by_type(x, "x", [&]<class T>(T) {
     const auto rows = x.shape(0), in = x.shape(1), outputs = w.shape(1);
     const T *px = numbers<T>(x, "x"), *pw = numbers<T>(w, "w"), *pg = numbers<T>(dy, "dy");
+    T *to_dw = writable<T>(dw, "dw", InPlace::no, x, w, dy), *to_dx = nullptr, *to_db = nullptr;
+    if (!dx.is_none()) {
+      auto d = py::cast<py::array>(dx);
+      same_shape(x, d, "x", "dx");
+      to_dx = writable<T>(d, "dx", InPlace::no, x, w, dy, dw);
+    }
+    if (!db.is_none()) {
+      auto d = py::cast<py::array>(db);
+      expect_shape(d, {outputs}, "db");
+      to_db = writable<T>(d, "db", InPlace::no, x, w, dy, dw);
+      if (to_dx != nullptr) writable<T>(d, "db", InPlace::no, py::cast<py::array>(dx));
+    }
     run<T>({.m = in,
             .n = outputs,
             .k = rows,
@@ -128,11 +140,9 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
             .a_step = in,
             .b = pg,
             .b_step = outputs,
-            .c = writable<T>(dw, "dw"),
+            .c = to_dw,
             .c_row = outputs});
-    if (!dx.is_none()) {
-      auto d = py::cast<py::array>(dx);
-      same_shape(x, d, "x", "dx");
+    if (to_dx != nullptr)
       run<T>({.m = rows,
               .n = in,
               .k = outputs,
@@ -141,15 +151,11 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
               .b = pw,
               .b_step = 1,
               .b_column = outputs,
-              .c = writable<T>(d, "dx"),
+              .c = to_dx,
               .c_row = in});
-    }
-    if (!db.is_none()) {
-      auto d = py::cast<py::array>(db);
-      expect_shape(d, {outputs}, "db");
-      engine::column_sums<T>(rows, outputs, writable<T>(d, "db"),
+    if (to_db != nullptr)
+      engine::column_sums<T>(rows, outputs, to_db,
                              [&](std::ptrdiff_t i, auto span) { return span.load(pg + i * outputs); });
-    }
   });
 }
 
