@@ -84,7 +84,6 @@ function(deltarule_add_objects target level)
     target_compile_options(${target} PRIVATE -fno-semantic-interposition)
   endif()
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-  target_compile_definitions(${target} PRIVATE EIGEN_MAX_ALIGN_BYTES=64)
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cpp/include")
   target_include_directories(${target} SYSTEM PRIVATE "${DELTARULE_JSON_INCLUDE_DIR}")
   target_link_libraries(${target} PRIVATE deltarule_eigen Threads::Threads)
@@ -100,8 +99,6 @@ function(deltarule_add_library target type objects)
     LINKER_LANGUAGE CXX OUTPUT_NAME deltarule WINDOWS_EXPORT_ALL_SYMBOLS ON
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}) # before 1.0 a minor version may change anything
   target_compile_features(${target} PUBLIC cxx_std_20)
-  # One object layout at every level, also for those who include the headers.
-  target_compile_definitions(${target} PUBLIC EIGEN_MAX_ALIGN_BYTES=64)
   target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/cpp/include>)
   target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:deltarule_eigen> $<INSTALL_INTERFACE:Eigen3::Eigen>
                                   PRIVATE Threads::Threads ${CMAKE_DL_LIBS})

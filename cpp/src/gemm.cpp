@@ -86,7 +86,7 @@ void multiply_exactly(const Product<T>& x, T* workspace) {
 }  // namespace
 
 template <class T>
-std::size_t workspace_size(Index m, Index n, Index k, bool) {
+std::size_t workspace_size(Index m, Index n, Index k) {
   if (m <= 0 || n <= 0 || k <= 0) return 0;
   const Index steps = std::min(k, sum_block);
   const Index packed = std::min(m, block_rows) * packed_row(steps) + 8 * width<T> * steps;
@@ -161,8 +161,8 @@ void transpose(Index rows, Index cols, const T* in, Index in_row, T* out, Index 
   }
 }
 
-template std::size_t workspace_size<float>(Index, Index, Index, bool);
-template std::size_t workspace_size<double>(Index, Index, Index, bool);
+template std::size_t workspace_size<float>(Index, Index, Index);
+template std::size_t workspace_size<double>(Index, Index, Index);
 template void multiply<float>(const Product<float>&, float*) noexcept;
 template void multiply<double>(const Product<double>&, double*) noexcept;
 template void transpose<float>(Index, Index, const float*, Index, float*, Index) noexcept;

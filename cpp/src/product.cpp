@@ -20,7 +20,7 @@ T* workspace(std::size_t part, std::size_t size) {
 
 template <class T>
 std::size_t size_for(const Product<T>& p) {
-  return workspace_size<T>(p.m, p.n, p.k, p.b_column == 1);
+  return workspace_size<T>(p.m, p.n, p.k);
 }
 
 // One part per thread, each with a workspace of its own, made before the team starts: a task must not throw.

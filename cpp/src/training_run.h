@@ -76,7 +76,6 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   bool searching() const { return lbfgs_ && lbfgs_->searching(); }
   bool begins_where_it_was(std::ptrdiff_t first);
   void evaluated(double loss);
-  void judge(typename second_order::Lbfgs<T>::Next next);
   double objective() const;
   // Steps along natural gradients: second_order/natural_steps.cpp.
   void set_up_natural(int threads);

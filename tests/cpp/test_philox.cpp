@@ -22,7 +22,7 @@ TEST_CASE("neighbouring seeds, streams and layers have keys of their own") {
   std::set<std::pair<std::uint32_t, std::uint32_t>> keys;
   int made = 0;
   for (std::uint64_t seed : {0ull, 1ull, 2ull, 255ull, 256ull, 1ull << 32, ~0ull})
-    for (auto stream : {Stream::initialize, Stream::shuffle, Stream::dropout, Stream::noise, Stream::split})
+    for (auto stream : {Stream::initialize, Stream::shuffle, Stream::dropout, Stream::noise, Stream::mixup})
       for (std::uint32_t layer = 0; layer < 300; ++layer, ++made) {
         const PhiloxKey key = philox_key(seed, stream, layer);
         keys.insert({key.low, key.high});

@@ -10,7 +10,7 @@
 namespace deltarule {
 
 // A copy: weights that change later are not seen. Const and so shared by any number of sessions.
-// A bfloat16 number has 8 significant bits: the weights are rounded by at most 2^-9 of themselves, as are the
+// A bfloat16 number has 8 significant bits: the weights are rounded by at most 2^-8 of themselves, as are the
 // rows that they are multiplied with; sums are float32. Only layers of type Dense take part.
 class Bfloat16Weights {
  public:

@@ -1,9 +1,11 @@
-// The whole library. Use the smaller headers where compile time matters.
+// The whole library but static_network.h, which is a library of its own. Use the smaller headers where
+// compile time matters.
 #pragma once
 
 #include <deltarule/bfloat16_weights.h>
 #include <deltarule/build_info.h>
 #include <deltarule/catalog.h>
+#include <deltarule/curvature.h>
 #include <deltarule/custom.h>
 #include <deltarule/elementwise.h>
 #include <deltarule/engine/team.h>

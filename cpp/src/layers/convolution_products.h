@@ -105,9 +105,8 @@ class ConvolutionProducts {
   std::size_t scratch_size() const {
     const std::ptrdiff_t most = images_ * chunk_;
     return static_cast<std::size_t>(patches_size() + outputs_size()) +
-           std::max({workspace_size<T>(most, filters_, inner_, true),
-                     workspace_size<T>(most, inner_, filters_, false),
-                     workspace_size<T>(inner_ + 1, filters_, most, true)});
+           std::max({workspace_size<T>(most, filters_, inner_), workspace_size<T>(most, inner_, filters_),
+                     workspace_size<T>(inner_ + 1, filters_, most)});
   }
 
  private:

@@ -187,9 +187,9 @@ class DenseBase : public Op<T>, public Tangent<T> {
   }
 
   std::size_t scratch_size(std::ptrdiff_t rows) const override {
-    return piece_size() + std::max({workspace_size<T>(rows, outputs_, inputs_, true),
-                                    workspace_size<T>(rows, inputs_, outputs_, !by_tasks_),
-                                    workspace_size<T>(piece_rows_, piece_columns_, rows, true)});
+    return piece_size() +
+           std::max({workspace_size<T>(rows, outputs_, inputs_), workspace_size<T>(rows, inputs_, outputs_),
+                     workspace_size<T>(piece_rows_, piece_columns_, rows)});
   }
   Work work() const override {
     const double product = 2 * static_cast<double>(inputs_) * static_cast<double>(outputs_);
@@ -222,7 +222,7 @@ class DenseBase : public Op<T>, public Tangent<T> {
   }
 
   static void simple(const Product<T>& product) {
-    Buffer<T> workspace(workspace_size<T>(product.m, product.n, product.k, product.b_column == 1));
+    Buffer<T> workspace(workspace_size<T>(product.m, product.n, product.k));
     multiply(product, workspace.data());
   }
   WithTangent<T> linear(const Context<T>& c, const Tangents<T>& t) const {

@@ -116,9 +116,8 @@ class WeightNormOp final : public DenseBase<T> {
 
   std::size_t scratch_size(std::ptrdiff_t rows) const override {
     const auto band = static_cast<std::size_t>(rounded_up(band_));
-    return std::max(
-        Base::scratch_size(rows) + static_cast<std::size_t>(rounded_up(outputs_)),
-        (2 + static_cast<std::size_t>(inputs_)) * band + workspace_size<T>(inputs_, band_, rows, true));
+    return std::max(Base::scratch_size(rows) + static_cast<std::size_t>(rounded_up(outputs_)),
+                    (2 + static_cast<std::size_t>(inputs_)) * band + workspace_size<T>(inputs_, band_, rows));
   }
 
  private:

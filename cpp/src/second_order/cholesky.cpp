@@ -30,7 +30,7 @@ void subtract_product(engine::Product<double> product, std::ptrdiff_t n, double*
 }  // namespace
 
 std::size_t cholesky_scratch(std::ptrdiff_t n) {
-  return product_size(n) + engine::workspace_size<double>(std::max(n, most_vectors), block, n, false) + 8;
+  return product_size(n) + engine::workspace_size<double>(std::max(n, most_vectors), block, n) + 8;
 }
 
 bool cholesky(std::ptrdiff_t n, double* matrix, double* scratch) {

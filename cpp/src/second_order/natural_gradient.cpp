@@ -95,8 +95,8 @@ NaturalGradient<T>::NaturalGradient(const Choice& rule, const engine::Machine<T>
   std::size_t size = 0;
   for (const Block& b : blocks_)
     for (const std::ptrdiff_t n : {b.inputs, b.outputs})
-      size = std::max({size, cholesky_scratch(n),
-                       engine::workspace_size<double>(std::min(n, rows_per_task), n, rows, true)});
+      size = std::max(
+          {size, cholesky_scratch(n), engine::workspace_size<double>(std::min(n, rows_per_task), n, rows)});
   for (int t = 0; t < threads; ++t) workspaces_.emplace_back(size);
 }
 

@@ -38,10 +38,9 @@ struct Product {
   std::ptrdiff_t next_row = 0;
 };
 
-// Elements of scratch for this product and for every smaller one. b_in_place_possible: b_column == 1 in all
-// of them.
+// Elements of scratch for this product and for every smaller one.
 template <class T>
-std::size_t workspace_size(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k, bool b_in_place_possible);
+std::size_t workspace_size(std::ptrdiff_t m, std::ptrdiff_t n, std::ptrdiff_t k);
 
 // Writes the m x n elements of C and nothing else. What lies in the slack never reaches C. C overlaps no
 // input. The workspace is 64-byte aligned.
@@ -53,8 +52,8 @@ template <class T>
 void transpose(std::ptrdiff_t rows, std::ptrdiff_t cols, const T* in, std::ptrdiff_t in_row, T* out,
                std::ptrdiff_t out_row) noexcept;
 
-extern template std::size_t workspace_size<float>(std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, bool);
-extern template std::size_t workspace_size<double>(std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t, bool);
+extern template std::size_t workspace_size<float>(std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t);
+extern template std::size_t workspace_size<double>(std::ptrdiff_t, std::ptrdiff_t, std::ptrdiff_t);
 extern template void multiply<float>(const Product<float>&, float*) noexcept;
 extern template void multiply<double>(const Product<double>&, double*) noexcept;
 extern template void transpose<float>(std::ptrdiff_t, std::ptrdiff_t, const float*, std::ptrdiff_t, float*,

@@ -13,7 +13,6 @@ enum class Stream : std::uint32_t {
   shuffle = 2,
   dropout = 3,
   noise = 4,
-  split = 5,
   mixup = 16,
   privacy = 17,
   fisher = 18

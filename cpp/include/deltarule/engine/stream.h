@@ -17,7 +17,7 @@ std::size_t to_line(const T* p) {
   return (alignment - reinterpret_cast<std::uintptr_t>(p) % alignment) % alignment / sizeof(T);
 }
 
-// to[i] = from[i]; `from` is aligned to cache lines. Before another thread reads `to`: finish_streams().
+// to[i] = from[i]. Before another thread reads `to`: finish_streams().
 template <class T>
 void stream(std::size_t n, const T* from, T* to);
 void finish_streams();

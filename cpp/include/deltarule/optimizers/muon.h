@@ -79,9 +79,9 @@ struct Muon {
     const auto a = static_cast<double>(s), b = static_cast<double>(along);
     return {.scratch = 2 * padded(s * s) + padded(shape.size()),
             .sums = static_cast<std::size_t>(whole::pieces(shape)),
-            .workspace = std::max({engine::workspace_size<T>(of_side, s, along, false),
-                                   engine::workspace_size<T>(of_side, s, s, true),
-                                   engine::workspace_size<T>(rows, shape.columns, s, true)}),
+            .workspace = std::max({engine::workspace_size<T>(of_side, s, along),
+                                   engine::workspace_size<T>(of_side, s, s),
+                                   engine::workspace_size<T>(rows, shape.columns, s)}),
             .flops = p[3] * (3 * a * a * b + a * a * a) + 12 * a * b};
   }
   template <class T>
