@@ -254,8 +254,8 @@ def _written(value: Any) -> str:
 
 
 def _short(value: Any) -> Any:
-    """The name of an activation or initializer that has only default settings."""
-    if isinstance(value, Declaration) and value == type(value)():
+    """The name of an activation, initializer or schedule that has only default settings."""
+    if isinstance(value, Declaration) and not value.required and value == type(value)():
         return value.entry["name"]
     return value
 

@@ -151,6 +151,8 @@ class ScheduleFunction(Schedule):
         ``function(step) -> rate``, a finite number >= 0.
     """
 
+    required = frozenset({"function"})
+
     def __init__(self, function: Callable[[int], float]) -> None:
         object.__setattr__(self, "_settings", {"function": function})
 
