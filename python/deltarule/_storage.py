@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _older
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from .sequential import Sequential
 
 _S = TypeVar("_S", bound="Sequential")
+_EXTRA: dict[str, tuple[Callable[[Any], bool], str]] = {  # what `save` adds to the core's descriptions
+    "name": (lambda value: value is None or isinstance(value, str), "text or null"),
+    "epoch": (lambda value: type(value) is int and 0 <= value <= 2**53, "a whole number from 0 to 2**53"),
+    "adapted": (lambda value: isinstance(value, bool), "true or false"),
+    "metadata": (lambda value: isinstance(value, dict), "an object"),
+    "use_average_at_end": (lambda value: isinstance(value, bool), "true or false"),
+}
 _UNKNOWN = re.compile(r"unknown (activation|loss|optimizer|layer) '([^']*)'")
 
 
@@ -62,7 +69,7 @@ def load(cls: type[_S], path: str | Path) -> _S:
             f"{error} (if {name!r} is one of your own, register it first with "
             f"deltarule.custom.{family}(..., name={name!r}))"
         ) from None
-    extra: Config = json.loads(text) if text else {}
+    extra = _extra(text, _path(path, "load"))
     model = _around(cls, network, trainer)
     model.name = extra.get("name")
     model.epoch = extra.get("epoch", 0)
@@ -71,6 +78,23 @@ def load(cls: type[_S], path: str | Path) -> _S:
     if extra.get("use_average_at_end") and model._compiled is not None:
         model._compiled = model._compiled.using_average_at_end()
     return model
+
+
+def _extra(text: str, path: str) -> Config:
+    """What `save` has put into the text of a file; one that a C++ program wrote becomes metadata as it is."""
+    try:
+        given = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict) or (text and not given.keys() & _EXTRA.keys()):
+        return {"metadata": {"extra": text}}
+    for key, (fits, allowed) in _EXTRA.items():
+        if key in given and not fits(given[key]):
+            raise core.FormatError(
+                f"model file {path!r}: deltarule.extra: {key} = {json.dumps(given[key])[:80]} is not allowed; "
+                f"allowed: {allowed}"
+            )
+    return given
 
 
 def copy(model: _S) -> _S:

@@ -120,6 +120,54 @@ def hostile(header, data, rng):
     yield from ((f"flipped {n}", flipped(raw, rng)) for n in range(60))
 
 
+def with_extra(header, text):
+    return header | {"__metadata__": header["__metadata__"] | {"deltarule.extra": text}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1]", "free text", "null", "3", '{"rate": 48000}', '{"epoch": 1', "[" * 9999, "9" * 9999, "{}", "\0 ä"],
+    ids=range(10),
+)
+def test_a_program_may_keep_any_text_in_a_file(parts, tmp_path, text):
+    header, data = parts
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(file_of(with_extra(header, text), data))
+    net = dr.load(path)
+    assert net.metadata == {"extra": text}
+    assert (net.name, net.epoch) == (None, 0)
+    net.fit(np.ones((4, 3)), np.ones((4, 2)))
+    net.save(path)
+    assert dr.load(path).metadata == {"extra": text}
+    path.write_bytes(file_of(with_extra(header, ""), data))
+    assert dr.load(path).metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("name", 3, "text or null"),
+        ("epoch", "x", "a whole number from 0 to"),
+        ("epoch", True, "a whole number from 0 to"),
+        ("epoch", 1.0, "a whole number from 0 to"),
+        ("epoch", -1, "a whole number from 0 to"),
+        ("epoch", 2**60, "a whole number from 0 to"),
+        ("adapted", 1, "true or false"),
+        ("metadata", 3, "an object"),
+        ("metadata", None, "an object"),
+        ("use_average_at_end", "no", "true or false"),
+    ],
+)
+def test_own_keys_have_their_types(parts, tmp_path, key, value, allowed):
+    header, data = parts
+    path = tmp_path / "wrong.safetensors"
+    text = json.dumps({"epoch": 1, "metadata": {}} | {key: value})
+    path.write_bytes(file_of(with_extra(header, text), data))
+    with pytest.raises(dr.FormatError, match=f"deltarule.extra: {key} = .*; allowed: {allowed}") as caught:
+        dr.load(path)
+    assert str(path) in str(caught.value)
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux: limits of address space")
 def test_width_costs_no_memory(tmp_path, new_process):
     """A layer without weights may be wide; the Fisher matrix of the optimizer is not made for that."""
