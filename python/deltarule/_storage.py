@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _older
@@ -91,8 +92,8 @@ def _extra(text: str, path: str) -> Config:
     for key, (fits, allowed) in _EXTRA.items():
         if key in given and not fits(given[key]):
             raise core.FormatError(
-                f"model file {path!r}: deltarule.extra: {key} = {json.dumps(given[key])[:80]} is not allowed; "
-                f"allowed: {allowed}"
+                f"model file {path!r}: deltarule.extra: {key} = {json.dumps(given[key])[:80]} "
+                f"is not allowed; allowed: {allowed}"
             )
     return given
 
@@ -102,6 +103,7 @@ def copy(model: _S) -> _S:
     twin = type(model).__new__(type(model))
     twin.__dict__.update(model.__dict__)
     twin._layers, twin._trainer, twin._training, twin.history = list(model._layers), None, None, None
+    twin.metadata = deepcopy(model.metadata)
     if model._network is not None:
         twin._network = model._network.copy()
         if model._trainer is not None:

@@ -1,5 +1,6 @@
 """The network as a function: construction, inference, gradients, arrays, descriptions."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -204,6 +205,18 @@ def test_copy_is_independent(blobs, classifier, weight_bytes):
     net.fit(X, y, epochs=2)  # the optimizer state was copied as well
     assert weight_bytes(net) == weight_bytes(twin)
     assert (net.step, net.epoch) == (twin.step, twin.epoch) == (32, 4)
+
+
+def test_copies_have_their_own_metadata():
+    net = dr.Sequential([dr.Dense(1)])
+    net.metadata = {"tags": ["first"]}
+    net.compile("sgd", loss="mse")
+    results = dr.fit_many(np.ones((4, 2)), np.ones(4), [{"model": net}, {"build": lambda: net}])
+    twins = [net.copy(), copy.copy(net), copy.deepcopy(net), *(r.model for r in results)]
+    for twin in twins:
+        twin.metadata["tags"].append("second")
+        assert twin.metadata == {"tags": ["first", "second"]}
+    assert net.metadata == {"tags": ["first"]}
 
 
 def test_pickle_goes_on_where_it_was(blobs, classifier, weight_bytes):
