@@ -232,6 +232,11 @@ class Declaration:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def is_function(value: Any) -> bool:
+    """Whether a value is a function of the user's, not a class or an object of ours."""
+    return callable(value) and not isinstance(value, (type, Declaration))
+
+
 def _from_settings(cls: type[_D], settings: dict[str, Any]) -> _D:
     return cls(**settings)
 
