@@ -9,6 +9,9 @@ from ._native import core
 from ._schedule_family import Schedule, ScheduleFunction, schedule_of
 from ._types import Array, ArrayLike, Config, Entry
 
+# Losses that look at differences of outputs; those whose targets are signs do so as well.
+_OF_MARGINS = ("half_margin_hinge", "multiclass_hinge")
+
 __all__ = [
     "ActivationFunction",
     "Initializer",
@@ -179,6 +182,22 @@ class Loss(Declaration):
 
         kernel: Callable[..., tuple[Any, Array]] = getattr(kernels, cls.entry["name"])
         return kernel
+
+    @property
+    def squashing(self) -> str | None:
+        """Name of what the loss itself makes probabilities of the outputs with; None where it does not."""
+        entry = self.entry
+        if not entry["from_logits"] or entry["signs"] or entry["name"] in _OF_MARGINS:
+            return None
+        chosen: str | None = self._settings.get("probability")
+        return chosen or ("sigmoid" if entry["target"] == "values" else "softmax")
+
+    @classmethod
+    def that_squash(cls) -> list[str]:
+        """Names of the catalogue's losses that have a `squashing`."""
+        from ._from_catalog import CATALOG
+
+        return [e["name"] for e in CATALOG["loss"] if cls.find(e["name"])().squashing]
 
 
 class Metric(Declaration):

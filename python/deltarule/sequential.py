@@ -272,32 +272,46 @@ class Sequential(Trained):
     def predict_proba(self, X: ArrayLike) -> Array:
         """Probabilities of the classes: `predict`, passed through what the loss applies to logits.
 
+        A loss that takes probabilities leaves the outputs as they are.
+
         Returns
         -------
         ndarray (N, outputs)
             Rows that add up to one for a softmax loss, independent probabilities for a sigmoid loss.
+
+        Raises
+        ------
+        ValueError
+            The loss is one of margins, such as "hinge", which make no probabilities.
         """
         from . import kernels
 
         loss = self._require_compiled("Sequential.predict_proba").loss
+        squashing = loss.squashing
+        if squashing is None and loss.entry["from_logits"]:
+            raise ValueError(
+                f"Sequential.predict_proba: the loss {loss.entry['name']!r} is of margins, which make no "
+                "probabilities; use predict for margins, predict_classes for classes, or train with one of "
+                f"the losses that make them: {', '.join(Loss.that_squash())}"
+            )
         y = self.predict(X)
-        if not loss.entry["from_logits"]:
-            return y
-        squash = kernels.sigmoid if loss.entry["target"] == "values" else kernels.softmax
-        result: Array = squash(y, out=y)
+        result: Array = y if squashing is None else getattr(kernels, squashing)(y, out=y)
         return result
 
     def predict_classes(self, X: ArrayLike) -> Array:
-        """Most probable class of every row; for a single output, 1 where its probability is over 0.5.
+        """Class of the largest output in every row; for a single output 1 where it is on that class's side.
+
+        That is over 0 where the loss takes logits or margins, else over 0.5.
 
         Returns
         -------
         ndarray of int32 (N,)
         """
-        probability = self.predict_proba(X)
-        if probability.shape[1] == 1:
-            return np.asarray(probability[:, 0] > 0.5, dtype=np.int32)
-        return np.asarray(probability.argmax(axis=1), dtype=np.int32)
+        loss = self._require_compiled("Sequential.predict_classes").loss
+        y = self.predict(X)
+        if y.shape[1] == 1:
+            return np.asarray(y[:, 0] > (0.0 if loss.entry["from_logits"] else 0.5), dtype=np.int32)
+        return np.asarray(y.argmax(axis=1), dtype=np.int32)
 
     def average_weights(self) -> dict[str, Array]:
         """Averaged weights (`compile(average=...)`) as from `get_weights`; statistics are not averaged."""

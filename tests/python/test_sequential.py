@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule._from_catalog import CATALOG
 
 
 def by_hand(net, X):
@@ -249,6 +250,42 @@ def test_probabilities_and_classes(blobs, classifier, regressor):
     logits = binary.predict(X)
     np.testing.assert_allclose(binary.predict_proba(X), 1 / (1 + np.exp(-logits.astype(float))), rtol=1e-5)
     assert (binary.predict_classes(X) == goal).mean() == pytest.approx(binary.evaluate(X, goal)["accuracy"])
+
+
+MARGINS = {
+    "hinge", "squared_hinge", "cubed_hinge", "half_margin_hinge", "multiclass_hinge", "perceptron",
+    "smooth_zero_one",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", [e for e in CATALOG["loss"] if e["from_logits"]], ids=lambda e: e["name"])
+def test_probabilities_are_those_of_the_loss(entry, rng):
+    """A margin is no logit: nothing says that its sigmoid is a probability."""
+    X = rng.normal(size=(20, 4)).astype(np.float32)
+    chosen = any(p["name"] == "probability" for p in entry["parameters"])
+    for settings in [{}, {"probability": "sigmoid"}] if chosen else [{}]:
+        net = dr.Sequential([dr.Dense(3)]).build(4)
+        net.compile("sgd", loss=dr.losses.Loss.find(entry["name"])(**settings))
+        np.testing.assert_array_equal(net.predict_classes(X), net.predict(X).argmax(axis=1))
+        if entry["name"] in MARGINS:
+            with pytest.raises(ValueError, match=f"the loss '{entry['name']}' is of margins, ") as caught:
+                net.predict_proba(X)
+            named = str(caught.value).rpartition(": ")[2].split(", ")
+            assert {"sigmoid_cross_entropy", "softmax_cross_entropy"} <= set(named)
+            assert not MARGINS.intersection(named)
+            continue
+        p = net.predict_proba(X)
+        assert ((p > 0) & (p < 1)).all()
+        independent = settings or entry["target"] == "values"
+        assert independent != np.allclose(p.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_class_of_a_margin():
+    net = dr.Sequential([dr.Dense(1, use_bias=False, initializer="ones")]).build(1)
+    sides = {"hinge": [0, 0, 1, 1], "mse": [0, 0, 0, 1], "sigmoid_cross_entropy": [0, 0, 1, 1]}
+    for loss, classes in sides.items():
+        net.compile("sgd", loss=loss)
+        np.testing.assert_array_equal(net.predict_classes([[-1], [0], [1e-9], [0.6]]), classes)
 
 
 def test_explain_plan(blobs, classifier):
