@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from . import _control
 from ._control import Control
 from ._declaration import Declaration
-from ._families import Layer, Loss, Metric, Optimizer, Schedule, ScheduleFunction
+from ._families import NOISE, Layer, Loss, Metric, Optimizer, Schedule, ScheduleFunction
 from ._types import Config
 
 _OPERATION = "Sequential.compile"
@@ -98,20 +98,21 @@ def check(
 def warn_about_logits(layers: Sequence[Layer], loss: Loss) -> None:
     """Warn where `squashed` finds something."""
     if (last := squashed(layers, loss)) is not None:
+        takes = f"logits and applies the {loss.squashing} itself" if loss.squashing else "margins of any size"
         warnings.warn(
-            f"the loss {loss.entry['name']!r} takes logits and applies the {last} itself, but the last "
-            f"layer already has the activation {last!r}: remove it there",
+            f"the loss {loss.entry['name']!r} takes {takes}, but the last layer already has the activation "
+            f"{last!r}: remove it there",
             UserWarning,
             stacklevel=3,
         )
 
 
 def squashed(layers: Sequence[Layer], loss: Loss) -> str | None:
-    """Softmax or sigmoid of the last layer before a loss that squashes by itself: a common mistake."""
+    """Softmax or sigmoid of the last layer before a loss of logits or margins: a common mistake."""
     if not loss.entry["from_logits"]:
         return None
     for layer in reversed(layers):
-        if layer.entry["name"] == "dropout":
+        if layer.entry["name"] in (*NOISE, "reshape"):  # outputs stay what they are
             continue
         layer = layer.inside[0][0] if layer.entry["inner"]["kind"] == "layer" else layer  # noqa: PLW2901
         last = getattr(layer, "activation", None)

@@ -295,7 +295,13 @@ def test_set_weights_refuses(weight_bytes):
 
 
 @pytest.mark.parametrize(
-    "last", [[dr.Dense(3, "softmax")], [dr.Dense(3), dr.Activation("softmax"), dr.Dropout(0.1)]]
+    "last",
+    [
+        [dr.Dense(3, "softmax")],
+        [dr.Dense(3), dr.Activation("softmax"), dr.Dropout(0.1)],
+        [dr.Dense(3, "softmax"), dr.AlphaDropout(0.1)],
+        [dr.Dense(3, "log_softmax"), dr.GaussianNoise(0.1), dr.Reshape((1, 1, 3))],
+    ],
 )
 def test_softmax_before_a_softmax_loss_warns(last):
     net = dr.Sequential(last)
@@ -308,6 +314,10 @@ def test_softmax_before_a_softmax_loss_warns(last):
 def test_sigmoid_before_a_sigmoid_loss_warns():
     with pytest.warns(UserWarning, match="takes logits and applies the sigmoid itself"):
         dr.Sequential([dr.Dense(1, "sigmoid")]).compile(loss="sigmoid_cross_entropy")
+    with pytest.warns(
+        UserWarning, match="'hinge' takes margins of any size, but the last layer .* 'sigmoid'"
+    ):
+        dr.Sequential([dr.Dense(1, "sigmoid"), dr.GaussianNoise(0.1)]).compile(loss="hinge")
 
 
 def test_not_finite_stops_and_keeps_the_last_finite_step(rng, weight_bytes):

@@ -191,12 +191,13 @@ def _flow(flow: Table) -> list[Finding]:
 
 
 def _logits(net: Sequential) -> list[Finding]:
-    """A softmax or sigmoid that the loss applies again."""
+    """A softmax or sigmoid before a loss that applies it again, or that is of margins."""
     loss = net._require_compiled(_OPERATION).loss
     last = _compiled.squashed(net.layers, loss)
     if last is None:
         return []
-    what = f"the last layer has the activation {last!r}, and the loss {loss.entry['name']!r} applies it again"
+    does = "applies it again" if loss.squashing else "takes margins of any size"
+    what = f"the last layer has the activation {last!r}, and the loss {loss.entry['name']!r} {does}"
     return [Finding("logits", what, "leave the activation of the last layer away")]
 
 
