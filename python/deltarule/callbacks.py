@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
@@ -116,8 +117,10 @@ class _Monitor(Callback):
         self.best = self.best_epoch = None
 
     def improved(self, epoch: int, logs: Logs) -> bool:
-        """Take note of this epoch's figure."""
+        """Take note of this epoch's figure; NaN is none, so it is never the best."""
         value = logs[self.monitor]
+        if math.isnan(value):
+            return False
         better = operator.gt if self._maximize() else operator.lt
         margin = self.min_delta if self._maximize() else -self.min_delta
         if self.best is None or better(value - margin, self.best):

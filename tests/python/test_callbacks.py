@@ -156,6 +156,21 @@ def test_model_checkpoint(blobs, classifier, weight_bytes, tmp_path):
         net.fit(X, y, callbacks=[dr.ModelCheckpoint("{auc}")])
 
 
+@pytest.mark.parametrize(
+    ("mode", "values"), [("min", [np.nan, 3.0, np.nan, 4.0]), ("max", [np.nan, 3.0, 2.0])]
+)
+def test_nan_is_never_the_best(blobs, classifier, tmp_path, mode, values):
+    """Even as the first figure: what comes after it is better."""
+    path = tmp_path / "best.safetensors"
+    best = dr.ModelCheckpoint(path, "loss", save_best_only=True, mode=mode)
+    seen = dr.LambdaCallback(on_epoch_end=lambda epoch, logs: existed.append(path.exists()))
+    existed = []
+    classifier().fit(*blobs, epochs=len(values), callbacks=[Script("loss", values), best, seen])
+    assert (best.best, best.best_epoch) == (3.0, 1)
+    assert dr.load(path).epoch == 2
+    assert existed == [False] + [True] * (len(values) - 1)
+
+
 def test_csv_logger(blobs, classifier, tmp_path):
     X, y = blobs
     net, path = classifier(), tmp_path / "log.csv"
