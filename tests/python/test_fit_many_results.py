@@ -142,6 +142,33 @@ def test_tables_and_records(results, tmp_path):
     assert len(many.splitlines()) == 32
 
 
+def test_settings_keep_their_names(data, tmp_path):
+    """Where figures are called the same, those give way."""
+
+    def build(seconds, number, status, result_status):
+        return dr.Sequential([dr.Dense(2)])
+
+    own = {"seconds": "a", "number": 7, "status": "b", "result_status": "c"}
+    configurations = dr.grid(epochs=[2, 3], loss=["mse", "mae"], **{k: [v] for k, v in own.items()})
+    stopping = dr.EarlyStopping("loss", min_delta=100.0)
+    goal = np.eye(2)[data[1]]
+    results = dr.fit_many(data[0], goal, configurations, build=build, callbacks=stopping, verbose=0)
+    records = results.records()
+    assert [(r["epochs"], r["loss"]) for r in records] == [(2, "mse"), (2, "mae"), (3, "mse"), (3, "mae")]
+    for record, result in zip(records, results, strict=True):
+        assert {name: record[name] for name in own} == own
+        assert record["result_number"] == result.number
+        assert record["result_epochs"] == 2 == result.figure("epochs")
+        assert record["result_seconds"] == result.seconds
+        assert record["result_result_status"] == "finished"
+        assert record["result_loss"] == result.history["loss"][-1]
+    head = repr(results).splitlines()[0].split()
+    assert head == ["epochs", "loss", "result_loss", "result_epochs", "result_seconds"]
+    results.to_csv(tmp_path / "all.csv")
+    with (tmp_path / "all.csv").open(newline="") as file:
+        assert [row["epochs"] for row in csv.DictReader(file)] == ["2", "2", "3", "3"]
+
+
 def test_score_is_that_of_the_weights_that_stay(data):
     """After early stopping these are not the last ones."""
     configuration = {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deltarule.history import History
     from deltarule.sequential import Sequential
 
+_FACTS = ("number", "epochs", "seconds", "status")
 _REPLICATES = ("fold", "seed", "rows", "validation_rows")
 
 
@@ -198,16 +199,21 @@ class FitResults(Sequence[FitResult]):
         return list(dict.fromkeys(name for result in self for name in result.configuration))
 
     def records(self) -> list[dict[str, Any]]:
-        """One flat dict per result: settings, figures, epochs, seconds, status; as pandas.DataFrame takes."""
-        figures = self._figures()
+        """One flat dict per result: settings, figures, epochs, seconds, status; as pandas.DataFrame takes.
+
+        What was measured stands under ``result_...`` where a setting has its name: ``result_epochs`` beside
+        the setting ``epochs``.
+        """
+        names, figures = self.names(), self._figures()
+        columns = {name: self._column(name) for name in (*_FACTS, *figures)}
         return [
             {
-                "number": r.number,
-                **{name: _table.plain(r.configuration.get(name)) for name in self.names()},
-                **{name: r.figure(name) for name in figures},
-                "epochs": len(r.history),
-                "seconds": r.seconds,
-                "status": r.status,
+                columns["number"]: r.number,
+                **{name: _table.plain(r.configuration.get(name)) for name in names},
+                **{columns[name]: r.figure(name) for name in figures},
+                columns["epochs"]: len(r.history),
+                columns["seconds"]: r.seconds,
+                columns["status"]: r.status,
             }
             for r in self
         ]
@@ -222,6 +228,13 @@ class FitResults(Sequence[FitResult]):
             writer = csv.DictWriter(file, records[0] if records else ["number"])
             writer.writeheader()
             writer.writerows(records)
+
+    def _column(self, figure: str) -> str:
+        """What a figure's column is called: settings keep their names."""
+        names = self.names()
+        while figure in names:
+            figure = "result_" + figure
+        return figure
 
     def _figures(self) -> list[str]:
         """Figures worth a column: those of held-out rows, or else of training."""
@@ -258,7 +271,8 @@ class FitResults(Sequence[FitResult]):
         figures = self._figures()
         varying = [n for n in self.names() if len({_table.key(r.configuration.get(n)) for r in self}) > 1]
         troubled = any(r.status != "finished" for r in self)
-        head = ["", *varying, *figures, "epochs", "seconds", *(["status"] if troubled else [])]
+        measured = [*figures, "epochs", "seconds", *(["status"] if troubled else [])]
+        head = ["", *varying, *map(self._column, measured)]
         rows, hidden = _table.ends(self._results)
         lines = [
             [
