@@ -105,6 +105,35 @@ def test_regression_predicts_in_the_target_s_unit(ok, tmp_path):
     assert float(np.std([float(given[i]["price"]) for i in known])) > 120
 
 
+def strict(text):
+    """JSON as others read it, who know no NaN."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_figures_that_there_are_not_are_null_in_json(ok, tmp_path):
+    """R² of rows that are all alike, in a new file and in one written when NaN went into it."""
+    table = tmp_path / "still.csv"
+    rows = [f"{i % 7},{1.5 if i % 20 else i / 10}" for i in range(100)]
+    table.write_text("\n".join(["a,y", *rows]), encoding="utf-8")
+    chosen = [table, "-t", "y", "--test-fraction", 0.03, "--seed", 2]
+    out = ok("train", *chosen, "--epochs", 2, "--report", "still.html")
+    text = ok("info", "still.safetensors", "--json")
+    assert strict(text)["training"]["figures"]["test"]["r2"] is None
+    assert " - " in next(line for line in out.splitlines() if line.strip().startswith("test"))
+    assert "nan" not in ok("info", "still.safetensors").lower()
+    assert "nan" not in (tmp_path / "still.html").read_text(encoding="utf-8").lower()
+    net = dr.load("still.safetensors")
+    net.metadata["table"]["training"]["figures"]["test"]["r2"] = float("nan")
+    net.save("still.safetensors")
+    assert ok("info", "still.safetensors", "--json") == text
+    ok("compare", *chosen, "--only", "numpy", "--epochs", 1, "--repeats", 1, "--output", "runs.json")
+    assert strict((tmp_path / "runs.json").read_text())["runs"]["numpy"][0]["score"] is None
+
+
 def test_predict_by_name_with_unseen_categories_and_extra_columns(ok, tmp_path):
     ok("train", mixed(tmp_path / "homes.csv"), "-t", "city", "--epochs", 20, "--drop", "note")
     (tmp_path / "new.csv").write_text("extra,price,area\n1,400,100\n2,,50\n", encoding="utf-8")

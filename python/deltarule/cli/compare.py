@@ -10,6 +10,7 @@ import typer
 from deltarule.compare import contest as c
 from deltarule.data import Prepared, chosen_target, open_source, prepare
 from deltarule.data.errors import OptionError, suggestion
+from deltarule.report.figures import json_values
 
 from . import files
 from . import options as o
@@ -103,7 +104,8 @@ def compare(
             **asdict(contest),
             "runs": runs,
         }
-        output.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(json_values(document), indent=2, allow_nan=False)
+        output.write_text(text + "\n", encoding="utf-8")
         say(("wrote ", "bold"), str(output))
 
 

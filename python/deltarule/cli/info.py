@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deltarule.data.target import ClassTarget, Target
+from deltarule.report.figures import json_values
 
 from . import options as o
 from .console import pairs, say, size, table
@@ -30,7 +31,8 @@ def info(
 
     network = model_file.load_network(model)
     if as_json:
-        print(json.dumps(network.metadata.get(model_file.KEY), indent=2, ensure_ascii=False))
+        known = json_values(network.metadata.get(model_file.KEY))  # files of 0.1.0 may hold NaN
+        print(json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False))
         return
     if model_file.KEY not in network.metadata:
         _network(model, network, {})

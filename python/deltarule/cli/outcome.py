@@ -12,7 +12,7 @@ from deltarule import _summary
 from deltarule.data import FeatureOptions, Prepared
 from deltarule.data.target import ClassTarget, NumberTarget
 from deltarule.report import Story, show
-from deltarule.report.figures import Figures
+from deltarule.report.figures import Figures, json_values
 
 from .console import duration, rate, say, table
 from .training import Trained, baseline
@@ -139,7 +139,7 @@ def summary(trained: Trained, told: Story, treatment: FeatureOptions) -> dict[st
             name: value if not isinstance(value, (list, tuple)) else list(value)
             for name, value in asdict(treatment).items()
         },
-        "figures": trained.figures,
+        "figures": json_values(trained.figures),
         "baseline": told.baseline,
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,

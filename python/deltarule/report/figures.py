@@ -60,9 +60,18 @@ def confusion(labels: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: in
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def show(value: float) -> str:
-    """Write a figure with the digits that matter."""
-    if not np.isfinite(value):
+def json_values(value: Any) -> Any:
+    """Return the same with None for NaN and infinity, which JSON has no words for."""
+    if isinstance(value, dict):
+        return {key: json_values(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_values(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def show(value: float | None) -> str:
+    """Write a figure with the digits that matter; one that there is not, None or NaN, is a dash."""
+    if value is None or not np.isfinite(value):
         return "-"
     if value != 0 and (abs(value) >= 1000 or abs(value) < 0.001):
         return (

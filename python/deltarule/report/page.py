@@ -54,7 +54,7 @@ def _tiles(story: Story) -> str:
     test = story.figures["test"]
     first = "Accuracy" if story.task == "classification" else "R²"
     chief = next(name for name in test if name != "rows")
-    value = f"{100 * test[chief]:.2f} %" if story.task == "classification" else f"{test[chief]:.4f}"
+    value = f"{100 * test[chief]:.2f} %" if story.task == "classification" else show(test[chief])
     second = "log loss" if story.task == "classification" else "mean absolute error"
     tiles = {
         f"{first} on {int(test['rows'])} test rows": value,
