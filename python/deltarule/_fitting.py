@@ -137,7 +137,7 @@ def _run(model: "Sequential", plan: Plan) -> History:
             for callback in plan.callbacks:
                 callback.on_epoch_begin(epoch, {})
             model._announce_rates(trainer, plan.steps)
-            logs, reason = _epoch(trainer, plan, epoch, by_batch)
+            logs, reason = _epoch(model, trainer, plan, epoch, by_batch)
             model.epoch = epoch + 1
             model.history.append(epoch, logs)
             for callback in plan.callbacks:
@@ -158,11 +158,11 @@ def _run(model: "Sequential", plan: Plan) -> History:
 
 
 def _epoch(
-    trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]
+    model: "Sequential", trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]
 ) -> tuple[dict[str, float], str]:
     """Figures of an epoch, and why the rule ended training in it."""
     started = perf_counter()
-    result = _by_batch(trainer, plan, epoch, by_batch) if by_batch else trainer.run_epoch(epoch)
+    result = _by_batch(model, trainer, plan, epoch, by_batch) if by_batch else trainer.run_epoch(epoch)
     rate = result["learning_rate"]
     logs = {k: v for k, v in result.items() if k not in ("learning_rate", *_NOT_LOGGED)}
     if plan.validation is not None:
@@ -176,7 +176,10 @@ def validated(trainer: core.Trainer, rows: Data) -> dict[str, float]:
     return {"val_" + name: value for name, value in checked.items()}
 
 
-def _by_batch(trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]) -> dict[str, Any]:
+def _by_batch(
+    model: "Sequential", trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[Callback]
+) -> dict[str, Any]:
+    last = model.stop_training  # set before this epoch's batches, it means the whole epoch
     period = min(_check.whole(c.batch_period, type(c).__name__, "batch_period") for c in by_batch)
     result: dict[str, Any] = {}
     for start in range(0, plan.steps, period):
@@ -186,7 +189,7 @@ def _by_batch(trainer: core.Trainer, plan: Plan, epoch: int, by_batch: Sequence[
         logs = {k: v for k, v in result.items() if k not in _NOT_LOGGED}
         for callback in by_batch:
             callback.on_batch_end(min(start + period, plan.steps) - 1, logs)
-        if result["stop_reason"]:
+        if result["stop_reason"] or (model.stop_training and not last):
             break
     return result
 

@@ -36,7 +36,9 @@ class Callback:
     Attributes
     ----------
     model : Sequential
-        The network that is being trained; ``model.stop_training = True`` ends `fit` after this epoch.
+        The network that is being trained; ``model.stop_training = True`` ends `fit` after this epoch. Set in
+        `on_batch_begin` or `on_batch_end`, it ends the epoch after this batch (of `batch_period`): the
+        epoch's figures are those of the rows seen, and its validation and `on_epoch_end` follow.
     batch_period : int
         How many batches pass between two calls of `on_batch_end`. Training goes back to Python that often
         only if `on_batch_begin` or `on_batch_end` is overridden.
@@ -56,7 +58,7 @@ class Callback:
         """Before batch number `batch` of the epoch."""
 
     def on_batch_end(self, batch: int, logs: Logs) -> None:
-        """After batch number `batch` of the epoch, with the figures since the last call."""
+        """After batch number `batch` of the epoch, with the figures of the epoch so far."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """After an epoch and its validation, with the figures that go to the history."""

@@ -44,7 +44,7 @@ class Sequential(Trained):
     epoch : int
         Epochs trained so far, over all calls of `fit`.
     stop_training : bool
-        Set by callbacks to end `fit` after the current epoch.
+        Set by callbacks to end `fit` after the current epoch, between batches after the current batch.
     metadata : dict
         JSON values of yours, kept in the model file.
 

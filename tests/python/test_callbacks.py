@@ -236,6 +236,47 @@ def test_stop_training(blobs, classifier):
     assert len(net.fit(X, y, epochs=2)) == 2
 
 
+@pytest.mark.parametrize(("method", "period", "steps"), [
+    ("on_batch_end", 1, 3), ("on_batch_end", 3, 3), ("on_batch_begin", 1, 3), ("on_batch_end", 100, 4),
+])  # fmt: skip
+def test_stop_training_between_batches(blobs, classifier, weight_bytes, method, period, steps):
+    """Training ends after the batch, with figures of the rows seen so far."""
+    X, y = blobs[0][:100], blobs[1][:100]
+    recorder = Recorder()
+
+    def stop(batch, logs):
+        net.stop_training |= epoch == 1 and batch >= 2
+
+    def begin(given, logs):
+        nonlocal epoch
+        epoch = given
+
+    epoch, between = 0, dr.LambdaCallback(on_epoch_begin=begin, **{method: stop})
+    between.batch_period = period
+    net, twin = classifier(), classifier()
+    settings = {"batch_size": 30, "shuffle": False, "validation_data": blobs}
+    history = net.fit(X, y, epochs=5, callbacks=[between, recorder], **settings)
+    assert (net.step, net.epoch, len(history)) == (4 + steps, 2, 2)
+    assert [call[:2] for call in recorder.calls[3:5]] == [("epoch", 1), ("end", 1)]
+    assert recorder.calls[5:] == ["done", "close"]
+    twin.fit(X, y, **settings)
+    rows = 30 * steps
+    same = twin.fit(X[:rows], y[:rows], **settings)
+    assert weight_bytes(net) == weight_bytes(twin)
+    assert [history[n][1] for n in ("loss", "val_loss")] == [same[n][0] for n in ("loss", "val_loss")]
+    net.fit(X, y, **settings)
+    assert net.step == 8 + steps
+
+
+def test_stop_training_before_batches_ends_after_the_epoch(blobs, classifier):
+    """Whether or not somebody looks at batches."""
+    net = classifier()
+    stop = dr.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(net, "stop_training", True))
+    look = dr.LambdaCallback(on_batch_end=lambda batch, logs: None)
+    net.fit(*blobs, epochs=5, batch_size=30, callbacks=[stop, look])
+    assert (net.epoch, net.step) == (1, 8)
+
+
 @pytest.mark.parametrize(
     "method", ["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"]
 )
