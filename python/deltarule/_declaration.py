@@ -178,7 +178,8 @@ class Declaration:
             )
         raise TypeError(
             f"{operation}: {argument} is a {type(value).__name__}; allowed: "
-            f"the name of {_article(cls.family)}, a {cls.__name__} object or its config"
+            f"the name of {_article(cls.family)}, {_article(cls.__name__)} object or its config"
+            f"{_foreign.mistaken(value, cls.family)}"
         )
 
     @classmethod
@@ -266,4 +267,4 @@ def _short(value: Any) -> Any:
 
 
 def _article(word: str) -> str:
-    return ("an " if word[0] in "aeiou" else "a ") + word
+    return ("an " if word[0] in "aeiouAEIOU" else "a ") + word

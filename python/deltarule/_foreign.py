@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 _NAMES: dict[str, dict[str, str]] = {
     "loss": {
@@ -32,6 +33,17 @@ _NOTES = {
         FREEZE := 'compile(..., parameter_groups=[{"match": "dense_1.*", "learning_rate_factor": 0}])'
     ),
 }  # fmt: skip
+_FAMILIES = {
+    "activation": "an activation",
+    "row_op": "an activation",
+    "initializer": "an initializer",
+    "layer": "a layer",
+    "loss": "a loss",
+    "metric": "a metric",
+    "optimizer": "an optimizer",
+    "schedule": "a learning-rate schedule",
+}
+_LAYERS = {"Linear": "Dense"}  # classes of ours whose names are those of layers elsewhere
 
 
 def hint(family: str, name: str) -> str:
@@ -40,6 +52,20 @@ def hint(family: str, name: str) -> str:
     if ours := _NAMES.get(family, {}).get(name):
         return f", did you mean {ours!r}?"
     return _NOTES.get((family, name), "")
+
+
+def mistaken(value: Any, wanted: str) -> str:
+    """What to say where an object or class of another family than `wanted` is given; empty for others."""
+    given = value if isinstance(value, type) else type(value)
+    family = getattr(given, "family", None)
+    if family not in _FAMILIES or family == wanted:
+        return ""
+    said = f"; {given.__name__} is {_FAMILIES[family]}"
+    if wanted != "layer":
+        return said
+    if layer := _LAYERS.get(given.__name__):
+        return f"{said}, did you mean {layer}?"
+    return said + f", write Activation({given.__name__}())" * (family in ("activation", "row_op"))
 
 
 def unknown_argument(owner: str, name: str, known: Iterable[str]) -> TypeError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _check, _storage, _summary
+from . import _check, _foreign, _storage, _summary
 from ._families import Layer
 from ._inference import Inference, arrays_of, copies_of
 from ._native import core
@@ -55,7 +55,8 @@ class Stack(Inference):
 
     def add(self, layer: Layer) -> None:
         """Append a layer; possible until the network is built."""
-        _check.instance(layer, Layer, "Sequential", f"layers[{len(self._layers)}]", "a layer")
+        allowed = "a layer" + _foreign.mistaken(layer, "layer")
+        _check.instance(layer, Layer, "Sequential", f"layers[{len(self._layers)}]", allowed)
         if self._network is not None:
             raise RuntimeError("Sequential.add: the network is built already; make a new Sequential")
         self._layers.append(layer)

@@ -68,3 +68,31 @@ def test_every_hint_names_something():
 def test_one_metric_is_a_list_of_one():
     net = compiled(metrics="mae")
     assert net.fit(np.zeros((4, 2)), np.zeros((4, 3)), verbose=0)["mae"]
+
+
+@pytest.mark.parametrize(
+    ("layers", "text"),
+    [
+        (
+            lambda: [dr.Dense(3), dr.Linear(10)],
+            "layers[1] is Linear(total_steps=10); allowed: a layer; Linear is a learning-rate schedule, ",
+        ),
+        (lambda: [dr.Linear], "allowed: a layer; Linear is a learning-rate schedule, did you mean Dense?"),
+        (lambda: [dr.Residual([dr.Linear(3)])], "Residual: block[0] is a Linear; allowed: the name of a la"),
+        (lambda: [dr.Residual([dr.Linear(3)])], "is a learning-rate schedule, did you mean Dense?"),
+        (lambda: [dr.activations.Relu()], "a layer; Relu is an activation, write Activation(Relu())"),
+        (lambda: [dr.activations.Softmax], "a layer; Softmax is an activation, write Activation(Softmax())"),
+        (lambda: [dr.SGD()], "Sequential: layers[0] is SGD(); allowed: a layer; SGD is an optimizer"),
+        (lambda: [dr.Dense(3, dr.Adam())], "object or its config; Adam is an optimizer"),
+        (lambda: [dr.Dense(3, dr.Dense(3))], "an ActivationFunction object or its config; Dense is a layer"),
+    ],
+)
+def test_objects_of_other_families(layers, text):
+    with pytest.raises(TypeError) as caught:
+        dr.Sequential(layers())
+    assert text in str(caught.value)
+
+
+def test_add_says_so_too():
+    with pytest.raises(TypeError, match=r"layers\[1\] is Linear.*, did you mean Dense\?"):
+        dr.Sequential([dr.Dense(3)]).add(dr.Linear(10))
