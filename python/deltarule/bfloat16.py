@@ -19,7 +19,7 @@ class Bfloat16Network(Inference):
     """What `Sequential.to_bfloat16` returns: a copy of a network, for `predict` only.
 
     The weights of `Dense` layers of more than 16 units are bfloat16 numbers, which are float32 without the
-    last 16 bits, and so are the rows that they are multiplied with: each is rounded by at most :math:`2^{-9}`
+    last 16 bits, and so are the rows that they are multiplied with: each is rounded by at most :math:`2^{-8}`
     of itself. Sums, biases, activations and all other layers are float32. Outputs are those of the network to
     about three digits; on one kind of processor they are always the same bits, for any number of rows or
     threads.

@@ -34,6 +34,17 @@ def rows(count, columns, seed=0):
     return np.random.default_rng(seed).standard_normal((count, columns)).astype(np.float32)
 
 
+def test_a_number_is_rounded_by_up_to_one_in_256(rng):
+    """Eight significant bits: half of the last one is 2^-8 of the smallest number with that exponent."""
+    net = dr.Sequential([dr.Dense(2000, use_bias=False)]).build(1)
+    weight = net.parameters()["dense_1.weight"]
+    weight[:] = np.exp2(rng.uniform(-20, 20, 2000))
+    weight[0, :2] = 1 + 2**-8, 1 - 2**-9
+    error = np.abs(net.to_bfloat16().predict([[1.0]]) / weight.astype(np.float64) - 1)
+    assert 0.99 * 2**-8 < error[0, 0] < 2**-8
+    assert error.max() < 2**-8
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 100, 300])
 def test_weights_and_rows_are_rounded_and_nothing_else(count):
     net = network(33, 70, 20, inputs=31)
