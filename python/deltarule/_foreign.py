@@ -33,6 +33,7 @@ _NOTES = {
         FREEZE := 'compile(..., parameter_groups=[{"match": "dense_1.*", "learning_rate_factor": 0}])'
     ),
 }  # fmt: skip
+_REMARKS = {"sigmoid_cross_entropy": " It adds the outputs up, where others take their mean."}
 _FAMILIES = {
     "activation": "an activation",
     "row_op": "an activation",
@@ -50,7 +51,7 @@ def hint(family: str, name: str) -> str:
     """What to say after an unknown name; empty where nothing is known about it."""
     name = name.lower()
     if ours := _NAMES.get(family, {}).get(name):
-        return f", did you mean {ours!r}?"
+        return f", did you mean {ours!r}?" + _REMARKS.get(ours, "")
     return _NOTES.get((family, name), "")
 
 
