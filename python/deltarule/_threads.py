@@ -13,10 +13,11 @@ def set_num_threads(n: int | None) -> None:
     Parameters
     ----------
     n : int or None
-        Number of threads; None or 0 goes back to the default: the CPUs this process may use, or
-        ``OMP_NUM_THREADS``.
+        Number of threads, of which at most 512 are used; None or 0 goes back to the default: the CPUs this
+        process may use, or ``OMP_NUM_THREADS``.
     """
-    core.set_num_threads(0 if n is None else _check.whole(n, "set_num_threads", "n", 0, "None"))
+    count = 0 if n is None else _check.whole(n, "set_num_threads", "n", 0, "None")
+    core.set_num_threads(min(count, 2**31 - 1))
 
 
 def get_num_threads() -> int:

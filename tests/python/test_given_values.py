@@ -62,3 +62,9 @@ def test_paths_are_text(path):
     for operation, call in (("Sequential.save", net.save), ("load", dr.load)):
         with pytest.raises(TypeError, match=rf"^{operation}: path is {path}; allowed: the name of a file"):
             call(path)
+
+
+def test_absurd_numbers_of_threads_are_cut():
+    dr.set_num_threads(2**40)
+    assert dr.get_num_threads() == 512
+    dr.set_num_threads(None)
