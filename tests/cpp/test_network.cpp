@@ -49,7 +49,8 @@ TEST_CASE_TEMPLATE("the same seed gives the same bits, another one others", T, f
 
 // What "auto" initializers look at ends at a layer that makes columns of its own.
 TEST_CASE("initial weights depend on the activation that follows, not on one behind other columns") {
-  const LayerSpec relu{"activation", {}, {}, {{"activation", {"relu", {}}}}}, rbf{"rbf", {}, {{"units", 4}}, {}};
+  const LayerSpec relu{"activation", {}, {}, {{"activation", {"relu", {}}}}},
+      rbf{"rbf", {}, {{"units", 4}}, {}};
   const auto first = [](const std::vector<LayerSpec>& layers, std::size_t count) {
     const Network<float> network({3, layers, 7});
     const auto p = network.parameters();

@@ -200,9 +200,10 @@ TEST_CASE("curvature looks at its rows first") {
                   std::invalid_argument);
   CHECK_THROWS_AS(Curvature<float>(network, loss, {.rows = 4, .x = x.data()}), std::invalid_argument);
   labels[2] = 2;
-  CHECK_THROWS_AS(Curvature<float>(network, loss,
-                                   {.rows = 4, .x = x.data(), .label = labels.data(), .index = chosen.data()}),
-                  std::invalid_argument);
+  CHECK_THROWS_AS(
+      Curvature<float>(network, loss,
+                       {.rows = 4, .x = x.data(), .label = labels.data(), .index = chosen.data()}),
+      std::invalid_argument);
   Curvature<float> curvature(network, loss, {.rows = 4, .x = x.data(), .label = labels.data()});
   std::vector<float> v(80, 1.f), out(80);
   curvature.times(v.data(), out.data());

@@ -20,7 +20,8 @@ name, folder = sys.argv[1], Path(sys.argv[2])
 if name:
     locale.setlocale(locale.LC_ALL, name)
     assert locale.localeconv()["decimal_point"] == ","
-net = dr.Sequential([dr.RBF(3), dr.Dense(4, "gelu"), dr.Dense(2, dr.activations.LeakyRelu(alpha=0.25))], seed=1)
+leaky = dr.activations.LeakyRelu(alpha=0.25)
+net = dr.Sequential([dr.RBF(3), dr.Dense(4, "gelu"), dr.Dense(2, leaky)], seed=1)
 net.build(2)
 net.compile(dr.Adam(learning_rate=0.125), "mean_squared_error")
 net.save(folder / "model.safetensors")
@@ -39,9 +40,8 @@ def comma(tmp_path: Path) -> dict[str, str]:
     localedef = shutil.which("localedef")
     if localedef is None:
         pytest.skip("no localedef to make a locale with a decimal comma")
-    made = subprocess.run(
-        [localedef, "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")], capture_output=True, text=True
-    )
+    command = [localedef, "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
     if not (tmp_path / "de_DE.UTF-8").exists():
         pytest.skip(f"no sources of a locale with a decimal comma: {made.stderr}")
     return {**os.environ, "LOCPATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8"}

@@ -221,9 +221,8 @@ std::string CWriter::translated(std::string_view text, const Entry* entry, const
                                    ((text[end] == '-' || text[end] == '+') && text[end - 1] == 'e')))
         ++end;
       const std::string_view given = text.substr(i, end - i);
-      out += given.find_first_of(".e") == std::string_view::npos
-                 ? std::string(given)
-                 : number(value_in(given));
+      out +=
+          given.find_first_of(".e") == std::string_view::npos ? std::string(given) : number(value_in(given));
     } else if (is_name(c)) {
       while (end < text.size() && is_name(text[end])) ++end;
       const std::string name(text.substr(i, end - i));
