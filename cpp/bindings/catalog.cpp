@@ -102,7 +102,7 @@ py::dict describe(Family family, int index, const Entry& e) {
                   "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks,
                   "max_ulp"_a = e.max_ulp, "target_low"_a = bound(e.target_low),
                   "target_high"_a = bound(e.target_high), "higher_is_better"_a = e.higher_is_better,
-                  "wraps"_a = e.wraps, "from_logits"_a = loss && loss_kernel<float>(index).from_logits,
+                  "wraps"_a = e.wraps, "only_training"_a = e.only_training, "from_logits"_a = loss && loss_kernel<float>(index).from_logits,
                   "trainable"_a = !loss || loss_kernel<float>(index).trainable,
                   "signs"_a = loss && loss_kernel<float>(index).signs,
                   "outputs_per_target"_a = loss ? loss_kernel<float>(index).outputs_per_target : 1);

@@ -35,8 +35,7 @@ py::array view(T* data, std::vector<py::ssize_t> shape, const py::object& owner)
 
 template <class T>
 py::array tensor_view(T* base, const Tensor& t, const py::object& owner) {
-  if (t.vector) return view(base + t.offset, {t.columns}, owner);
-  return view(base + t.offset, {t.rows, t.columns}, owner);
+  return view(base + t.offset, t.shape(), owner);
 }
 
 py::dict tensors(const py::object& self, bool trained, bool gradients) {

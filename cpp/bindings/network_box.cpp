@@ -9,16 +9,6 @@ namespace {
 
 constexpr std::ptrdiff_t predict_batch = 128;
 
-template <class T>
-struct CopyHooks final : engine::BatchHooks<T> {
-  const T* x = nullptr;
-  std::ptrdiff_t width = 0;
-  void load(const engine::Tile& tile, engine::View<T> input) override {
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) std::copy_n(x + i * width, width, input.at(i));
-  }
-  bool loss(const engine::Tile&, engine::View<const T>, engine::View<T>) override { return true; }
-};
-
 // Rows in a block when threads share them: equal shares, in blocks of at most predict_batch.
 std::ptrdiff_t block_rows(std::ptrdiff_t count, int threads) {
   const std::ptrdiff_t share = engine::pieces(count, threads), blocks = engine::pieces(share, predict_batch);
@@ -90,9 +80,7 @@ void NetworkBox<T>::forward(const T* x, T* out, std::ptrdiff_t count, bool train
     machine = std::make_unique<engine::Machine<T>>(
         network, engine::PlanOptions{.max_rows = count, .training = true, .input_gradient = true}, 1);
   for (int task = 0; task < machine->refresh_tasks(); ++task) machine->run_refresh_task(task);
-  CopyHooks<T> hooks;
-  hooks.x = x;
-  hooks.width = network.input_width();
+  engine::CopiedRows<T> hooks(x, network.input_width());
   const auto context = machine->context(0, true, count, network.seed(), passes++, nullptr);
   machine->run(machine->plan().forward_phases(), context, hooks);
   for (const auto& op : machine->plan().ops()) op->learn_statistics(context);
@@ -114,7 +102,7 @@ void NetworkBox<T>::backward(const T* dy, T* dx) {
   update.gradients = network.gradients().data();
   update.parameters = network.parameters().data();
   update.failed_op = &failed;
-  CopyHooks<T> hooks;
+  engine::CopiedRows<T> hooks(nullptr, 0);  // read in forward
   const auto context = machine->context(0, true, rows, network.seed(), passes - 1, &update);
   machine->run(plan.backward_phases(), context, hooks);
   for (int task = 0; task < machine->weight_tasks(); ++task) machine->run_weight_task(context, task);

@@ -86,13 +86,9 @@ py::dict states(const py::object& self) {
       out[py::str(state.name)] = py::array_t<T>(state.shape, state.data.data(), self);
     for (const Tensor& tensor : b.owner->network.tensors()) {
       if (!tensor.trained()) continue;
-      for (int i = 0; i < b.trainer->state_count(); ++i) {
-        const std::vector<py::ssize_t> shape = tensor.vector
-                                                   ? std::vector<py::ssize_t>{tensor.columns}
-                                                   : std::vector<py::ssize_t>{tensor.rows, tensor.columns};
+      for (int i = 0; i < b.trainer->state_count(); ++i)
         out[py::str(tensor.name + "." + std::string(b.trainer->state_name(i)))] =
-            py::array_t<T>(shape, b.trainer->state(i).data() + tensor.offset, self);
-      }
+            py::array_t<T>(tensor.shape(), b.trainer->state(i).data() + tensor.offset, self);
     }
   });
   return out;

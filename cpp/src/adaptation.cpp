@@ -8,11 +8,6 @@
 namespace deltarule {
 namespace {
 
-bool only_while_training(std::string_view layer) {
-  return layer == Dropout::entry.name || layer == AlphaDropout::entry.name ||
-         layer == GaussianNoise::entry.name;
-}
-
 // The Standardize layers, those inside others included: only those that see the network's inputs can learn
 // from them.
 struct Standardizers {
@@ -27,7 +22,7 @@ struct Standardizers {
   void add(const Chain& chain, const std::string& outer, bool standardised, std::string changed) {
     for (const auto& layer : chain) {
       const std::string name = outer + layer->name();
-      if (only_while_training(layer->entry().name)) continue;
+      if (layer->entry().only_training) continue;
       if (layer->entry().name != Standardize::entry.name) {
         for (const Chain& inner : layer->inside()) add(inner, name + ".", standardised, changed);
         if (changed.empty()) changed = name;

@@ -11,16 +11,6 @@ using engine::View;
 
 namespace {
 
-template <class T>
-struct Rows final : engine::BatchHooks<T> {
-  const T* x = nullptr;
-  std::ptrdiff_t width = 0;
-  void load(const engine::Tile& tile, View<T> input) override {
-    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) std::copy_n(x + i * width, width, input.at(i));
-  }
-  bool loss(const engine::Tile&, View<const T>, View<T>) override { return true; }
-};
-
 // Buffers like the machine's, for the tangents.
 template <class T>
 struct Twins {
@@ -58,7 +48,8 @@ struct Curvature<T>::State {
         values(machine.plan().value_columns(), d.rows),
         gradients(machine.plan().gradient_columns(), d.rows),
         direction(n.parameters().size()),
-        loss_gradient(static_cast<std::size_t>(d.rows * n.output_width())) {
+        loss_gradient(static_cast<std::size_t>(d.rows * n.output_width())),
+        hooks(d.x, n.input_width()) {
     for (const auto& op : machine.plan().ops()) {
       auto* tangent = dynamic_cast<engine::Tangent<T>*>(op.get());
       if (!tangent)
@@ -67,8 +58,6 @@ struct Curvature<T>::State {
       tangents.push_back(tangent);
     }
     for (int task = 0; task < machine.refresh_tasks(); ++task) machine.run_refresh_task(task);
-    hooks.x = data.x;
-    hooks.width = network.input_width();
     machine.run(machine.plan().forward_phases(), context(), hooks);
     const auto& kernel = loss_kernel<T>(loss.index);
     const View<T> y = machine.value(machine.plan().output_slot().value);
@@ -147,7 +136,7 @@ struct Curvature<T>::State {
   std::vector<T> loss_gradient;
   std::vector<double> prediction = {}, target = {}, weight = {};
   LossRows<double> rows_in_double{};
-  Rows<T> hooks = {};
+  engine::CopiedRows<T> hooks;
   double scale = 1;
 };
 

@@ -99,8 +99,7 @@ template <class T, class N, class R>
 std::vector<Item<T>> items(N& network, R* trainer) {
   std::vector<Item<T>> list;
   for (const Tensor& t : network.tensors()) {
-    const std::vector<std::ptrdiff_t> shape =
-        t.vector ? std::vector{t.columns} : std::vector{t.rows, t.columns};
+    const std::vector<std::ptrdiff_t> shape = t.shape();
     const auto offset = static_cast<std::size_t>(t.offset), size = static_cast<std::size_t>(t.size());
     list.push_back(
         {t.name, shape, (t.trained() ? network.parameters() : network.statistics()).subspan(offset, size)});

@@ -139,9 +139,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
                                     "without parameters that treat every row by itself");
   }
   layer_states_ = second_order::layer_states(network, optimizer_);
-  if (optimizer_.entry->reach == Reach::layer &&
-      static_cast<int>(optimizer_.values[3]) != second_order::NaturalGradient<T>::empirical)
-    second_order::OutputRoot::check(loss_, network.output_width());
+  if (second_order::asks_the_loss(optimizer_)) second_order::OutputRoot::check(loss_, network.output_width());
   rule_states_ = update_kernel<T>(optimizer_.index).states_used(optimizer_.values);
   for (int i = 0; i < rule_states_ + (averages() ? 1 : 0); ++i)
     states_.emplace_back(network.parameters().size());

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from . import _control
 from ._control import Control
 from ._declaration import Declaration
-from ._families import NOISE, Layer, Loss, Metric, Optimizer, Schedule, ScheduleFunction
+from ._families import Layer, Loss, Metric, Optimizer, Schedule, ScheduleFunction
 from ._types import Config
 
 _OPERATION = "Sequential.compile"
@@ -112,7 +112,7 @@ def squashed(layers: Sequence[Layer], loss: Loss) -> str | None:
     if not loss.entry["from_logits"]:
         return None
     for layer in reversed(layers):
-        if layer.entry["name"] in (*NOISE, "reshape"):  # outputs stay what they are
+        if layer.entry["only_training"] or layer.entry["name"] == "reshape":  # outputs stay what they are
             continue
         layer = layer.inside[0][0] if layer.entry["inner"]["kind"] == "layer" else layer  # noqa: PLW2901
         last = getattr(layer, "activation", None)

@@ -12,11 +12,7 @@ from ._types import Array, ArrayLike, Config, Entry
 # Losses that look at differences of outputs; those whose targets are signs do so as well.
 _OF_MARGINS = ("half_margin_hinge", "multiclass_hinge")
 
-# Layers that draw numbers in training and else do nothing, with the setting whose zero ends that.
-NOISE = {"dropout": "rate", "alpha_dropout": "rate", "gaussian_noise": "deviation"}
-
 __all__ = [
-    "NOISE",
     "ActivationFunction",
     "Initializer",
     "Layer",

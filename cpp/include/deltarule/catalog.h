@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <span>
@@ -96,6 +97,7 @@ struct Entry {
   double target_high = infinity;
   bool higher_is_better = false;  // metrics
   bool wraps = false;             // schedules: goes on with another one
+  bool only_training = false;     // layers: passes everything on unchanged at inference
   std::string_view source{};
 };
 
@@ -128,6 +130,14 @@ inline constexpr int max_parameters = 12;
 
 // The resolved hyper-parameters of one use of an entry, in the entry's order.
 using Values = std::array<double, max_parameters>;
+
+// Where the value of a declared parameter stands among those of its entry.
+template <class Declared>
+consteval std::size_t place_of(std::string_view parameter) {
+  for (std::size_t i = 0; i < std::size(Declared::parameters); ++i)
+    if (Declared::parameters[i].name == parameter) return i;
+  throw "the entry declares no parameter of this name";
+}
 
 // The hyper-parameters that are lists, each at its place in the entry's order; empty for an entry without.
 // (In Values a list stands with its length.)

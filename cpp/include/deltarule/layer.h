@@ -42,6 +42,9 @@ struct Tensor {
   std::string layer = {};
   std::ptrdiff_t offset = 0;  // in the flat buffer of parameters, or of statistics
   std::ptrdiff_t size() const { return rows * columns; }
+  std::vector<std::ptrdiff_t> shape() const {
+    return vector ? std::vector{columns} : std::vector{rows, columns};
+  }
   bool trained() const { return role != Role::statistic; }
 };
 

@@ -1,5 +1,6 @@
 #include "lbfgs.h"
 
+#include <deltarule/optimizers/lbfgs.h>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -10,6 +11,8 @@ namespace deltarule::second_order {
 namespace {
 
 constexpr int most_idle_steps = 5;
+
+consteval std::size_t place(std::string_view parameter) { return place_of<deltarule::Lbfgs>(parameter); }
 
 // A loss is a sum of rows computed in T: its digits end somewhere here.
 template <class T>
@@ -26,9 +29,10 @@ std::string text(const char* format, double a, double b) {
 template <class T>
 Lbfgs<T>::Lbfgs(const Values& values, std::span<engine::Buffer<T>> pairs, std::span<T> weights,
                 std::span<const T> gradient)
-    : gradient_tolerance_(values[2]),
-      loss_tolerance_(values[3]),
-      settings_{values[5], values[6], 0, static_cast<int>(values[4])},
+    : gradient_tolerance_(values[place("gradient_tolerance")]),
+      loss_tolerance_(values[place("loss_tolerance")]),
+      settings_{values[place("sufficient_decrease")], values[place("curvature")], 0,
+                static_cast<int>(values[place("max_evaluations")])},
       pairs_(pairs),
       weights_(weights),
       gradient_(gradient),

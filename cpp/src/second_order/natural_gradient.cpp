@@ -1,6 +1,7 @@
 #include "natural_gradient.h"
 
 #include <deltarule/engine/gemm.h>
+#include <deltarule/optimizers/natural_gradient.h>
 #include <algorithm>
 #include <cmath>
 
@@ -12,7 +13,16 @@ namespace {
 constexpr std::ptrdiff_t rows_per_task = 64;
 constexpr double most_numbers = 1 << 26;  // of one layer's matrices
 
+consteval std::size_t place(std::string_view parameter) {
+  return place_of<deltarule::NaturalGradient>(parameter);
+}
+
 }  // namespace
+
+bool asks_the_loss(const Choice& rule) {
+  return rule.entry->reach == Reach::layer &&
+         static_cast<int>(rule.values[place("fisher")]) != NaturalGradient<float>::empirical;
+}
 
 template <class T>
 std::vector<LayerState<T>> layer_states(const Network<T>& network, const Choice& rule, bool allocate) {
@@ -40,7 +50,7 @@ std::vector<LayerState<T>> layer_states(const Network<T>& network, const Choice&
   for (const auto& [op, affine, map] : maps) {
     const std::ptrdiff_t inputs = map.in.columns + (map.bias.data ? 1 : 0), outputs = map.out.columns;
     const auto n = static_cast<double>(inputs), k = static_cast<double>(outputs);
-    const bool by_unit = static_cast<int>(rule.values[1]) == NaturalGradient<T>::unitwise;
+    const bool by_unit = static_cast<int>(rule.values[place("method")]) == NaturalGradient<T>::unitwise;
     if ((by_unit ? n * n * k : n * n + k * k) > most_numbers)
       refuse(op->layer, std::string("(") + op->describe() +
                             ") is too large: its matrices would have more than " +
@@ -64,12 +74,12 @@ std::vector<LayerState<T>> layer_states(const Network<T>& network, const Choice&
 template <class T>
 NaturalGradient<T>::NaturalGradient(const Choice& rule, const engine::Machine<T>& machine,
                                     std::span<LayerState<T>> states, int threads)
-    : method_(static_cast<Method>(static_cast<int>(rule.values[1]))),
-      fisher_(static_cast<Fisher>(static_cast<int>(rule.values[3]))),
-      damping_(rule.values[2]),
-      decay_(rule.values[4]),
-      kl_clip_(rule.values[7]),
-      interval_(static_cast<std::uint64_t>(rule.values[5])),
+    : method_(static_cast<Method>(static_cast<int>(rule.values[place("method")]))),
+      fisher_(static_cast<Fisher>(static_cast<int>(rule.values[place("fisher")]))),
+      damping_(rule.values[place("damping")]),
+      decay_(rule.values[place("factor_decay")]),
+      kl_clip_(rule.values[place("kl_clip")]),
+      interval_(static_cast<std::uint64_t>(rule.values[place("update_interval")])),
       machine_(machine) {
   const std::ptrdiff_t rows = machine.plan().max_rows();
   std::size_t state = 0;

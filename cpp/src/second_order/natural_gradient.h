@@ -7,6 +7,9 @@
 
 namespace deltarule::second_order {
 
+// Whether a Fisher matrix is made out of the second derivatives of the loss.
+bool asks_the_loss(const Choice& rule);
+
 // What the rule keeps for the layers; empty for other rules. Throws std::invalid_argument, naming the layer,
 // where one has parameters but is not dense, or is too large.
 template <class T>

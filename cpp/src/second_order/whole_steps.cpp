@@ -1,6 +1,7 @@
 // Steps that evaluate loss and gradient several times, as part of the loop over batches.
 #include "whole_steps.h"
 
+#include <deltarule/optimizers/lbfgs.h>
 #include <algorithm>
 #include <cmath>
 
@@ -43,7 +44,8 @@ void check_control(const Choice& rule, const TrainingControl& control,
   };
   if (control.dp_clip_norm) refuse("dp_clip_norm", "its steps look at the data more than once");
   if (reach != Reach::network) return;
-  if (const double decrease = rule.values[5]; !(decrease < rule.values[6]))
+  if (const double decrease = rule.values[place_of<deltarule::Lbfgs>("sufficient_decrease")];
+      !(decrease < rule.values[place_of<deltarule::Lbfgs>("curvature")]))
     refuse("sufficient_decrease = " + std::to_string(decrease), "it must be less than curvature");
   const std::string smooth = "the line search needs the gradient of a smooth loss as it is";
   if (clips) refuse("clip_norm or clip_value", smooth);

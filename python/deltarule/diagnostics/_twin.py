@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deltarule import _check
-from deltarule._families import NOISE, Layer
+from deltarule._families import Layer
 from deltarule._inference import put
 from deltarule._native import core
 from deltarule._types import Array, ArrayLike
@@ -99,8 +99,8 @@ def _quiet(value: Any) -> Any:
     if not isinstance(value, Layer):
         return value
     settings = {name: _quiet(setting) for name, setting in value._settings.items()}
-    if value.entry["name"] in NOISE:
-        settings[NOISE[value.entry["name"]]] = 0.0
+    if value.entry["only_training"]:
+        settings[value.entry["parameters"][0]["name"]] = 0.0  # how much of it there is
     return type(value)(**settings)
 
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deltarule/engine/plan.h>
+#include <algorithm>
 #include <memory>
 
 namespace deltarule::engine {
@@ -14,6 +15,18 @@ struct BatchHooks {
   virtual void load(const Tile& tile, View<T> input) = 0;
   // Writes the gradient of the loss of these rows; false when a loss is not finite.
   virtual bool loss(const Tile& tile, View<const T> prediction, View<T> gradient) = 0;
+};
+
+// Rows that lie one after the other, for passes without a loss.
+template <class T>
+struct CopiedRows final : BatchHooks<T> {
+  CopiedRows(const T* rows, std::ptrdiff_t columns) : x(rows), width(columns) {}
+  void load(const Tile& tile, View<T> input) override {
+    for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) std::copy_n(x + i * width, width, input.at(i));
+  }
+  bool loss(const Tile&, View<const T>, View<T>) override { return true; }
+  const T* x;
+  std::ptrdiff_t width;
 };
 
 template <class T>

@@ -71,11 +71,8 @@ inline std::string on(int inputs) { return " on " + std::to_string(inputs) + " i
 using Working = std::vector<const Layer*>;
 inline Working working(const deltarule::Chain& layers) {
   Working list;
-  for (const auto& layer : layers) {
-    const std::string_view type = layer->entry().name;
-    if (type != "dropout" && type != "alpha_dropout" && type != "gaussian_noise" && type != "reshape")
-      list.push_back(layer.get());
-  }
+  for (const auto& layer : layers)
+    if (!layer->entry().only_training && layer->entry().name != "reshape") list.push_back(layer.get());
   return list;
 }
 

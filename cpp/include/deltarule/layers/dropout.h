@@ -24,6 +24,7 @@ class Dropout : public LayerOf<Dropout> {
       .formula = "y = x \\odot m / (1 - r),\\; m \\sim \\mathrm{Bernoulli}(1 - r)",
       .derivative = "dx = dy \\odot m / (1 - r)",
       .parameters = parameters,
+      .only_training = true,
       .source = "Srivastava et al. 2014",
   };
   using LayerOf::LayerOf;
@@ -60,6 +61,7 @@ class AlphaDropout : public LayerOf<AlphaDropout> {
           "\\alpha'",
       .derivative = "dx = a\\, dy \\odot m",
       .parameters = parameters,
+      .only_training = true,
       .source = "Klambauer, Unterthiner, Mayr & Hochreiter 2017",
   };
   using LayerOf::LayerOf;
@@ -86,6 +88,7 @@ class GaussianNoise : public LayerOf<GaussianNoise> {
       .formula = "y = x + \\sigma n,\\; n \\sim N(0, 1)",
       .derivative = "dx = dy",
       .parameters = parameters,
+      .only_training = true,
       .source = "Bishop 1995; normal numbers by Box & Muller 1958",
   };
   using LayerOf::LayerOf;
