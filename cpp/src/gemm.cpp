@@ -33,7 +33,7 @@ void multiply_one_tile(const Product<T>& x) {
                .last = 0,
                .start = x.start,
                .relu = x.relu,
-               .far = beyond_first_cache(x)};
+               .far = !columns && beyond_first_cache(x)};
   for (Index left = x.n; left > 0;) {
     const Panel<T> panel = next_panel<T>(left, widest_panel(x.m));
     tile.last = last_lanes(panel);

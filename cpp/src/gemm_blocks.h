@@ -41,7 +41,7 @@ class Blocks {
     packed_a_ = workspace;
     packed_b_ = workspace + std::min(m_, block_rows) * packed_row(std::min(x_.k, sum_block));
     pack_a_ = few_rows_ || pays_to_pack_a(x_);
-    far_ = !pack_b && beyond_first_cache(x_);
+    far_ = !columns && !pack_b && beyond_first_cache(x_);
     // A large C itself, a row now and then, rather than all rows of a tile at once.
     next_ = columns && x_.next.empty() && x_.k >= 64 ? std::span(&own_c_, 1) : x_.next;
     next_row_ = x_.next.empty() ? x_.c_row : x_.next_row;
@@ -150,7 +150,7 @@ class Blocks {
       tile.next = next_, tile.next_row = next_row_;
     else if (fetch_panel)
       tile.next = {&after, 1}, tile.next_row = x_.b_step;
-    tile.far = far_;
+    tile.far = far_ && !fetch_c;
 
     const auto kernel_for = [&](Index rows) {
       return some_steps() ? find_some_steps_kernel<T>(panel.vectors, rows)

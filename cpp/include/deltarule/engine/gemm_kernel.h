@@ -46,7 +46,7 @@ struct Tile {
   // What is needed next is fetched meanwhile: of each array so many rows, as wide as the tile.
   std::span<const T* const> next{};
   Index next_at = 0, next_row = 0, next_rows = 0;
-  bool far = false;  // B comes from the second cache: what steps to come need is fetched
+  bool far = false;  // B comes from the second cache: what steps to come need is fetched, instead of `next`
   // Where the steps begin in B, if they are not all of its rows; after the last, `steps_to_come` that exist.
   const Index* places = nullptr;
 };
@@ -134,16 +134,14 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   const T* a[groups];
   DELTARULE_UNROLL
   for (int g = 0; g < groups; ++g) a[g] = tile.a + 3 * g * a_stride;
-  // The prefetchers do not follow rows of B that are a page apart. Where there is much to multiply for each
-  // row, it is cheaper to fetch what is there already than to keep two loops.
-  constexpr bool one_loop = NV > 1 && MR * NV >= 16;
-  const Index to_come = tile.far ? steps_to_come : 0, to_come_in_b = to_come * b_step;
+  // The prefetchers do not follow rows of B that are a page apart.
+  const Index to_come = steps_to_come * b_step;
   const auto step = [&](int ahead, auto far) __attribute__((always_inline)) {
     P x[NV];
     if constexpr (far) {
       DELTARULE_UNROLL
       for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
-        __builtin_prefetch((some_steps ? tile.b + place[to_come] : b + to_come_in_b) + v * W, 0, 3);
+        __builtin_prefetch((some_steps ? tile.b + place[steps_to_come] : b + to_come) + v * W, 0, 3);
     }
     if constexpr (some_steps) b = tile.b + *place++;
     DELTARULE_UNROLL
@@ -172,22 +170,19 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
       if (count > 0) step(0, far);
     }
   };
-  const auto run = [&](auto far) __attribute__((always_inline)) {
-    // All at once they would wait for each other: a core has room for some ten lines on their way.
-    const Index parts = std::max(Index{1}, tile.next_rows);
-    const Index part = ((tile.k + parts - 1) / parts + 1) / 2 * 2;
-    Index next = tile.next_at;
-    for (Index left = tile.k; left > 0; left -= part, next += tile.next_row) {
-      for (const T* array : tile.next)
-        for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
-          __builtin_prefetch(array + next + v * W, 0, 2);
-      steps(std::min(left, part), far);
-    }
-  };
-  if (one_loop || tile.far)
-    run(std::true_type{});
-  else
-    run(std::false_type{});
+  if constexpr (!columns) {
+    if (tile.far) steps(tile.k, std::true_type{});
+  }
+  // All at once they would wait for each other: a core has room for some ten lines on their way.
+  const Index parts = std::max(Index{1}, tile.next_rows);
+  const Index part = ((tile.k + parts - 1) / parts + 1) / 2 * 2;
+  Index next = tile.next_at;
+  for (Index left = tile.far ? 0 : tile.k; left > 0; left -= part, next += tile.next_row) {
+    for (const T* array : tile.next)
+      for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
+        __builtin_prefetch(array + next + v * W, 0, 2);
+    steps(std::min(left, part), std::false_type{});
+  }
 
   const Index c_row = tile.c_row;
   const int last = tile.last;
