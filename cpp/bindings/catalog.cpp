@@ -93,19 +93,19 @@ py::dict describe(Family family, int index, const Entry& e) {
   constexpr const char* kinds_of_inner[] = {"nothing", "layer", "layers", "branches"};
   const auto inner = py::dict("kind"_a = kinds_of_inner[static_cast<std::size_t>(e.inner.kind)],
                               "name"_a = e.inner.name, "meaning"_a = e.inner.meaning);
-  return py::dict("inner"_a = inner, "name"_a = e.name, "class_name"_a = e.class_name,
-                  "aliases"_a = split(e.aliases), "summary"_a = e.summary, "formula"_a = e.formula,
-                  "derivative"_a = e.derivative, "source"_a = e.source, "parameters"_a = parameters,
-                  "parts"_a = parts, "states"_a = states,
-                  "reach"_a = reaches[static_cast<std::size_t>(e.reach)],
-                  "reads"_a = reads[static_cast<std::size_t>(e.reads)],
-                  "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks,
-                  "max_ulp"_a = e.max_ulp, "target_low"_a = bound(e.target_low),
-                  "target_high"_a = bound(e.target_high), "higher_is_better"_a = e.higher_is_better,
-                  "wraps"_a = e.wraps, "only_training"_a = e.only_training, "from_logits"_a = loss && loss_kernel<float>(index).from_logits,
-                  "trainable"_a = !loss || loss_kernel<float>(index).trainable,
-                  "signs"_a = loss && loss_kernel<float>(index).signs,
-                  "outputs_per_target"_a = loss ? loss_kernel<float>(index).outputs_per_target : 1);
+  return py::dict(
+      "inner"_a = inner, "name"_a = e.name, "class_name"_a = e.class_name, "aliases"_a = split(e.aliases),
+      "summary"_a = e.summary, "formula"_a = e.formula, "derivative"_a = e.derivative, "source"_a = e.source,
+      "parameters"_a = parameters, "parts"_a = parts, "states"_a = states,
+      "reach"_a = reaches[static_cast<std::size_t>(e.reach)],
+      "reads"_a = reads[static_cast<std::size_t>(e.reads)],
+      "target"_a = targets[static_cast<std::size_t>(e.target)], "kinks"_a = kinks, "max_ulp"_a = e.max_ulp,
+      "target_low"_a = bound(e.target_low), "target_high"_a = bound(e.target_high),
+      "higher_is_better"_a = e.higher_is_better, "wraps"_a = e.wraps, "only_training"_a = e.only_training,
+      "from_logits"_a = loss && loss_kernel<float>(index).from_logits,
+      "trainable"_a = !loss || loss_kernel<float>(index).trainable,
+      "signs"_a = loss && loss_kernel<float>(index).signs,
+      "outputs_per_target"_a = loss ? loss_kernel<float>(index).outputs_per_target : 1);
 }
 
 Family family_of(const std::string& name) {
