@@ -27,10 +27,7 @@ struct Given {
     type = number->type_num;
     writable = (array->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) != 0;
   }
-  const char* begin() const { return static_cast<const char*>(data); }
-  const char* end(std::size_t size) const {
-    return begin() + static_cast<std::size_t>(rows * columns) * size;
-  }
+  py::ssize_t bytes(py::ssize_t size) const { return rows * columns * size; }
 };
 
 template <class T>
@@ -72,9 +69,9 @@ PyObject* matmul(PyObject*, PyObject* const* args, Py_ssize_t count) noexcept {
       Py_RETURN_FALSE;
     const bool single = a.type == py::detail::npy_api::NPY_FLOAT_;
     if (!single && a.type != py::detail::npy_api::NPY_DOUBLE_) Py_RETURN_FALSE;
-    const std::size_t size = single ? sizeof(float) : sizeof(double);
+    const py::ssize_t size = single ? sizeof(float) : sizeof(double);
     for (const Given* in : {&a, &b})
-      if (in->begin() < out.end(size) && out.begin() < in->end(size)) Py_RETURN_FALSE;
+      if (overlap(in->data, in->bytes(size), out.data, out.bytes(size))) Py_RETURN_FALSE;
     (single ? product_of<float> : product_of<double>)(a, b, out, transpose_a, transpose_b);
     Py_RETURN_TRUE;
   } catch (const std::bad_alloc&) {

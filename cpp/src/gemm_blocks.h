@@ -57,8 +57,7 @@ class Blocks {
         last_rows_ = block + 1 == blocks;
         tiles_ = (rows_ + tile_rows - 1) / tile_rows;
         small_ = tiles_ == 1 ? rows_ : rows_ / tiles_, large_tiles_ = rows_ - small_ * tiles_;
-        copy_a_ = pack_a_ || few_steps_;
-        if (copy_a_) pack_rows();
+        if (copies_a()) pack_rows();
         const int widest = some_steps() ? 2 : widest_panel(small_ + (large_tiles_ > 0));
         for (Index j0 = 0; j0 < x_.n;) {
           const Panel<T> panel = next_panel<T>(x_.n - j0, widest);
@@ -90,6 +89,7 @@ class Blocks {
   }
   // Of a B that is not copied.
   bool some_steps() const { return few_steps_ && !pack_b_; }
+  bool copies_a() const { return pack_a_ || few_steps_; }
   bool last_block() const { return p0_ + all_steps_ == x_.k; }
   Index height(Index tile) const { return small_ + (tile < large_tiles_); }
 
@@ -159,7 +159,7 @@ class Blocks {
     const Kernel<T> kernel_small = kernel_for(small_);
     const Kernel<T> kernel_large = large_tiles_ > 0 ? kernel_for(small_ + 1) : nullptr;
     for (Index t = 0, i = 0; t < tiles_; i += height(t++)) {
-      if (copy_a_) {
+      if (copies_a()) {
         tile.a = packed_a_ + i * packed_row_;
         tile.a_stride = columns ? height(t) : packed_row_;
       } else {
@@ -194,7 +194,7 @@ class Blocks {
   std::array<Index, sum_block + steps_to_come> places_;
   // Of this block of rows: tiles of small_ + 1 rows, then of small_.
   Index i0_, rows_, tiles_, small_, large_tiles_;
-  bool last_rows_, copy_a_;
+  bool last_rows_;
 };
 
 template <class T>

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "random.h"
+
 namespace support {
 
 using namespace deltarule;
@@ -18,11 +20,8 @@ long allocations();
 // Numbers from -1 to 1.
 class Numbers {
  public:
-  explicit Numbers(std::uint64_t seed) : state_(seed) {}
-  double next() {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<double>(state_ >> 33) / static_cast<double>(1u << 30) - 1;
-  }
+  explicit Numbers(std::uint64_t seed) : random_{seed} {}
+  double next() { return random_.value(); }
   template <class T>
   std::vector<T> many(std::size_t n) {
     std::vector<T> numbers(n);
@@ -31,7 +30,7 @@ class Numbers {
   }
 
  private:
-  std::uint64_t state_;
+  Random random_;
 };
 
 inline LayerSpec dense(double units, const std::string& activation = "") {

@@ -9,6 +9,8 @@
 #include <new>
 #include <vector>
 
+#include "random.h"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,16 +20,6 @@ using namespace deltarule::engine;
 using Index = std::ptrdiff_t;
 
 namespace {
-
-struct Random {
-  std::uint64_t state = 1;
-  std::uint64_t next() {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return state >> 33;
-  }
-  Index below(Index n) { return static_cast<Index>(next() % static_cast<std::uint64_t>(n)); }
-  double value() { return static_cast<double>(next()) / static_cast<double>(1u << 30) - 1.0; }
-};
 
 template <class T>
 struct Scratch {
@@ -382,22 +374,4 @@ TEST_CASE_TEMPLATE("product: NaN and infinity in A and B come through, relu keep
       else
         CHECK(std::isfinite(y));
     }
-}
-
-TEST_CASE_TEMPLATE("transpose", T, float, double) {
-  Random random;
-  for (int round = 0; round < 300; ++round) {
-    const Index rows = random.below(70), cols = random.below(70), in_row = cols + random.below(9),
-                out_row = rows + random.below(9);
-    std::vector<T> in(static_cast<std::size_t>(rows * in_row)),
-        out(static_cast<std::size_t>(cols * out_row), T(7));
-    for (auto& v : in) v = static_cast<T>(random.value());
-    transpose<T>(rows, cols, in.data(), in_row, out.data(), out_row);
-    Index wrong = 0;
-    for (Index j = 0; j < cols; ++j)
-      for (Index i = 0; i < out_row; ++i)
-        wrong += out[static_cast<std::size_t>(j * out_row + i)] !=
-                 (i < rows ? in[static_cast<std::size_t>(i * in_row + j)] : T(7));
-    CHECK(wrong == 0);
-  }
 }

@@ -205,7 +205,7 @@ class FitResults(Sequence[FitResult]):
         the setting ``epochs``.
         """
         names, figures = self.names(), self._figures()
-        columns = {name: self._column(name) for name in (*_FACTS, *figures)}
+        columns = self._columns(*_FACTS, *figures)
         return [
             {
                 columns["number"]: r.number,
@@ -229,12 +229,14 @@ class FitResults(Sequence[FitResult]):
             writer.writeheader()
             writer.writerows(records)
 
-    def _column(self, figure: str) -> str:
-        """What a figure's column is called: settings keep their names."""
+    def _columns(self, *figures: str) -> dict[str, str]:
+        """What the figures' columns are called: settings keep their names."""
         names = self.names()
-        while figure in names:
-            figure = "result_" + figure
-        return figure
+
+        def free(name: str) -> str:
+            return free("result_" + name) if name in names else name
+
+        return {figure: free(figure) for figure in figures}
 
     def _figures(self) -> list[str]:
         """Figures worth a column: those of held-out rows, or else of training."""
@@ -272,7 +274,7 @@ class FitResults(Sequence[FitResult]):
         varying = [n for n in self.names() if len({_table.key(r.configuration.get(n)) for r in self}) > 1]
         troubled = any(r.status != "finished" for r in self)
         measured = [*figures, "epochs", "seconds", *(["status"] if troubled else [])]
-        head = ["", *varying, *map(self._column, measured)]
+        head = ["", *varying, *self._columns(*measured).values()]
         rows, hidden = _table.ends(self._results)
         lines = [
             [
