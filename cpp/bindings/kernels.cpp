@@ -99,7 +99,7 @@ LossRows<T> loss_rows(Target wants, const py::array& prediction, const py::array
 py::object loss(int index, const py::dict& settings, const py::array& prediction, const py::array& target,
                 const py::object& weight, const std::string& reduction, py::array gradient) {
   const Choice c = choice_at(Family::loss, index, settings);
-  same_shape(prediction, gradient, "prediction", "gradient_out");
+  same_shape(prediction, gradient, "prediction", "out");
   if (reduction != "mean" && reduction != "sum" && reduction != "none")
     throw py::value_error("reduction = '" + reduction + "' is not allowed; allowed: 'mean', 'sum', 'none'");
   return by_type(prediction, "prediction", [&]<class T>(T) -> py::object {
@@ -108,7 +108,8 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
     const auto& kernel = loss_kernel<T>(c.index);
     const LossRows<T> all =
         loss_rows<T>(wants, prediction, target, weight, kernel.outputs_per_target, kernel.ignored(c.values));
-    T* to = writable<T>(gradient, "gradient_out", InPlace::possible, prediction, target);
+    T* to = writable<T>(gradient, "out", InPlace::possible, prediction, target);
+    if (!weight.is_none()) writable<T>(gradient, "out", InPlace::no, py::cast<py::array>(weight));
     double total = 0;
     for (std::size_t i = 0; i < all.rows; ++i) total += row_weight(all, i);
     const double scale = reduction == "mean" ? (total > 0 ? 1 / total : 0) : 1;

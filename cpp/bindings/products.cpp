@@ -102,6 +102,7 @@ void dense_forward(const py::array& x, const py::array& w, const py::object& bia
       expect_shape(b, {w.shape(1)}, "b");
       p.start = engine::Start::bias;
       p.bias = numbers<T>(b, "b");
+      writable<T>(out, "out", InPlace::no, b);
     }
     run(p);
   });

@@ -168,7 +168,7 @@ class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _values(self, raw: Array) -> Array:
-        """Predictions of a regressor out of the network's outputs."""
+        """Predictions out of the network's outputs: values, the class's place in `classes_`, or labels."""
 
     @abstractmethod
     def _scikit_learn_loss(self, rows: Rows) -> tuple[float, float]:

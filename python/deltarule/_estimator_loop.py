@@ -186,9 +186,6 @@ class _Watch(Callback):
     def _score(self, rows: Rows) -> float:
         from sklearn.metrics import accuracy_score, r2_score
 
-        e, y = self.estimator, self.model.predict(rows.X)
-        if not hasattr(e, "classes_"):
-            return float(r2_score(rows.goal, e._values(y), sample_weight=rows.weight))
-        decided = (y > 0).astype(int) if y.shape[1] == 1 or rows.goal.ndim == 2 else y.argmax(axis=1)
-        right: Array = decided.reshape(rows.goal.shape)
-        return float(accuracy_score(rows.goal, right, sample_weight=rows.weight))
+        score = accuracy_score if hasattr(self.estimator, "classes_") else r2_score
+        found = self.estimator._values(self.model.predict(rows.X))
+        return float(score(rows.goal, found, sample_weight=rows.weight))

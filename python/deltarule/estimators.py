@@ -220,7 +220,9 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # noqa: 
         return 1.0, 0.0
 
     def _values(self, raw: Array) -> Array:
-        return raw
+        if self._multilabel:
+            return (raw > 0).astype(int)
+        return (raw[:, 0] > 0).astype(int) if raw.shape[1] == 1 else raw.argmax(axis=1)
 
     def _outputs(self, goal: Array) -> int:
         return super()._outputs(goal) if self._logistic else len(self.classes_)
@@ -270,12 +272,10 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]  # noqa: 
 
         After a `fit` with sparse labels these are a sparse matrix.
         """
-        raw = self._raw(X)
+        found = self._values(self._raw(X))
         if self._multilabel:
-            labels = (raw > 0).astype(int)
-            return csr_matrix(labels) if self._sparse_labels else labels
-        index = (raw[:, 0] > 0).astype(int) if raw.shape[1] == 1 else raw.argmax(axis=1)
-        classes: Array = self.classes_[np.minimum(index, len(self.classes_) - 1)]
+            return csr_matrix(found) if self._sparse_labels else found
+        classes: Array = self.classes_[np.minimum(found, len(self.classes_) - 1)]
         return classes
 
     def predict_proba(self, X: ArrayLike) -> Array:

@@ -66,3 +66,20 @@ def test_normalisation_may_be_in_place_but_not_shifted(name, rng):
     with pytest.raises(ValueError, match="shares memory"):
         kernel(x[:-1], gain, shift, out=x[1:])
     np.testing.assert_array_equal(kernel(x, gain, shift, out=x)[0], expected)
+
+
+def test_vectors_that_serve_every_row_are_never_written_over(rng):
+    x, gain = (rng.normal(size=n).astype(np.float32) for n in ((8, 8), 8))
+    store = rng.normal(size=(8, 8)).astype(np.float32)
+    row, zeros = store[3], np.zeros(8, np.float32)
+    before = store.copy()
+    calls = [
+        lambda: kernels.dense_forward(x, x.copy(), row, out=store),
+        lambda: kernels.batch_norm_forward(x, row, zeros, out=store),
+        lambda: kernels.layer_norm_forward(x, gain, row, out=store),
+        lambda: kernels.mse(x, x + 1, sample_weight=row, out=store),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="shares memory"):
+            call()
+    np.testing.assert_array_equal(store, before)
