@@ -64,6 +64,56 @@ void multiply_narrow(Narrow<T> x, Index columns, Index k) {
   }
 }
 
+// The last columns that are better multiplied apart, or 0. Lanes run along the steps of A, or along its rows
+// if those are adjacent.
+constexpr Index few_columns = 4;
+template <class T>
+constexpr Index most_turned = registers == 32 ? width<T> * 5 / 8 : std::max(few_columns, Index{width<T>});
+template <class T>
+Index last_columns(const Product<T>& x) {
+  constexpr Index W = std::max(width<T>, 8);
+  const Index beyond = x.n % W;
+  if (x.a_step == 1) return beyond <= few_columns && x.m >= side<T> ? beyond : 0;
+  if (x.a_row != 1 || x.m < W || x.m <= most_turned<T> || (x.n == 1 && x.c_row == 1)) return 0;
+  const Index last = most_turned<T> == W && beyond == 0 ? W : beyond;
+  // With a vector that would be alone they make a tile of two.
+  const bool pair = (x.n - last) / W % 2 == 1 && 2 * last > W && (x.slack || last == W);
+  return last <= most_turned<T> && !pair ? last : 0;
+}
+
+template <class T>
+void multiply_last_columns(const Product<T>& x, Index columns) {
+  const Index first = x.n - columns;
+  Narrow<T> y{.start = x.start, .relu = x.relu};
+  y.s = x.a, y.s_row = x.a_row;
+  y.f = x.b + first * x.b_column, y.f_step = x.b_step, y.f_column = x.b_column;
+  y.out = x.c + first, y.out_row = x.c_row, y.out_column = 1;
+  y.bias = shifted(x.bias, first), y.bias_column = 1;
+  y.rows = x.m;
+  multiply_narrow(y, columns, x.k);
+}
+
+// As rows of the transposed product.
+template <class T>
+void multiply_last_columns_turned(const Product<T>& x, Index columns, T* workspace) {
+  const Index first = x.n - columns;
+  T* const turned = workspace;
+  for (Index j = 0; j < columns; ++j)
+    for (Index i = 0; i < x.m; ++i)
+      turned[j * x.m + i] = x.start == Start::zero   ? T(0)
+                            : x.start == Start::bias ? x.bias[first + j]
+                                                     : x.c[i * x.c_row + first + j];
+  Product<T> y{.m = columns, .n = x.m, .k = x.k};
+  y.a = x.b + first * x.b_column, y.a_row = x.b_column, y.a_step = x.b_step;
+  y.b = x.a, y.b_step = x.a_step;
+  y.c = turned, y.c_row = x.m;
+  y.start = x.start == Start::zero ? Start::zero : Start::accumulate;
+  y.relu = x.relu, y.slack = false, y.zeros_win = x.zeros_win;
+  multiply(y, workspace + round_up(most_turned<T> * x.m, width<T>));
+  for (Index i = 0; i < x.m; ++i)
+    for (Index j = 0; j < columns; ++j) x.c[i * x.c_row + first + j] = turned[j * x.m + i];
+}
+
 // The columns of the last register that is not full come out of copies, which have room to read on.
 template <class T>
 void multiply_exactly(const Product<T>& x, T* workspace) {
@@ -92,9 +142,10 @@ std::size_t workspace_size(Index m, Index n, Index k) {
   const Index packed = std::min(m, block_rows) * packed_row(steps) + 8 * width<T> * steps;
   // Sums of a sweep, for any number of rows up to m: they do not grow evenly with it.
   const Index rows = std::min(m, sweep_rows);
-  const Index sums = std::min(rows * round_up(std::max(m, n), width<T>),
+  const Index sums = std::min(rows * (round_up(std::max(m, n), width<T>) + width<T>),
                               std::max(sweep_columns, rows * least_sweep_columns));
-  return static_cast<std::size_t>(std::max(packed, sums + rows * round_up(steps, sweep_steps)));
+  const Index turned = round_up(most_turned<T> * m, width<T>);
+  return static_cast<std::size_t>(turned + std::max(packed, sums + rows * round_up(steps, sweep_steps)));
 }
 
 template <class T>
@@ -107,19 +158,12 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
     y.out = x.c, y.out_row = 1, y.out_column = x.c_row, y.bias = x.bias, y.bias_row = 1, y.rows = x.n;
     return multiply_narrow(y, x.m, x.k);
   }
-  // One to four columns beyond a multiple of the register width.
-  const Index narrow = x.n % std::max(width<T>, 8);
-  if (x.a_step == 1 && x.m >= side<T> && narrow >= 1 && narrow <= 4) {
+  if (const Index last = last_columns(x); last > 0) {
     Product<T> rest = x;
-    rest.n = x.n - narrow;
+    rest.n = x.n - last;
     if (rest.n > 0) multiply(rest, workspace);
-    Narrow<T> y{.start = x.start, .relu = x.relu};
-    y.s = x.a, y.s_row = x.a_row, y.f = x.b + rest.n * x.b_column, y.f_step = x.b_step,
-    y.f_column = x.b_column;
-    y.out = x.c + rest.n, y.out_row = x.c_row, y.out_column = 1, y.bias = shifted(x.bias, rest.n),
-    y.bias_column = 1;
-    y.rows = x.m;
-    return multiply_narrow(y, narrow, x.k);
+    if (x.a_step == 1) return multiply_last_columns(x, last);
+    return multiply_last_columns_turned(x, last, workspace);
   }
   if (x.n == 1 && x.a_row == 1 && x.c_row == 1 && x.m >= width<T> && x.start != Start::bias) {
     // The lanes run along A, whose rows are adjacent. A promises no slack, so its last rows are copied first.
@@ -131,8 +175,8 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
     if (y.n > 0) multiply_blocks(y, true, workspace);
     return;
   }
-  if (!x.slack && x.n % width<T> != 0 && (x.b_column == 1 || x.bias)) return multiply_exactly(x, workspace);
   if (pays_to_sweep(x)) return multiply_sweep(x, workspace);
+  if (!x.slack && x.n % width<T> != 0 && (x.b_column == 1 || x.bias)) return multiply_exactly(x, workspace);
   if (x.m <= std::min(8, tile_rows) && x.k <= sum_block && x.b_column == 1) {
     if (x.a_step == 1) return multiply_one_tile<T, false>(x);
     if (x.a_row == 1) return multiply_one_tile<T, true>(x);

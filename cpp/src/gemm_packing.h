@@ -4,6 +4,8 @@
 #include <deltarule/engine/gemm_kernel.h>
 #include <deltarule/engine/gemm_transpose.h>
 
+#include <cstdint>
+
 namespace deltarule::engine {
 namespace {
 
@@ -70,12 +72,21 @@ template <class T>
 bool shares_sets(const Product<T>& x) {  // the rows of B, of the first cache
   return x.b_step * Index{sizeof(T)} % page == 0 && x.k > 64;
 }
+// Columns before those that begin with a line of the cache, or at least with a part of a line as wide as a
+// vector; none where every row would differ.
+template <class T>
+Index columns_to_line(const T* b, Index b_step) {
+  if (b_step % width<T> != 0) return 0;
+  return -static_cast<Index>(reinterpret_cast<std::uintptr_t>(b) / sizeof(T)) & (width<T> - 1);
+}
 // Panels of a B far from the core fetch little at a time, and push each other out where rows are
-// powers of two apart.
+// powers of two apart. For one or two rows of A, a B that is not in line with the cache is far sooner.
 template <class T>
 bool pays_to_sweep(const Product<T>& x) {
-  return x.m <= sweep_rows && x.b_column == 1 && x.n > 4 * width<T> &&
-         bytes_of_b(x) > (x.m == 1 ? 1 << 18 : 2 << 20);
+  if (x.m > sweep_rows || x.b_column != 1 || x.n <= 4 * width<T>) return false;
+  const bool in_line = x.b_step % width<T> == 0 && columns_to_line(x.b, x.b_step) == 0;
+  if (x.m == 1) return bytes_of_b(x) > (in_line ? 1 << 18 : 1 << 16);
+  return bytes_of_b(x) > (in_line || x.m > 2 ? 2 << 20 : 1 << 18);
 }
 template <class T>
 bool pays_to_pack_b(const Product<T>& x) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "gemm_packing.h"
+#include "gemm_sweep_kernel.h"
 
 namespace deltarule::engine {
 namespace {
@@ -41,7 +42,8 @@ bool worth_gathering(const T* a, Index count) {
 template <class T>
 void multiply_sweep(const Product<T>& x, T* workspace) {
   using P = simd::Pack<T>;
-  const Index columns = std::min(sweep_width(x.m), round_up(x.n, width<T>));
+  const Index to_line = columns_to_line(x.b, x.b_step);
+  const Index columns = std::min(sweep_width(x.m), round_up(x.n, width<T>) + width<T>);
   T* const packed = workspace + x.m * columns;
   const auto kernel = x.m > 1                  ? sweep_kernel<P, false, true>
                       : x.home == Home::memory ? sweep_kernel<P, true, true>
@@ -71,13 +73,16 @@ void multiply_sweep(const Product<T>& x, T* workspace) {
     tile.b = x.b + p0 * x.b_step, tile.b_step = x.b_step, tile.c = x.c, tile.c_row = x.c_row;
     tile.bias = x.bias, tile.start = p0 == 0 ? x.start : Start::accumulate;
     tile.relu = x.relu && p0 + sum_block >= x.k;
-    for (Index left = x.n; left > 0; left -= columns) {
+    for (Index j = 0; j < x.n;) {
+      const Index head = j == 0 ? to_line : 0, room = columns - (head > 0 ? width<T> : 0);
+      const Vectors vectors(head + std::min(x.n - j - head, room), head, width<T>);
       if (some_steps)
-        (x.home == Home::memory ? sweep_some_kernel<P, true>
-                                : sweep_some_kernel<P, false>)(tile, std::min(columns, left), workspace);
+        (x.home == Home::memory ? sweep_some_kernel<P, true> : sweep_some_kernel<P, false>)(tile, vectors,
+                                                                                            workspace);
       else
-        kernel(tile, x.m, std::min(columns, left), workspace, columns);
-      tile.b += columns, tile.c += columns, tile.bias = shifted(tile.bias, columns);
+        kernel(tile, x.m, vectors, workspace, columns);
+      j += vectors.n;
+      tile.b += vectors.n, tile.c += vectors.n, tile.bias = shifted(tile.bias, vectors.n);
     }
   }
 }

@@ -40,21 +40,25 @@ bool same_bits(T a, T b) {
 
 enum class Form { plain, transposed, strided };
 
-// A rows x cols matrix in one of three layouts; all that is not an element of it is NaN.
+// A rows x cols matrix in one of three layouts, anywhere in a line of the cache; all that is not an element
+// of it is NaN.
 template <class T>
 struct Matrix {
   std::vector<T> data;
-  Index row, column;
+  Index first, row, column;
   Matrix(Index rows, Index cols, Form form, Random& random) {
-    const Index slack = 64 / static_cast<Index>(sizeof(T)), gap = random.below(5);
+    const Index slack = 64 / static_cast<Index>(sizeof(T));
+    const Index gap = random.below(2) == 1 ? -cols & (slack - 1) : random.below(5);
+    first = random.below(slack);
     row = form == Form::plain ? cols + gap : form == Form::transposed ? 1 : 2 * cols + gap;
     column = form == Form::plain ? 1 : form == Form::transposed ? rows + gap : 2;
-    data.assign(static_cast<std::size_t>(rows * std::max(row, Index{1}) + cols * column + slack),
+    data.assign(static_cast<std::size_t>(first + rows * std::max(row, Index{1}) + cols * column + slack),
                 std::numeric_limits<T>::quiet_NaN());
     for (Index i = 0; i < rows; ++i)
       for (Index j = 0; j < cols; ++j) at(i, j) = static_cast<T>(random.value());
   }
-  T& at(Index i, Index j) { return data[static_cast<std::size_t>(i * row + j * column)]; }
+  T& at(Index i, Index j) { return data[static_cast<std::size_t>(first + i * row + j * column)]; }
+  const T* begin() const { return data.data() + first; }
 };
 
 #if defined(__linux__)
@@ -145,11 +149,11 @@ void check(Index m, Index n, Index k, Form form_a, Form form_b, Start start, boo
   Matrix<T> a(m, k, form_a, random), b(k, n, form_b, random), bias(1, n, Form::plain, random);
   if (gaps != Gaps::none) empty_some(a, m, k, gaps == Gaps::rows, random);
   Product<T> x{.m = m, .n = n, .k = k};
-  x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
-  x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column;
+  x.a = a.begin(), x.a_row = a.row, x.a_step = a.column;
+  x.b = b.begin(), x.b_step = b.row, x.b_column = b.column;
   x.zeros_win = random.below(2) == 1;
   x.c_row = n + random.below(4) * random.below(7), x.start = start,
-  x.bias = start == Start::bias ? bias.data.data() : nullptr, x.relu = relu, x.slack = random.below(2) == 1;
+  x.bias = start == Start::bias ? bias.begin() : nullptr, x.relu = relu, x.slack = random.below(2) == 1;
   CAPTURE(x.slack);
   std::vector<T> before(static_cast<std::size_t>((m + 2) * x.c_row + 40));
   for (auto& c : before) c = static_cast<T>(random.value());
@@ -238,6 +242,10 @@ TEST_CASE_TEMPLATE("product: few rows, much to read", T, float, double) {
   check<T>(2, 2200, 600, Form::plain, Form::plain, Start::bias, true, random);
   check<T>(5, 1501, 803, Form::transposed, Form::plain, Start::accumulate, false, random);
   check<T>(48, 1029, 1021, Form::strided, Form::plain, Start::zero, true, random);
+  for (Index m : {1, 2, 3})
+    for (int round = 0; round < 60; ++round)
+      check<T>(m, 150 + random.below(40), 440 + random.below(9), Form::plain, Form::plain, starts[round % 3],
+               round % 2 == 0, random);
 }
 
 TEST_CASE_TEMPLATE("product: B beyond the first cache", T, float, double) {
@@ -268,7 +276,7 @@ TEST_CASE_TEMPLATE("product: columns or rows of A without a number", T, float, d
         for (Index p = 0; p < 450; ++p) a.at(i, p) = 0;
       std::vector<T> c(4000, T(3));
       Product<T> x{.m = 40, .n = 100, .k = 450};
-      x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column, x.b = b.data.data(), x.b_step = b.row;
+      x.a = a.begin(), x.a_row = a.row, x.a_step = a.column, x.b = b.begin(), x.b_step = b.row;
       x.c = c.data(), x.c_row = 100, x.zeros_win = zeros_win;
       run(x);
       CHECK(std::ranges::all_of(c, [](T y) { return same_bits(y, T(0)); }));
@@ -288,8 +296,8 @@ TEST_CASE_TEMPLATE("product: zero times infinity is NaN, but where it may be zer
         b.at(place, 100) = std::numeric_limits<T>::infinity();
         std::vector<T> c(64 * 128);
         Product<T> x{.m = 64, .n = 128, .k = 100};
-        x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
-        x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column, x.c = c.data(), x.c_row = 128;
+        x.a = a.begin(), x.a_row = a.row, x.a_step = a.column;
+        x.b = b.begin(), x.b_step = b.row, x.b_column = b.column, x.c = c.data(), x.c_row = 128;
         run(x);
         for (std::size_t q = 0; q < c.size(); ++q) CHECK(std::isnan(c[q]) == (q % 128 == 100));
       }
@@ -326,8 +334,8 @@ TEST_CASE_TEMPLATE("product: parts of C have the bits of the whole", T, float, d
       Matrix<T> a(m, k, form_a, random), b(k, n, form_b, random);
       std::vector<T> whole(static_cast<std::size_t>(m * n)), part(whole);
       Product<T> x{.m = m, .n = n, .k = k};
-      x.a = a.data.data(), x.a_row = a.row, x.a_step = a.column;
-      x.b = b.data.data(), x.b_step = b.row, x.b_column = b.column;
+      x.a = a.begin(), x.a_row = a.row, x.a_step = a.column;
+      x.b = b.begin(), x.b_step = b.row, x.b_column = b.column;
       x.c = whole.data(), x.c_row = n;
       run(x);
       for (int round = 0; round < 30; ++round) {
@@ -361,7 +369,7 @@ TEST_CASE_TEMPLATE("product: NaN and infinity in A and B come through, relu keep
   b.at(7, 11) = std::numeric_limits<T>::infinity();
   std::vector<T> c(800);
   Product<T> x{.m = 20, .n = 40, .k = 30};
-  x.a = a.data.data(), x.a_row = a.row, x.b = b.data.data(), x.b_step = b.row, x.c = c.data(), x.c_row = 40;
+  x.a = a.begin(), x.a_row = a.row, x.b = b.begin(), x.b_step = b.row, x.c = c.data(), x.c_row = 40;
   x.relu = true;
   run(x);
   for (Index i = 0; i < 20; ++i)
