@@ -29,6 +29,18 @@ void spread(const Runs& runs, const Product<T>& x) {
   clear(0);
 }
 
+// Rows in tiles of nearly the same height: the first `large` ones of small + 1 rows, then of small.
+struct Cut {
+  Index tiles, small, large;
+
+  Cut() = default;
+  Cut(Index rows, Index highest) : tiles((rows + highest - 1) / highest) {
+    small = tiles == 1 ? rows : rows / tiles;
+    large = rows - small * tiles;
+  }
+  Index height(Index tile) const { return small + (tile < large); }
+};
+
 // `columns`: the rows of A are adjacent, not the steps.
 template <class T, bool columns>
 class Blocks {
@@ -55,10 +67,9 @@ class Blocks {
       for (Index block = 0; block < blocks; ++block, i0_ += rows_) {
         rows_ = blocks == 1 ? m_ : (m_ - i0_) / (blocks - block);
         last_rows_ = block + 1 == blocks;
-        tiles_ = (rows_ + tile_rows - 1) / tile_rows;
-        small_ = tiles_ == 1 ? rows_ : rows_ / tiles_, large_tiles_ = rows_ - small_ * tiles_;
+        cut_ = Cut(rows_, tile_rows);
         if (copies_a()) pack_rows();
-        const int widest = some_steps() ? 2 : widest_panel(small_ + (large_tiles_ > 0));
+        const int widest = some_steps() ? 2 : widest_panel(cut_.height(0));
         for (Index j0 = 0; j0 < x_.n;) {
           const Panel<T> panel = next_panel<T>(x_.n - j0, widest);
           multiply_panel(panel, j0);
@@ -91,7 +102,6 @@ class Blocks {
   bool some_steps() const { return few_steps_ && !pack_b_; }
   bool copies_a() const { return pack_a_ || few_steps_; }
   bool last_block() const { return p0_ + all_steps_ == x_.k; }
-  Index height(Index tile) const { return small_ + (tile < large_tiles_); }
 
   void pack_rows() {
     const T* a = x_.a + p0_ * x_.a_step + (few_rows_ ? 0 : i0_ * x_.a_row);
@@ -103,8 +113,8 @@ class Blocks {
       else
         pack(rows_, steps_, a, x_.a_row, Index{1}, packed_a_, packed_row_);
     } else {
-      for (Index t = 0, i = 0; t < tiles_; i += height(t++)) {
-        const Index wide = height(t);
+      for (Index t = 0, i = 0; t < cut_.tiles; i += cut_.height(t++)) {
+        const Index wide = cut_.height(t);
         T* const to = packed_a_ + i * packed_row_;
         if (few_rows_)
           runs_.each(i0_ + i, wide, [&](Index begin, Index length, Index place) {
@@ -156,24 +166,26 @@ class Blocks {
       return some_steps() ? find_some_steps_kernel<T>(panel.vectors, rows)
                           : find_kernel<T, columns>(panel.vectors, rows);
     };
-    const Kernel<T> kernel_small = kernel_for(small_);
-    const Kernel<T> kernel_large = large_tiles_ > 0 ? kernel_for(small_ + 1) : nullptr;
-    for (Index t = 0, i = 0; t < tiles_; i += height(t++)) {
+    // Tiles of one vector are higher, where that fits how A lies.
+    const Cut cut = !columns && !some_steps() && panel.vectors <= 1 ? Cut(rows_, highest_tile) : cut_;
+    const Kernel<T> kernel_small = kernel_for(cut.small);
+    const Kernel<T> kernel_large = cut.large > 0 ? kernel_for(cut.small + 1) : nullptr;
+    for (Index t = 0, i = 0; t < cut.tiles; i += cut.height(t++)) {
       if (copies_a()) {
         tile.a = packed_a_ + i * packed_row_;
-        tile.a_stride = columns ? height(t) : packed_row_;
+        tile.a_stride = columns ? cut.height(t) : packed_row_;
       } else {
         tile.a = x_.a + (i0_ + i) * x_.a_row + p0_ * x_.a_step;
         tile.a_stride = columns ? x_.a_step : x_.a_row;
       }
       if (fetch_c) {
-        tile.next_at = (i0_ + i) * next_row_ + j0, tile.next_rows = height(t);
+        tile.next_at = (i0_ + i) * next_row_ + j0, tile.next_rows = cut.height(t);
       } else if (fetch_panel) {
-        const Index begin = steps_ * t / tiles_, end = steps_ * (t + 1) / tiles_;
+        const Index begin = steps_ * t / cut.tiles, end = steps_ * (t + 1) / cut.tiles;
         tile.next_at = begin * x_.b_step, tile.next_rows = end - begin;
       }
       tile.c = x_.c + (i0_ + i) * x_.c_row + j0;
-      (t < large_tiles_ ? kernel_large : kernel_small)(tile);
+      (t < cut.large ? kernel_large : kernel_small)(tile);
     }
   }
 
@@ -192,8 +204,9 @@ class Blocks {
   Index p0_, all_steps_, steps_, packed_row_;
   bool few_steps_;  // only the runs
   std::array<Index, sum_block + steps_to_come> places_;
-  // Of this block of rows: tiles of small_ + 1 rows, then of small_.
-  Index i0_, rows_, tiles_, small_, large_tiles_;
+  // Of this block of rows.
+  Index i0_, rows_;
+  Cut cut_;
   bool last_rows_;
 };
 

@@ -13,6 +13,7 @@ template <class T>
 constexpr int width = simd::native_width<T>;
 // Rows of a register tile: 24 accumulators of 32 registers, 12 of 16.
 constexpr int tile_rows = registers == 32 ? 12 : 6;
+constexpr int highest_tile = 12;  // of one vector: what is read of B and the latency of a sum cost less so
 constexpr int wide_rows = registers == 32 ? 6 : 3;  // up to so many rows a tile is four vectors wide
 constexpr int medium_rows = tile_rows * 2 / 3;      // three vectors
 constexpr int least_rows = tile_rows * 2 / 3;       // of a tile, where there are more than tile_rows in all

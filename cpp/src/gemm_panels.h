@@ -49,8 +49,9 @@ Kernel<T> find_kernel(int vectors, Index rows) {
   if (vectors == 4) return kernels<P, 4, columns, wide_rows>[r];
   if (vectors == 3) return kernels<P, 3, columns, medium_rows>[r];
   if (vectors == 2) return kernels<P, 2, columns, tile_rows>[r];
-  if (vectors == 1) return kernels<P, 1, columns, tile_rows>[r];
-  if constexpr (sizeof(P) > 16) return kernels<simd::Pack<T, P::width / 2>, 1, columns, tile_rows>[r];
+  constexpr int highest = columns ? tile_rows : highest_tile;
+  if (vectors == 1) return kernels<P, 1, columns, highest>[r];
+  if constexpr (sizeof(P) > 16) return kernels<simd::Pack<T, P::width / 2>, 1, columns, highest>[r];
   return nullptr;
 }
 // Of a tile among many.
