@@ -15,52 +15,10 @@
 #include "second_order/natural_gradient.h"
 #include "second_order/output_root.h"
 #include "second_order/whole_steps.h"
+#include "trainer_checks.h"
 #include "training_run.h"
 
 namespace deltarule {
-namespace {
-
-// Delta w = eta (t - y) x is the gradient step of half the squared error of linear units, and of nothing
-// else.
-void check_delta_rule(const NetworkSpec& network, const Entry& loss) {
-  if (loss.name != "quadratic")
-    throw std::invalid_argument("optimizer 'delta_rule': loss '" + std::string(loss.name) +
-                                "' is not allowed; allowed: 'quadratic'");
-  bool linear = network.layers.size() == 1 && network.layers[0].type == "dense";
-  if (linear)
-    if (const auto part = network.layers[0].parts.find("activation"); part != network.layers[0].parts.end())
-      linear = part->second.name.empty() || part->second.name == "identity";
-  if (!linear)
-    throw std::invalid_argument(
-        "optimizer 'delta_rule': the network is not a single linear layer; allowed: one dense layer without "
-        "activation (for deeper networks: sgd)");
-}
-
-// What stands before an activation whose derivative is 0 everywhere would never learn.
-template <class T>
-void refuse_flat_activations(const Chain& chain, const std::string& outer) {
-  bool trained = false;
-  for (const auto& layer : chain) {
-    const std::string own = outer + layer->name();
-    for (const Chain& inner : layer->inside()) refuse_flat_activations<T>(inner, own + ".");
-    for (const Tensor& t : layer->tensors()) trained = trained || t.trained();
-    const LayerSpec spec = layer->spec();
-    for (const Part& part : layer->entry().parts) {
-      const auto given = spec.parts.find(std::string(part.name));
-      if (!trained || part.family != Family::activation || given == spec.parts.end()) continue;
-      const Choice choice = catalog::choose_activation(given->second);
-      if (choice.family != Family::activation || !activation_kernel<T>(choice.index).flat(choice.values))
-        continue;
-      const std::string name(choice.entry->name);
-      throw std::invalid_argument("trainer: layer '" + own + "' has the activation '" + name +
-                                  "', whose derivative is 0 everywhere, so that nothing before it can learn; "
-                                  "allowed: '" +
-                                  name + "' with straight_through=True, or another activation");
-    }
-  }
-}
-
-}  // namespace
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
@@ -73,71 +31,17 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
       control_(spec.control) {
   if (!network.built())
     throw std::invalid_argument("trainer: the network is not built; call build(input_width) first");
-  refuse_flat_activations<T>(network.layers(), {});
-  for (const Spec& s : spec.schedule) schedule_.push_back(catalog::choose(Family::schedule, s));
-  for (std::size_t i = 1; i < schedule_.size(); ++i)
-    if (const Entry& before = *schedule_[i - 1].entry; !before.wraps)
-      throw std::invalid_argument(
-          "schedule '" + std::string(before.name) + "': '" + std::string(schedule_[i].entry->name) +
-          "' stands behind it and would never be asked; allowed behind it: nothing (what wraps "
-          "another schedule stands before it)");
-  for (const Spec& s : spec.metrics) {
-    metrics_.push_back(catalog::choose(Family::metric, s));
-    // A logit is on the right side of the decision at 0, not at one half.
-    const bool given = std::any_of(s.settings.begin(), s.settings.end(),
-                                   [](const Setting& x) { return x.name == "threshold"; });
-    if (metrics_.back().entry->name == "accuracy" && !given && loss_kernel<T>(loss_.index).from_logits)
-      metrics_.back().values[0] = 0;
-    const Target wants = metrics_.back().entry->target;
-    if (wants == Target::values && loss_.entry->target == Target::label)
-      throw std::invalid_argument("metric '" + s.name + "' compares values, but the loss '" +
-                                  std::string(loss_.entry->name) + "' takes class labels");
-  }
-  for (const auto& [name, clip] : {std::pair{"clip_norm", clip_norm_}, std::pair{"clip_value", clip_value_}})
-    if (clip && !(*clip > 0 && std::isfinite(*clip)))
-      throw std::invalid_argument("trainer: " + std::string(name) + " = " + std::to_string(*clip) +
-                                  " is not allowed; allowed: a finite number > 0");
-  const auto& kernel = loss_kernel<T>(loss_.index);
-  if (!kernel.trainable)
-    throw std::invalid_argument(
-        "loss '" + std::string(loss_.entry->name) +
-        "' cannot be trained on: its derivative is 0 everywhere; allowed: a loss with a "
-        "slope, such as 'sparse_softmax_cross_entropy' (its value: metric 'accuracy')");
-  if (network.output_width() % kernel.outputs_per_target != 0)
-    throw std::invalid_argument(
-        "loss '" + std::string(loss_.entry->name) + "' needs " + std::to_string(kernel.outputs_per_target) +
-        " outputs for each target; the network has " + std::to_string(network.output_width()));
-  if (kernel.outputs_per_target > 1 && !metrics_.empty())
-    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) +
-                                "': metrics are not allowed, as its targets have another width than the "
-                                "network's outputs");
-  if (loss_.entry->target != Target::values && network.output_width() < 2)
-    throw std::invalid_argument("loss '" + std::string(loss_.entry->name) +
-                                "' needs one output per class, at least 2; the network has " +
-                                std::to_string(network.output_width()) +
-                                " (for two classes with one output: sigmoid_cross_entropy)");
-  if (optimizer_.entry->name == "delta_rule") check_delta_rule(network.spec(), *loss_.entry);
+  trainer_checks::refuse_flat_activations<T>(network.layers());
+  schedule_ = trainer_checks::choose_schedule(spec.schedule);
+  metrics_ = trainer_checks::choose_metrics<T>(spec.metrics, loss_);
+  trainer_checks::check_clipping("clip_norm", clip_norm_);
+  trainer_checks::check_clipping("clip_value", clip_value_);
+  trainer_checks::check_loss<T>(loss_, network.output_width(), !metrics_.empty());
+  if (optimizer_.entry->name == "delta_rule") trainer_checks::check_delta_rule(network.spec(), *loss_.entry);
   base_rate_ = optimizer_.values[0];
   tensors_ = tensor_settings(network.tensors(), optimizer_, control_);
   second_order::check_control(optimizer_, control_, tensors_, clip_norm_ || clip_value_);
-  if (custom::is_custom(optimizer_.index))
-    for (const TensorSettings& t : tensors_)
-      if (t.learning_rate_factor != 1)
-        throw std::invalid_argument("optimizer '" + std::string(optimizer_.entry->name) +
-                                    "' sees all parameters at once: parameter groups with a "
-                                    "learning_rate_factor are not allowed");
-  if (control_.mixup > 0 && loss_.entry->target == Target::label)
-    throw std::invalid_argument("mixup: the loss '" + std::string(loss_.entry->name) +
-                                "' takes class labels, which cannot be mixed; allowed: a loss of values or "
-                                "distributions, such as softmax_cross_entropy with one-hot rows");
-  if (control_.dp_clip_norm) {
-    const engine::Plan<T> plan(network, {.max_rows = 1, .training = true});
-    for (const auto& op : plan.ops())
-      if (!op->has_row_norms())
-        throw std::invalid_argument("dp_clip_norm: layer '" + op->layer + "' (" + op->describe() +
-                                    ") has no gradient norm per row; allowed: dense layers, and layers "
-                                    "without parameters that treat every row by itself");
-  }
+  trainer_checks::check_control<T>(network, control_, loss_, optimizer_, tensors_);
   layer_states_ = second_order::layer_states(network, optimizer_);
   if (second_order::asks_the_loss(optimizer_)) second_order::OutputRoot::check(loss_, network.output_width());
   rule_states_ = update_kernel<T>(optimizer_.index).states_used(optimizer_.values);

@@ -65,13 +65,7 @@ class Compiled(NamedTuple):
         )
 
 
-def check(
-    optimizer: Any,
-    loss: Any,
-    metrics: Any,
-    control: Mapping[str, Any],
-    outputs: int | None,
-) -> Compiled:
+def check(optimizer: Any, loss: Any, metrics: Any, control: Mapping[str, Any]) -> Compiled:
     """Turn the arguments of `Sequential.compile` into objects."""
     if loss is None:
         raise ValueError(
@@ -84,7 +78,8 @@ def check(
     measures = []
     for i, metric in enumerate(metrics):
         measure = Metric.make(metric, _OPERATION, f"metrics[{i}]")
-        if metric in ("accuracy", "acc") and the_loss.entry["from_logits"] and outputs in (1, None):
+        decides = any(p["name"] == "threshold" for p in measure.entry["parameters"])
+        if isinstance(metric, str) and decides and the_loss.entry["from_logits"]:
             measure = type(measure)(threshold=0.0)  # of a logit, where a probability would have 0.5
         measures.append(measure)
     names = [m.entry["name"] for m in measures]

@@ -7,6 +7,7 @@ from ._families import Metric
 __all__ = [
     "R2",
     "Accuracy",
+    "BinaryAccuracy",
     "Mae",
     "Metric",
     "Mse",
@@ -17,6 +18,10 @@ class R2(Metric):
     def __init__(self) -> None: ...
 
 class Accuracy(Metric):
+    threshold: Final[float]
+    def __init__(self, threshold: float = 0.5) -> None: ...
+
+class BinaryAccuracy(Metric):
     threshold: Final[float]
     def __init__(self, threshold: float = 0.5) -> None: ...
 

@@ -98,8 +98,8 @@ class Sequential(Trained):
         loss : str, Loss or config
             What is minimised.
         metrics : iterable of str, Metric or config, default ()
-            Further figures for the history; a name alone is a list of one. "accuracy" by name looks at the
-            sign of a single logit.
+            Further figures for the history; a name alone is a list of one. "accuracy" and
+            "binary_accuracy" by name look at the sign of a logit.
         clip_norm : float, optional
             Largest Euclidean norm of the gradient of all parameters together.
         clip_value : float, optional
@@ -132,16 +132,12 @@ class Sequential(Trained):
         UserWarning
             The last layer is a softmax or sigmoid and the loss applies it again.
         """
-        outputs = None if self._network is None else self._network.output_width
-        if outputs is None:
-            shaping = (la for la in reversed(self._layers) if "units" in la.order or la.inside)
-            outputs = getattr(next(shaping, None), "units", None)
         control = {
             "clip_norm": clip_norm, "clip_value": clip_value, "parameter_groups": parameter_groups,
             "decay_exclude": decay_exclude, "l1": l1, "l2": l2, "max_norm": max_norm, "mixup": mixup,
             "average": average, "dp_clip_norm": dp_clip_norm, "dp_noise_multiplier": dp_noise_multiplier,
         }  # fmt: skip
-        compiled = _compiled.check(optimizer, loss, metrics, control, outputs)
+        compiled = _compiled.check(optimizer, loss, metrics, control)
         _compiled.warn_about_logits(self._layers, compiled.loss)
         self._compiled, self._trainer = compiled, None
 

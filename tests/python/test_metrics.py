@@ -82,6 +82,9 @@ def test_same_as_scikit_learn(rng):
     wanted = sklearn_metrics.accuracy_score(binary, probability[:, 0] > 0.5)
     assert value("accuracy", probability, binary[:, None]) == pytest.approx(wanted, rel=1e-12)
     assert value("accuracy", probability[:, 0], binary) == pytest.approx(wanted, rel=1e-12)
+    labels, scores = rng.integers(0, 2, size=(400, 5)), rng.uniform(size=(400, 5))
+    wanted = 1 - sklearn_metrics.hamming_loss(labels, scores > 0.5, sample_weight=weight)
+    assert value("binary_accuracy", scores, labels, weight) == pytest.approx(wanted, rel=1e-12)
 
 
 def test_small_cases():
@@ -91,6 +94,8 @@ def test_small_cases():
     assert value("top_k", [[3.0, 2, 1], [3, 2, 1]], [1, 2], k=2) == 0.5
     assert value("accuracy", [[0.5], [0.51]], [[0.0], [1.0]]) == 1
     assert value("accuracy", [[0.1], [0.51]], [[1.0], [1.0]], threshold=0.0) == 1
+    assert value("binary_accuracy", [[0.5, 0.51], [0.2, 0.9]], [[0.0, 1.0], [1.0, 1.0]]) == 0.75
+    assert value("binary_accuracy", [[np.nan, 0.9]], [[0.0, 1.0]]) == 0.5
     assert value("r2", [[1.0], [2.0]], [[1.0], [2.0]]) == 1
     assert value("r2", [[1.5], [1.5]], [[1.0], [2.0]]) == 0
     assert value("r2", [[1.0], [2.0]], [[3.0], [3.0]]) == 0, "as the entry says"
@@ -149,3 +154,19 @@ def test_acc_is_accuracy(rng):
         found.append(net.evaluate(X, y)["accuracy"])
         assert found[-1] == np.mean((net.predict(X)[:, 0] > 0) == y)
     assert found[0] == found[1] < 1
+
+
+def test_labels_by_their_logits(rng):
+    """Several labels at once: the sign of a logit decides, a probability at one half."""
+    X = rng.normal(size=(80, 3))
+    y = (X + 0.3 > 0).astype(float)
+    for loss, activation, threshold in (
+        ("sigmoid_cross_entropy", None, 0.0),
+        ("binary_cross_entropy", "sigmoid", 0.5),
+    ):
+        net = dr.Sequential([dr.Dense(3, activation=activation)], dtype="float64", seed=1)
+        net.compile(dr.Adam(0.05), loss=loss, metrics=["binary_accuracy"])
+        net.fit(X, y, epochs=5, verbose=0)
+        wanted = np.mean((net.predict(X) > threshold) == y)
+        assert 0.5 < wanted < 1
+        assert net.evaluate(X, y)["binary_accuracy"] == pytest.approx(wanted, rel=1e-12)

@@ -62,8 +62,8 @@ def _network_with(family, entry):
         return _network(linear, optimizer=name, loss="quadratic")
     if family == "schedule":
         return _network(optimizer=dr.SGD(0.01, schedule=dr.Warmup(2, then=name)))
-    values = name in ("mse", "mae", "r2")
-    return _network(loss="mse" if values else "sparse_softmax_cross_entropy", metrics=[name])
+    loss = "mse" if entry["target"] == "values" else "sparse_softmax_cross_entropy"
+    return _network(loss=loss, metrics=[name])
 
 
 def networks():

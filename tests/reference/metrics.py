@@ -21,6 +21,10 @@ def accuracy(prediction, target, weight, threshold):
     return _mean(prediction.argmax(axis=1) == _labels(prediction, target), weight)
 
 
+def binary_accuracy(prediction, target, weight, threshold):
+    return _mean(((prediction > threshold) == (target > 0.5)).mean(axis=1), weight)
+
+
 def top_k(prediction, target, weight, k):
     own = prediction[np.arange(len(prediction)), _labels(prediction, target)]
     return _mean((prediction > own[:, None]).sum(axis=1) < k, weight)
@@ -43,4 +47,4 @@ def r2(prediction, target, weight):
     return np.where(alike, 0, 1 - rest / np.where(alike, 1, spread)).mean()
 
 
-ORACLES = {"accuracy": accuracy, "top_k": top_k, "mse": mse, "mae": mae, "r2": r2}
+ORACLES = {f.__name__: f for f in (accuracy, binary_accuracy, top_k, mse, mae, r2)}

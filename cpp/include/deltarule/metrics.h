@@ -83,6 +83,34 @@ struct Accuracy : metric::RowMean<Accuracy> {
   }
 };
 
+struct BinaryAccuracy : metric::RowMean<BinaryAccuracy> {
+  static constexpr Param parameters[] = {
+      {.name = "threshold",
+       .value = 0.5,
+       .low_open = true,
+       .high_open = true,
+       .meaning = "an output above it means that the label is there; 0 when the loss takes logits"}};
+  static constexpr Entry entry{
+      .name = "binary_accuracy",
+      .class_name = "BinaryAccuracy",
+      .summary =
+          "Share of outputs on the right side of the threshold: each output is a label that is there or not.",
+      .formula = "\\frac{1}{NJ} \\sum_{ij} [(y_{ij} > \\theta) = (t_{ij} > \\tfrac12)]",
+      .parameters = parameters,
+      .higher_is_better = true,
+  };
+  template <class T>
+  static double value(const Values& p, const LossRows<T>& in, std::size_t i) {
+    double right = 0;
+    for (std::size_t j = 0; j < in.outputs; ++j) {
+      const double y = static_cast<double>(metric::prediction(in, i)[j]);
+      const double t = static_cast<double>(metric::target(in, i)[j]);
+      right += !std::isnan(y) && (y > p[0]) == (t > 0.5) ? 1 : 0;
+    }
+    return right / static_cast<double>(in.outputs);
+  }
+};
+
 struct TopK : metric::RowMean<TopK> {
   static constexpr Param parameters[] = {{.name = "k",
                                           .value = 5,
@@ -178,7 +206,7 @@ struct R2Metric {
   }
 };
 
-using Metrics = List<Accuracy, TopK, MseMetric, MaeMetric, R2Metric>;
+using Metrics = List<Accuracy, BinaryAccuracy, TopK, MseMetric, MaeMetric, R2Metric>;
 
 template <class T>
 struct MetricKernel {
