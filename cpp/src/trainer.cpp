@@ -1,5 +1,4 @@
 #include <deltarule/custom.h>
-#include <deltarule/elementwise.h>
 #include <deltarule/engine/philox.h>
 #include <deltarule/engine/squares.h>
 #include <deltarule/engine/team.h>

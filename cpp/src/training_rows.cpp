@@ -19,6 +19,7 @@ void copy_row(const T* from, std::ptrdiff_t n, T* to) {
 
 template <class T>
 void Trainer<T>::Run::load(const engine::Tile& tile, engine::View<T> input) {
+  if (in_place_) return;
   for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
     copy_row(row(i), width_, input.at(i));
     const auto at = place(i);
@@ -36,9 +37,9 @@ LossRows<T> Trainer<T>::Run::batch_rows(engine::View<const T> prediction, std::p
           static_cast<std::size_t>(outputs_),
           prediction.at(begin),
           prediction.row,
-          data_.target ? targets_.data() + begin * target_width_ : nullptr,
+          target(begin),
           target_width_,
-          data_.label ? labels_.data() + begin : nullptr,
+          label(begin),
           data_.weight ? weights_.data() + begin : nullptr,
           ignored_};
 }

@@ -92,6 +92,10 @@ void Trainer<T>::Run::prepare(std::ptrdiff_t step) {
     engine::PhiloxSequence random(engine::philox_key(trainer_.seed_, engine::Stream::mixup, 0), step_number_);
     partner_ = 1 + static_cast<std::ptrdiff_t>(random.below(static_cast<std::uint32_t>(rows_ - 1)));
   }
+  // Rows whole pages apart share sets of the first cache; those that are loaded do not.
+  const bool share_sets = width_ * static_cast<std::ptrdiff_t>(sizeof(T)) % 4096 == 0;
+  in_place_ = !order_ && !data_.index && partner_ == 0 && !share_sets;
+  machine_.read_input(in_place_ ? data_.x + begin_ * width_ : nullptr);
   failed_op_.store(no_op, std::memory_order_relaxed);
   if (lbfgs_) lbfgs_->begin(rate_);
 }

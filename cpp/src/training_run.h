@@ -123,6 +123,15 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   void count_in(engine::View<const T> prediction);
   std::string first_bad_layer();
   const T* row(std::ptrdiff_t i) const { return data_.x + place(i) * width_; }
+  // Of row i of the batch; null where there are none.
+  const T* target(std::ptrdiff_t i) const {
+    if (!data_.target) return nullptr;
+    return in_place_ ? data_.target + (begin_ + i) * target_width_ : targets_.data() + i * target_width_;
+  }
+  const std::int32_t* label(std::ptrdiff_t i) const {
+    if (!data_.label) return nullptr;
+    return in_place_ ? data_.label + begin_ + i : labels_.data() + i;
+  }
 
   struct TensorMemory {
     engine::Buffer<T> scratch;
@@ -150,6 +159,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   engine::Machine<T> machine_;
   Data<T> data_{};
   const std::uint32_t* order_ = nullptr;
+  bool in_place_ = false;  // the rows of the batch are read where they lie
   std::ptrdiff_t batch_, width_, outputs_, target_width_;
   std::int32_t ignored_;       // label of rows that count as absent
   bool some_ignored_ = false;  // whether there are any

@@ -20,6 +20,7 @@ Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int t
   arena_ = Buffer<T>(size);
   for (std::size_t i = 0; i < value_places.size(); ++i)
     values_.push_back({arena_.data() + value_places[i], padded<T>(plan_.value_columns()[i])});
+  loaded_ = value(plan_.input_slot().value);
   for (std::size_t i = 0; i < gradient_places.size(); ++i)
     gradients_.push_back({arena_.data() + gradient_places[i], padded<T>(plan_.gradient_columns()[i])});
   for (int t = 0; t < threads_; ++t) scratch_.emplace_back(plan_.scratch_size());
@@ -27,6 +28,13 @@ Machine<T>::Machine(const Network<T>& network, const PlanOptions& options, int t
     weight_tasks_ += op->weight_tasks();
     refresh_tasks_ += op->refresh_tasks();
   }
+}
+
+template <class T>
+void Machine<T>::read_input(const T* rows) {
+  const Slot in = plan_.input_slot();
+  // Nothing writes to the input but `load`.
+  values_[static_cast<std::size_t>(in.value)] = rows ? View<T>{const_cast<T*>(rows), in.columns} : loaded_;
 }
 
 template <class T>

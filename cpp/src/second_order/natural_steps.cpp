@@ -78,7 +78,7 @@ void Trainer<T>::Run::natural_task(int thread, int task) {
       return;
     case Stage::fisher_rows:
       for (std::ptrdiff_t i = tile(task).begin; i < tile(task).end; ++i) {
-        const bool absent = data_.label && labels_[static_cast<std::size_t>(i)] == ignored_;
+        const bool absent = data_.label && *label(i) == ignored_;
         const double weight = data_.weight ? static_cast<double>(weights_.data()[i]) : 1;
         natural_->take_row(i, absent ? 0 : weight * scale_);
       }
@@ -104,7 +104,7 @@ void Trainer<T>::Run::fisher_loss(int thread, const engine::Tile& tile) {
   const auto g = machine_.gradient(machine_.plan().output_slot().gradient);
   for (std::ptrdiff_t i = tile.begin; i < tile.end; ++i) {
     std::copy_n(y.at(i), outputs_, prediction);
-    if (data_.target) std::copy_n(targets_.data() + i * target_width_, target_width_, target);
+    if (data_.target) std::copy_n(this->target(i), target_width_, target);
     const double weight = data_.weight ? static_cast<double>(weights_.data()[i]) : 1;
     root.factor({.rows = 1,
                  .outputs = static_cast<std::size_t>(outputs_),
@@ -112,7 +112,7 @@ void Trainer<T>::Run::fisher_loss(int thread, const engine::Tile& tile) {
                  .prediction_row = outputs_,
                  .target = data_.target ? target : nullptr,
                  .target_row = target_width_,
-                 .label = data_.label ? labels_.data() + i : nullptr,
+                 .label = label(i),
                  .weight = data_.weight ? &weight : nullptr,
                  .ignored = ignored_},
                 scale_);

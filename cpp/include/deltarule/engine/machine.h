@@ -39,6 +39,8 @@ class Machine {
   int threads() const { return threads_; }
   View<T> value(int number) const { return values_[static_cast<std::size_t>(number)]; }
   View<T> gradient(int number) const { return gradients_[static_cast<std::size_t>(number)]; }
+  // Rows of the batch that are read where they lie; null: those that `load` writes.
+  void read_input(const T* rows);
 
   // The calling thread's view of this machine.
   Context<T> context(int thread, bool training, std::ptrdiff_t rows, std::uint64_t seed, std::uint64_t step,
@@ -65,6 +67,7 @@ class Machine {
   Buffer<T> arena_;
   std::vector<Buffer<T>> scratch_;  // per thread
   std::vector<View<T>> values_, gradients_;
+  View<T> loaded_;  // the input that `load` writes
   int weight_tasks_ = 0, refresh_tasks_ = 0;
 };
 
