@@ -23,30 +23,52 @@ double row_by_element(const Broadcast<simd::Pack<T>>& p, std::size_t n, const T*
   return static_cast<double>(value) * share;
 }
 
-// All rows at once, where they are short and lie side by side; the sums in the order of row_by_element.
+// Numbers that lie one after the other, and back to where each has a row of its own.
+template <class T>
+const T* gather(std::size_t rows, const T* from, std::ptrdiff_t row, T* to) {
+  if (row == 1) return from;
+  for (std::size_t i = 0; i < rows; ++i, from += row) to[i] = *from;
+  return to;
+}
+template <class T>
+void scatter(std::size_t rows, const T* from, T* to, std::ptrdiff_t row) {
+  for (std::size_t i = 0; i < rows; ++i, to += row) *to = from[i];
+}
+
+// All rows at once, where they are short and lie side by side or hold one number each; the sums in the order
+// of row_by_element.
 template <class Loss, class T>
 void short_rows(const Broadcast<simd::Pack<T>>& p, const LossRows<T>& in, double scale, double* value,
-                T* gradient) {
+                T* gradient, std::ptrdiff_t gradient_row) {
   using P = simd::Pack<T>;
   constexpr std::size_t most = 1024;
   const std::size_t n = in.outputs, step = most / n;
   const double share = Loss::averaged ? 1 / static_cast<double>(n) : 1.0;
   const P factor(static_cast<T>(scale * share));
-  T values[most];
+  T values[most], predictions[most], targets[most], slopes[most];
   for (std::size_t begin = 0; begin < in.rows; begin += step) {
     const std::size_t rows = std::min(step, in.rows - begin);
-    const T *y = in.prediction + begin * n, *t = in.target + begin * n;
-    T* const g = gradient + begin * n;
+    const auto first = static_cast<std::ptrdiff_t>(begin);
+    const T* y = in.prediction + first * in.prediction_row;
+    const T* t = in.target + first * in.target_row;
+    T* const to = gradient + first * gradient_row;
+    if (n == 1) {
+      y = gather(rows, y, in.prediction_row, predictions);
+      t = gather(rows, t, in.target_row, targets);
+    }
+    T* const g = n > 1 || gradient_row == 1 ? to : slopes;
     simd::each<T>(rows * n, [&](auto span) {
       P v, slope;
       Loss::element(p, span.load(y), span.load(t), v, slope);
       span.store(g, factor * slope);
       span.store(values, v);
     });
+    if (g != to) scatter(rows, slopes, to, gradient_row);
     for (std::size_t i = 0; i < rows; ++i) {
       const T* own = values + i * n;
       value[begin + i] =
-          static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(own); })) * share;
+          n == 1 ? static_cast<double>(*own) * share
+                 : static_cast<double>(simd::sum<T>(n, [&](auto span) { return span.load(own); })) * share;
     }
   }
 }
@@ -119,8 +141,9 @@ void run(const Values& values, const LossRows<T>& in, double scale, double* valu
     for (std::size_t i = 0; i < p.size(); ++i) p[i] = simd::Pack<T>(static_cast<T>(values[i]));
     const auto n = static_cast<std::ptrdiff_t>(in.outputs);
     const bool side_by_side = in.prediction_row == n && in.target_row == n && gradient_row == n;
-    if (side_by_side && n > 0 && n < 4 * simd::Pack<T>::width && !in.weight && !in.label)
-      return short_rows<Loss, T>(p, in, scale, value, gradient);
+    const bool short_enough = n == 1 || (side_by_side && n > 0 && n < 4 * simd::Pack<T>::width);
+    if (short_enough && !in.weight && !in.label)
+      return short_rows<Loss, T>(p, in, scale, value, gradient, gradient_row);
   }
   for (std::size_t i = 0; i < in.rows; ++i) {
     if constexpr (requires { Loss::turns(values); }) {
