@@ -19,9 +19,9 @@ void finish_only(const Product<T>& x) {
     }
 }
 
-// All rows in one tile, one block of the sum, nothing packed: no more instructions than needed.
+// One block of the sum, nothing packed, left out or fetched: no more instructions than needed.
 template <class T, bool columns>
-void multiply_one_tile(const Product<T>& x) {
+void multiply_plainly(const Product<T>& x) {
   Tile<T> tile{.a = x.a,
                .a_stride = columns ? x.a_step : x.a_row,
                .b = x.b,
@@ -34,13 +34,26 @@ void multiply_one_tile(const Product<T>& x) {
                .start = x.start,
                .relu = x.relu,
                .far = !columns && beyond_first_cache(x)};
-  for (Index left = x.n; left > 0;) {
-    const Panel<T> panel = next_panel<T>(left, widest_panel(x.m));
+  const Cut of_panels(x.m, tile_rows), of_one_vector(x.m, columns ? tile_rows : highest_tile);
+  const int widest = widest_panel(of_panels.height(0));
+  for (Index j = 0; j < x.n;) {
+    const Panel<T> panel = next_panel<T>(x.n - j, widest);
+    const Cut& cut = panel.vectors > 1 ? of_panels : of_one_vector;
     tile.last = last_lanes(panel);
-    find_kernel<T, columns>(panel.vectors, x.m)(tile);
-    left -= panel.columns;
-    tile.b += panel.columns, tile.c += panel.columns, tile.bias = shifted(tile.bias, panel.columns);
+    tile.b = x.b + j, tile.bias = shifted(x.bias, j);
+    for (Index t = 0, i = 0; t < cut.tiles; i += cut.height(t++)) {
+      tile.a = x.a + i * x.a_row, tile.c = x.c + i * x.c_row + j;
+      find_kernel<T, columns>(panel.vectors, cut.height(t))(tile);
+    }
+    j += panel.columns;
   }
+}
+template <class T>
+bool is_plain(const Product<T>& x) {
+  if (x.k > sum_block || x.b_column != 1 || (x.a_step != 1 && x.a_row != 1)) return false;
+  if (x.m <= std::min(8, tile_rows)) return true;
+  const bool fetches = !x.next.empty() || fetches_own_c(x);
+  return x.m <= block_rows && !looks_for_zeros(x) && !fetches && !pays_to_pack_a(x) && !pays_to_pack_b(x);
 }
 
 template <class T>
@@ -177,10 +190,7 @@ void multiply(const Product<T>& x, T* workspace) noexcept {
   }
   if (pays_to_sweep(x)) return multiply_sweep(x, workspace);
   if (!x.slack && x.n % width<T> != 0 && (x.b_column == 1 || x.bias)) return multiply_exactly(x, workspace);
-  if (x.m <= std::min(8, tile_rows) && x.k <= sum_block && x.b_column == 1) {
-    if (x.a_step == 1) return multiply_one_tile<T, false>(x);
-    if (x.a_row == 1) return multiply_one_tile<T, true>(x);
-  }
+  if (is_plain(x)) return (x.a_step == 1 ? multiply_plainly<T, false> : multiply_plainly<T, true>)(x);
   multiply_blocks(x, pays_to_pack_b(x), workspace);
 }
 

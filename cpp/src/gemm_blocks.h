@@ -29,24 +29,12 @@ void spread(const Runs& runs, const Product<T>& x) {
   clear(0);
 }
 
-// Rows in tiles of nearly the same height: the first `large` ones of small + 1 rows, then of small.
-struct Cut {
-  Index tiles, small, large;
-
-  Cut() = default;
-  Cut(Index rows, Index highest) : tiles((rows + highest - 1) / highest) {
-    small = tiles == 1 ? rows : rows / tiles;
-    large = rows - small * tiles;
-  }
-  Index height(Index tile) const { return small + (tile < large); }
-};
-
 // `columns`: the rows of A are adjacent, not the steps.
 template <class T, bool columns>
 class Blocks {
  public:
   Blocks(const Product<T>& product, bool pack_b, T* workspace)
-      : x_(product), pack_b_(pack_b), look_(x_.m >= 16 && x_.n >= 4 * width<T> && x_.k >= 16) {
+      : x_(product), pack_b_(pack_b), look_(looks_for_zeros(x_)) {
     few_rows_ = columns && look_ && x_.zeros_win && x_.start == Start::zero &&
                 find_runs(x_.k, x_.m, x_.a, x_.a_step, worth_leaving_out(x_.m, x_.n), runs_);
     m_ = few_rows_ ? runs_.columns : x_.m;
@@ -55,7 +43,7 @@ class Blocks {
     pack_a_ = few_rows_ || pays_to_pack_a(x_);
     far_ = !columns && !pack_b && beyond_first_cache(x_);
     // A large C itself, a row now and then, rather than all rows of a tile at once.
-    next_ = columns && x_.next.empty() && x_.k >= 64 ? std::span(&own_c_, 1) : x_.next;
+    next_ = x_.next.empty() && fetches_own_c(x_) ? std::span(&own_c_, 1) : x_.next;
     next_row_ = x_.next.empty() ? x_.c_row : x_.next_row;
   }
 

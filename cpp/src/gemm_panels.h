@@ -22,6 +22,18 @@ constexpr int widest_panel(Index rows) {
   return rows == 1 ? 8 : rows <= wide_rows ? 4 : rows <= medium_rows ? 3 : 2;
 }
 
+// Rows in tiles of nearly the same height: the first `large` ones of small + 1 rows, then of small.
+struct Cut {
+  Index tiles, small, large;
+
+  Cut() = default;
+  Cut(Index rows, Index highest) : tiles((rows + highest - 1) / highest) {
+    small = tiles == 1 ? rows : rows / tiles;
+    large = rows - small * tiles;
+  }
+  Index height(Index tile) const { return small + (tile < large); }
+};
+
 // Columns are cut into panels of one register tile; what is left over at the end is cut into narrower ones.
 template <class T>
 struct Panel {
@@ -39,6 +51,15 @@ Panel<T> next_panel(Index left, int widest) {
   if (left > (halves ? W + W / 2 : W)) return {2, std::min<Index>(left, 2 * W)};
   if (left > (halves ? W / 2 : 0)) return {1, std::min<Index>(left, W)};
   return {0, left};
+}
+
+template <class T>
+bool looks_for_zeros(const Product<T>& x) {
+  return x.m >= 16 && x.n >= 4 * width<T> && x.k >= 16;
+}
+template <class T>
+bool fetches_own_c(const Product<T>& x) {
+  return x.a_step != 1 && x.k >= 64;
 }
 
 template <class T, bool columns>
