@@ -36,6 +36,20 @@ void discard(const std::string& path) { std::remove(path.c_str()); }
 int seek(std::FILE* file, std::uint64_t to) { return std::fseek(file, static_cast<long>(to), SEEK_SET); }
 #endif
 
+// A pipe would wait for a writer for ever, and a device would be replaced by a file.
+void check_name(const std::string& path, const char* doing) {
+  const std::string what = std::string(doing) + " '" + path.c_str() + "'";
+  if (path.find('\0') != std::string::npos)
+    throw std::system_error(EINVAL, std::generic_category(), what + " and more behind a zero");
+  std::error_code error;
+  const auto type = std::filesystem::status(named(path), error).type();
+  using std::filesystem::file_type;
+  if (type == file_type::directory) throw std::system_error(EISDIR, std::generic_category(), what);
+  if (type != file_type::regular && type != file_type::not_found && type != file_type::none &&
+      type != file_type::unknown)
+    throw std::system_error(EINVAL, std::generic_category(), what + ", which is no regular file");
+}
+
 // Beside `path`, and nobody else's: process numbers repeat where containers share a folder.
 std::FILE* open_beside(const std::string& path, std::string& name) {
   std::random_device random;
@@ -72,11 +86,10 @@ void flush_folder(const std::string& path) {
 }  // namespace
 
 File::File(const std::string& path) : path_(path), file_(nullptr) {
-  std::error_code error;
-  if (std::filesystem::is_directory(named(path), error))
-    throw std::system_error(EISDIR, std::generic_category(), "cannot read '" + path + "'");
+  check_name(path, "cannot read");
   file_ = open_to_read(path);
   if (!file_) throw_errno("cannot read '" + path + "'");
+  std::error_code error;
   const auto size = std::filesystem::file_size(named(path), error);
   if (error) {
     std::fclose(file_);
@@ -95,6 +108,7 @@ void File::read(std::uint64_t offset, void* to, std::size_t bytes) {
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
+  check_name(path, "cannot write");
   file_ = open_beside(path, temporary_);
   if (!file_) throw_errno("cannot write '" + path + "'");
 }

@@ -9,9 +9,9 @@
 #include <deltarule/schedules.h>
 #include <algorithm>
 #include <cmath>
-#include <locale>
-#include <sstream>
 #include <utility>
+
+#include "message_text.h"
 
 namespace deltarule::catalog {
 namespace {
@@ -41,20 +41,6 @@ std::vector<std::string_view> split(std::string_view text) {
     text = bar == std::string_view::npos ? std::string_view{} : text.substr(bar + 1);
   }
   return parts;
-}
-
-// With a decimal point, whatever the locale of the program.
-std::string number(double value) {
-  std::stringstream brief;
-  brief.imbue(std::locale::classic());
-  brief << value;
-  double read = 0;
-  if (brief >> read; read == value || !std::isfinite(value)) return brief.str();
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  out.precision(17);
-  out << value;
-  return out.str();
 }
 
 std::string number_list(std::span<const double> values) {
@@ -143,10 +129,13 @@ int own_index(Family family, std::string_view name) {
 
 std::string suggestion(std::string_view given, std::span<const std::string_view> known) {
   if (given.size() > 200) return "";  // no slip of the finger, and the distances take time
+  std::string small(given);           // as all names are
+  std::ranges::transform(small, small.begin(),
+                         [](char c) { return 'A' <= c && c <= 'Z' ? char(c | 0x20) : c; });
   std::string_view best;
   std::size_t distance = std::max<std::size_t>(2, given.size() / 2);
   for (const auto name : known)
-    if (const auto d = edit_distance(given, name);
+    if (const auto d = std::min(edit_distance(given, name), edit_distance(small, name));
         d < distance || (d == distance && best.empty() && d <= 2)) {
       best = name;
       distance = d;
@@ -176,8 +165,8 @@ int find(Family family, std::string_view name) {
                                     "' is not an activation but a layer of its own; allowed: " +
                                     std::string(layer->class_name) + "() in the list of layers");
   const std::string guess = suggestion(name, known);
-  throw std::invalid_argument("unknown " + std::string(family_name(family)) + " '" + std::string(name) + "'" +
-                              (guess.empty() ? "; known: " + quoted_list(known) : guess));
+  throw std::invalid_argument("unknown " + std::string(family_name(family)) + " '" + excerpt(name, 200) +
+                              "'" + (guess.empty() ? "; known: " + quoted_list(known) : guess));
 }
 
 std::string range_text(const Param& p) {
@@ -221,7 +210,8 @@ Values resolve(const Entry& entry, std::span<const Setting> settings) {
         throw std::invalid_argument(std::string(entry.name) + ": '" + s.name +
                                     "' is no setting but a part; allowed: in LayerSpec::parts");
       const std::string guess = suggestion(s.name, known);
-      throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + s.name + "'" +
+      throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + excerpt(s.name, 200) +
+                                  "'" +
                                   (!guess.empty()  ? guess
                                    : known.empty() ? "; it has none"
                                                    : "; known: " + quoted_list(known)));

@@ -1,6 +1,8 @@
 #include <deltarule/trainer.h>
 #include <cmath>
 
+#include "message_text.h"
+
 namespace deltarule {
 namespace {
 
@@ -15,10 +17,10 @@ void check_targets(const Network<T>& network, const Choice& loss, const Data<T>&
     const auto t = static_cast<double>(data.target[row * columns + i % columns]);
     if (kernel.signs ? std::abs(t) == 1 : !(t < low || t > high)) continue;
     std::string allowed = kernel.signs ? "-1 and 1" : "";
-    if (!kernel.signs && std::isfinite(low)) allowed = "at least " + std::to_string(low);
+    if (!kernel.signs && std::isfinite(low)) allowed = "at least " + number(low);
     if (!kernel.signs && std::isfinite(high))
-      allowed += (allowed.empty() ? "" : " and ") + ("at most " + std::to_string(high));
-    throw std::invalid_argument("loss '" + std::string(loss.entry->name) + "': target " + std::to_string(t) +
+      allowed += (allowed.empty() ? "" : " and ") + ("at most " + number(high));
+    throw std::invalid_argument("loss '" + std::string(loss.entry->name) + "': target " + number(t) +
                                 " in row " + std::to_string(row) + " is not allowed; allowed: " + allowed);
   }
 }
@@ -27,6 +29,7 @@ void check_targets(const Network<T>& network, const Choice& loss, const Data<T>&
 
 template <class T>
 void check_data(const Network<T>& network, const Choice& loss, const Data<T>& data) {
+  if (!loss.entry) throw std::invalid_argument("check_data: no loss given; allowed: one of the catalogue");
   if (data.rows < 1 || !data.x) throw std::invalid_argument("trainer: no rows of data given");
   const std::ptrdiff_t width = network.input_width();
   if (!data.index)
@@ -54,8 +57,8 @@ void check_data(const Network<T>& network, const Choice& loss, const Data<T>& da
   if (data.weight)
     for (std::ptrdiff_t i = 0; i < data.rows; ++i)
       if (const T weight = data.weight[data.at(i)]; !(weight >= 0 && std::isfinite(weight)))
-        throw std::invalid_argument("trainer: the weight " + std::to_string(weight) + " of row " +
-                                    std::to_string(data.at(i)) +
+        throw std::invalid_argument("trainer: the weight " + number(static_cast<double>(weight)) +
+                                    " of row " + std::to_string(data.at(i)) +
                                     " is not allowed; allowed: finite numbers >= 0");
 }
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <mutex>
 
+#include "message_text.h"
+
 namespace deltarule::custom {
 namespace {
 
@@ -151,7 +153,7 @@ void add_optimizer(const std::string& name, Rule<float> single, Rule<double> who
   require(single, Family::optimizer, name);
   require(whole, Family::optimizer, name);
   if (!(learning_rate >= 0 && std::isfinite(learning_rate)))
-    throw std::invalid_argument("custom.optimizer: learning_rate = " + std::to_string(learning_rate) +
+    throw std::invalid_argument("custom.optimizer: learning_rate = " + number(learning_rate) +
                                 " is not allowed; allowed: a number, 0 or more");
   auto item = std::unique_ptr<RuleItem>(
       new RuleItem{Declared(name),

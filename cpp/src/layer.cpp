@@ -5,6 +5,8 @@
 #include <limits>
 #include <set>
 
+#include "message_text.h"
+
 namespace deltarule {
 namespace {
 
@@ -42,8 +44,8 @@ Layer::Layer(const Entry& entry, const LayerSpec& spec)
       std::vector<std::string_view> known;
       for (const Part& p : entry.parts) known.push_back(p.name);
       for (const Param& p : entry.parameters) known.push_back(p.name);
-      throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + name + "'" +
-                                  catalog::suggestion(name, known));
+      throw std::invalid_argument(std::string(entry.name) + ": unknown parameter '" + excerpt(name, 200) +
+                                  "'" + catalog::suggestion(name, known));
     }
   }
   for (const Part& p : entry.parts) {

@@ -59,6 +59,7 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
     throw std::invalid_argument("network: already built for " + std::to_string(input_width_) +
                                 " inputs, asked for " + std::to_string(input_width));
   }
+  if (layers_.empty()) throw std::invalid_argument("network: it was moved away; allowed: the one it went to");
   if (input_width < 1)
     throw std::invalid_argument("network: input width " + std::to_string(input_width) +
                                 " is not allowed; allowed: >= 1");

@@ -42,6 +42,9 @@ Header read_header(File& file, const std::string& path) {
   file.read(8, text.data(), text.size());
   Header header{parse_json(text, what), 8 + length, size - 8 - length};
   if (!header.object.is_object()) throw FormatError(what + ": the header is not an object");
+  if (const auto meta = header.object.find("__metadata__"); meta != header.object.end())
+    for (const auto& [key, value] : meta->items())
+      if (!value.is_string()) throw FormatError(what + ": '" + excerpt(key) + "' in its metadata is no text");
   return header;
 }
 
@@ -71,7 +74,7 @@ Place place_of(const Header& header, const std::string& name, std::span<const st
     for (const json& n : a.at("shape"))
       given.push_back(whole_number(n, what + ": a length of '" + name + "'"));
     if (!std::equal(given.begin(), given.end(), shape.begin(), shape.end()))
-      throw FormatError(what + ": array '" + name + "' has shape " + a.at("shape").dump() + ", expected " +
+      throw FormatError(what + ": array '" + name + "' has shape " + excerpt(a.at("shape").dump()) + ", expected " +
                         json(std::vector<std::int64_t>(shape.begin(), shape.end())).dump());
     std::vector<std::uint64_t> offsets;
     for (const json& n : a.at("data_offsets"))
@@ -130,7 +133,7 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
     json t = to_object(trainer->spec());
     t["steps_done"] = trainer->steps_done();
     if (trainer->averaged() > 0) t["averaged"] = trainer->averaged();
-    meta["deltarule.trainer"] = t.dump();
+    meta["deltarule.trainer"] = text_of(t);
   }
   header["__metadata__"] = std::move(meta);
   const auto list = items<const T>(network, trainer);
@@ -197,8 +200,9 @@ Model<T> load_model(const std::string& path) {
     if (const auto type = array.find("dtype"); name != "__metadata__" && type != array.end() &&
                                                type->is_string() && (*type == "F32" || *type == "F64") &&
                                                *type != type_name<T>)
-      throw FormatError(what + ": array '" + name + "' is " + type->template get<std::string>() +
-                        ", expected " + type_name<T>);
+      throw FormatError(what + ": array '" + excerpt(name, 200) + "' is " +
+                        type->template get<std::string>() + ", expected " + type_name<T> +
+                        "; stored_type() says which type to load");
   Model<T> model;
   try {
     const NetworkSpec spec = network_spec_from_json(metadata(header.object, "deltarule.network", what));
@@ -232,7 +236,7 @@ Model<T> load_model(const std::string& path) {
   } catch (const std::invalid_argument& e) {
     throw FormatError(what + ": " + e.what());
   } catch (const std::length_error& e) {
-    throw FormatError(what + ": " + e.what());
+    throw FormatError(what + ": cut off, or not what it describes: " + e.what());
   }
   const auto list = items<T>(*model.network, model.trainer.get());
   if (list.size() + 1 != header.object.size())

@@ -91,6 +91,7 @@ void Session<T>::run(const T* in, T* out, std::ptrdiff_t rows) noexcept {
 
 template <class T>
 void Session<T>::run_shared(int threads, const T* in, T* out, std::ptrdiff_t rows) {
+  threads = std::min(threads, engine::most_threads);
   for (int t = 1 + static_cast<int>(more_scratch_.size()); t < threads; ++t)
     more_scratch_.emplace_back(scratch_.size());
   run_blocks(in, out, rows, [&](engine::Op<T>& op, const engine::Context<T>& c, const engine::Tile& all) {

@@ -11,12 +11,6 @@ namespace deltarule {
 
 using nlohmann::json;
 
-std::string excerpt(std::string_view text, std::size_t most) {
-  std::string shown(text.substr(0, most));
-  std::ranges::replace_if(shown, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
-  return text.size() > most ? shown + "..." : shown;
-}
-
 namespace {
 
 // Looks at a text before it is parsed: the parser's own callback takes a time that grows with the square of
@@ -68,6 +62,8 @@ class Watch final : public json::json_sax_t {
 }  // namespace
 
 json parse_json(std::string_view text, const std::string& what) {
+  if (text.find('\0') != std::string_view::npos)  // where the parser would stop
+    throw FormatError(what + ": not valid JSON (it holds a zero byte)");
   Watch watch(what);
   try {
     json::sax_parse(text, &watch);
@@ -256,7 +252,7 @@ NetworkSpec network_spec_from(const json& object) {
   NetworkSpec spec;
   for (const auto& [key, value] : object.items())
     if (key != "version" && key != "seed" && key != "layers" && key != "input_width")
-      throw FormatError(what + ": unknown key '" + key + "'");
+      throw FormatError(what + ": unknown key '" + excerpt(key) + "'");
   if (object.contains("seed")) spec.seed = count_from(object["seed"], what + ": 'seed'");
   if (object.contains("input_width"))
     spec.input_width = whole_number(object["input_width"], what + ": 'input_width'");
@@ -301,14 +297,24 @@ TrainerSpec trainer_spec_from(const json& object) {
     } else if (key == "seed") {
       spec.seed = count_from(value, what + ": 'seed'");
     } else if (!read_control(spec.control, key, value, what)) {
-      throw FormatError(what + ": unknown key '" + key + "'");
+      throw FormatError(what + ": unknown key '" + excerpt(key) + "'");
     }
   }
+  if (spec.loss.name.empty()) throw FormatError(what + ": the loss is missing");
   return spec;
 }
 
-std::string to_json(const NetworkSpec& spec) { return to_object(spec).dump(); }
-std::string to_json(const TrainerSpec& spec) { return to_object(spec).dump(); }
+std::string text_of(const json& object) {
+  try {
+    return object.dump();
+  } catch (const json::type_error& e) {
+    throw std::invalid_argument("description: a name or text in it is not UTF-8 (" + excerpt(e.what(), 200) +
+                                ")");
+  }
+}
+
+std::string to_json(const NetworkSpec& spec) { return text_of(to_object(spec)); }
+std::string to_json(const TrainerSpec& spec) { return text_of(to_object(spec)); }
 NetworkSpec network_spec_from_json(std::string_view text) {
   return network_spec_from(parse_json(text, "network description"));
 }

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
+#include "message_text.h"
 #include "second_order/natural_gradient.h"
 #include "second_order/output_root.h"
 #include "second_order/whole_steps.h"
@@ -18,6 +20,15 @@
 #include "training_run.h"
 
 namespace deltarule {
+namespace {
+
+void check_least(const char* operation, const char* name, std::int64_t given, std::int64_t least) {
+  if (given < least)
+    throw std::invalid_argument(std::string(operation) + ": " + name + " = " + std::to_string(given) +
+                                " is not allowed; allowed: " + std::to_string(least) + " or more");
+}
+
+}  // namespace
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
@@ -75,7 +86,7 @@ template <class T>
 void Trainer<T>::set_rates(std::vector<double> rates) {
   for (const double rate : rates)
     if (!(rate >= 0 && std::isfinite(rate)))
-      throw std::invalid_argument("trainer: the learning rate " + std::to_string(rate) +
+      throw std::invalid_argument("trainer: the learning rate " + number(rate) +
                                   " is not allowed; allowed: a finite number >= 0");
   rates_ = std::move(rates);
   rates_from_ = step_;
@@ -128,16 +139,6 @@ void Trainer<T>::check_data(const Data<T>& data) const {
   deltarule::check_data(network_, loss_, data);
 }
 
-namespace {
-
-void check_least(const char* operation, const char* name, std::int64_t given, std::int64_t least) {
-  if (given < least)
-    throw std::invalid_argument(std::string(operation) + ": " + name + " = " + std::to_string(given) +
-                                " is not allowed; allowed: " + std::to_string(least) + " or more");
-}
-
-}  // namespace
-
 template <class T>
 void Trainer<T>::check_training(const Data<T>& data) const {
   check_data(data);
@@ -159,8 +160,42 @@ const std::vector<std::uint32_t>& Trainer<T>::order(std::ptrdiff_t rows, std::in
   return order_;
 }
 
+// What a poll may not call: the step that polls is not over.
+template <class T>
+class Trainer<T>::InStep {
+ public:
+  InStep(Trainer& trainer, const char* operation) : busy_(trainer.in_step_) {
+    if (busy_)
+      throw std::invalid_argument(std::string(operation) +
+                                  ": a step of this trainer is under way, which called poll; allowed: true "
+                                  "from poll to stop, and the call after that");
+    busy_ = true;
+  }
+  ~InStep() { busy_ = false; }
+  InStep(const InStep&) = delete;
+  InStep& operator=(const InStep&) = delete;
+
+ private:
+  bool& busy_;
+};
+
+template <class T>
+void Trainer<T>::set_steps_done(std::int64_t step) {
+  check_least("set_steps_done", "step", step, 0);
+  if (step > largest_whole)
+    throw std::invalid_argument("set_steps_done: step = " + std::to_string(step) +
+                                " is not allowed; allowed: at most " + std::to_string(largest_whole));
+  step_ = step;
+}
+template <class T>
+void Trainer<T>::set_averaged(std::int64_t count) {
+  check_least("set_averaged", "count", count, 0);
+  averaged_ = count;
+}
+
 template <class T>
 void Trainer<T>::release_memory() {
+  const InStep now(*this, "release_memory");
   run_.reset();
   order_ = {};
   order_epoch_ = -1;
@@ -204,6 +239,7 @@ typename Trainer<T>::Run& Trainer<T>::run(std::ptrdiff_t rows) {
 
 template <class T>
 EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& options) {
+  const InStep now(*this, "run_epoch");
   check_training(data);
   check_least("run_epoch", "epoch", options.epoch, 0);
   check_least("run_epoch", "batch_size", options.batch_size, automatic_batch);
@@ -220,10 +256,15 @@ EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& optio
                                 ", the steps of this epoch");
   const std::ptrdiff_t first = options.first_step;
   const std::ptrdiff_t last = options.max_steps > 0 ? std::min(all, first + options.max_steps) : all;
-  if (first == 0 || sums_.size() != sum_count()) sums_.assign(sum_count(), 0.0);
-  Run& loop = run(batch);
   // The order within the one batch of such a rule would change nothing but the last digits of its sums.
   const bool shuffle = options.shuffle && !(whole && batch == data.rows);
+  constexpr std::ptrdiff_t most_shuffled = std::numeric_limits<std::uint32_t>::max();
+  if (shuffle && data.rows > most_shuffled)
+    throw std::invalid_argument("run_epoch: " + std::to_string(data.rows) +
+                                " rows are not shuffled; allowed: at most " + std::to_string(most_shuffled) +
+                                ", or shuffle = false");
+  if (first == 0 || sums_.size() != sum_count()) sums_.assign(sum_count(), 0.0);
+  Run& loop = run(batch);
   const std::uint32_t* rows = shuffle ? order(data.rows, options.epoch).data() : nullptr;
   EpochResult result;
   result.stopped = loop.steps(data, rows, &options.poll, first, last, options.epoch, all);
@@ -237,6 +278,7 @@ EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& optio
 
 template <class T>
 Figures Trainer<T>::step(const Data<T>& data) {
+  const InStep now(*this, "step");
   check_training(data);
   std::vector<double> epoch_sums(sum_count(), 0.0);
   std::swap(epoch_sums, sums_);
@@ -259,9 +301,11 @@ engine::Plan<T> Trainer<T>::plan(std::ptrdiff_t batch_size, int most) const {
 
 template <class T>
 std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
-  if (batch_size < 1)
+  check_least("explain_plan", "batch_size", batch_size, 1);
+  constexpr std::ptrdiff_t most = std::numeric_limits<std::int32_t>::max();
+  if (batch_size > most)
     throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) +
-                                " is not allowed; allowed: 1 or more");
+                                " is not allowed; allowed: at most " + std::to_string(most));
   const engine::Plan<T> plan = this->plan(batch_size, engine::threads());
   const bool fused = !updates_separately();
   std::string text = plan.explain(states_.size(), optimizer_.entry->class_name, fused);

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "message_text.h"
+
 namespace deltarule::trainer_checks {
 
 // What stands before an activation whose derivative is 0 everywhere would never learn.
@@ -66,7 +68,7 @@ std::vector<Choice> choose_metrics(const std::vector<Spec>& specs, const Choice&
 
 void check_clipping(const char* name, const std::optional<double>& limit) {
   if (limit && !(*limit > 0 && std::isfinite(*limit)))
-    throw std::invalid_argument("trainer: " + std::string(name) + " = " + std::to_string(*limit) +
+    throw std::invalid_argument("trainer: " + std::string(name) + " = " + number(*limit) +
                                 " is not allowed; allowed: a finite number > 0");
 }
 

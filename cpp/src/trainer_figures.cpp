@@ -99,6 +99,9 @@ template <class T>
 Figures Trainer<T>::evaluate(const Data<T>& data, std::ptrdiff_t batch_size,
                              const std::function<bool()>& poll) const {
   check_data(data);
+  if (batch_size < 0)
+    throw std::invalid_argument("evaluate: batch_size = " + std::to_string(batch_size) +
+                                " is not allowed; allowed: 1 or more, or 0 for a number of our choice");
   const auto inputs = network_.input_width(), outputs = network_.output_width();
   const auto& loss = loss_kernel<T>(loss_.index);
   const std::ptrdiff_t targets = outputs / loss.outputs_per_target;

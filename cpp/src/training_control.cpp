@@ -1,6 +1,8 @@
 #include <deltarule/training_control.h>
 #include <cmath>
 
+#include "message_text.h"
+
 namespace deltarule {
 namespace {
 
@@ -25,7 +27,7 @@ bool matches(std::string_view pattern, std::string_view name) {
 
 void check(const std::string& what, const std::optional<double>& value, bool zero_allowed = true) {
   if (!value || (std::isfinite(*value) && (zero_allowed ? *value >= 0 : *value > 0))) return;
-  throw std::invalid_argument("trainer: " + what + " = " + std::to_string(*value) +
+  throw std::invalid_argument("trainer: " + what + " = " + number(*value) +
                               " is not allowed; allowed: a finite number " + (zero_allowed ? ">= 0" : "> 0"));
 }
 
@@ -43,7 +45,7 @@ void check(const TrainingControl& control) {
         "trainer: mixup and dp_clip_norm are both given; allowed: one of them (a mixed "
         "row carries two rows of data)");
   if (control.ema_decay && !(*control.ema_decay >= 0 && *control.ema_decay < 1))
-    throw std::invalid_argument("trainer: ema_decay = " + std::to_string(*control.ema_decay) +
+    throw std::invalid_argument("trainer: ema_decay = " + number(*control.ema_decay) +
                                 " is not allowed; allowed: 0 <= ema_decay < 1");
   if (control.swa_start && *control.swa_start < 0)
     throw std::invalid_argument("trainer: swa_start = " + std::to_string(*control.swa_start) +

@@ -10,7 +10,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/stat.h>
+#endif
 
 using namespace support;
 
@@ -59,6 +64,13 @@ TEST_CASE("refused: what run_epoch is asked for") {
   CHECK(says(epoch(data, {.batch_size = -7}), "batch_size = -7"));
   CHECK(says(epoch(data, {.max_steps = -1}), "max_steps = -1"));
   CHECK(says(epoch(data, {.epoch = -1}), "epoch = -1"));
+  const auto many = static_cast<std::ptrdiff_t>(std::int64_t{1} << 32);
+  CHECK(says(epoch({.rows = many, .x = rows.data(), .target = targets.data()}, {}), "shuffle = false"));
+  CHECK(says(refusal([&] { trainer.evaluate(data, -7); }), "batch_size = -7"));
+  CHECK(says(refusal([&] { trainer.explain_plan(std::int64_t{1} << 62); }), "explain_plan: batch_size"));
+  CHECK(says(refusal([&] { trainer.set_steps_done(-1); }), "step = -1"));
+  CHECK(says(refusal([&] { trainer.set_steps_done(std::numeric_limits<std::int64_t>::max()); }), "at most"));
+  CHECK(says(refusal([&] { trainer.set_averaged(-5); }), "count = -5"));
   CHECK(says(epoch({.rows = 4, .target = targets.data()}, {}), "no rows of data"));
   CHECK(says(epoch({.rows = 4, .x = rows.data()}, {}), "one target per output, but none were given"));
   const std::vector<float> weights{1, 1, -1000, 1};
@@ -84,9 +96,64 @@ TEST_CASE("refused: a network that is not there") {
   CHECK(says(refusal([&] { save(file("deltarule_moved"), network); }), "not built"));
   CHECK(says(refusal([&] { trainer.run_epoch({.rows = 4, .x = rows.data(), .target = targets.data()}, {}); }),
              "moved away"));
+  CHECK(says(refusal([&] { network.build(2); }), "moved away"));
+  CHECK(says(refusal([&] { network.check_input(4, rows.data(), 2); }), "moved away"));
   CHECK(!std::is_constructible_v<Session<float>, Network<float>&&>);
   CHECK(!std::is_constructible_v<Session<float>, const Network<float>&, Bfloat16Weights&&>);
 }
+
+TEST_CASE("refused: another step of the trainer whose step is under way") {
+  Network<float> network({.layers = {dense(1)}, .input_width = 2});
+  Trainer<float> trainer(network, {.loss = {"mse"}});
+  const std::vector<float> x(400'000, 0.5f), y(200'000, 0.25f);
+  const Data<float> data{.rows = 200'000, .x = x.data(), .target = y.data()};
+  const Data<float> small{.rows = 4, .x = rows.data(), .target = targets.data()};
+  for (const auto& call : std::initializer_list<std::function<void()>>{[&] { trainer.run_epoch(small, {}); },
+                                                                       [&] { trainer.step(small); },
+                                                                       [&] { trainer.release_memory(); }}) {
+    const std::int64_t before = trainer.steps_done();
+    int refused = 0;
+    const EpochResult result = trainer.run_epoch(data, {.batch_size = 8, .poll = [&] {
+                                                          refused += says(refusal(call), "is under way");
+                                                          trainer.evaluate(small);
+                                                          return false;
+                                                        }});
+    CHECK(result.steps == 25'000);
+    CHECK(trainer.steps_done() - before == 25'000);
+    CHECK(refused > 0);
+  }
+  CHECK_NOTHROW(trainer.step(small));
+}
+
+TEST_CASE("refused: numbers and options, as they were given") {
+  Network<float> network({.layers = {dense(1)}, .input_width = 2});
+  CHECK(says(refusal([&] { Trainer<float>(network, {.loss = {"mse"}, .clip_norm = -1e-9}); }),
+             "clip_norm = -1e-09 is not allowed"));
+  CHECK(says(refusal([&] { EarlyStopping(EarlyStopping::Options{.patience = -2}); }),
+             "EarlyStopping: patience = -2 is not allowed; allowed: 0 or more"));
+  CHECK(says(refusal([&] { ReduceOnPlateau(ReduceOnPlateau::Options{.factor = 1.5}); }),
+             "factor = 1.5 is not allowed; allowed: 0 or more, less than 1"));
+  const std::string text = refusal([&] { catalog::find(Family::activation, std::string(3'000'000, 'a')); });
+  CHECK(text.size() < 10'000);
+  CHECK(says(refusal([&] { catalog::find(Family::activation, "RELU"); }), "did you mean 'relu'"));
+  CHECK(says(refusal([&] { check_data(network, {}, Data<float>{.rows = 4, .x = rows.data()}); }), "no loss"));
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+TEST_CASE("pipes, devices and names with a zero are neither read nor replaced") {
+  const std::string pipe = file("deltarule_pipe");
+  std::filesystem::remove(pipe);
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  const Network<float> network({.layers = {dense(1)}, .input_width = 2});
+  for (const std::string& name :
+       {pipe, std::string("/dev/null"), file("deltarule_") + std::string("\0zero", 5)}) {
+    CHECK(says(refusal<std::system_error>([&] { load<float>(name); }), "cannot read"));
+    CHECK(says(refusal<std::system_error>([&] { save(name, network); }), "cannot write"));
+  }
+  CHECK(std::filesystem::is_fifo(pipe));
+  std::filesystem::remove(pipe);
+}
+#endif
 
 TEST_CASE("refused: a session of more rows than there can be") {
   const Network<float> network({.layers = {dense(8), dense(2)}, .input_width = 2});

@@ -1,6 +1,7 @@
 """Model files made to do harm: refused, each within the same small share of memory and time."""
 
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -27,7 +28,7 @@ for path in sys.argv[2:]:
         print("loaded")
     except dr.FormatError as error:
         assert path in str(error), error
-        print("refused")
+        print("refused" if len(str(error)) < 4000 else f"a message of {len(str(error))} characters")
     except BaseException as error:
         print(type(error).__name__, str(error)[:200])
 """
@@ -89,6 +90,17 @@ def hostile(header, data, rng):
     yield "wider than that", wide([{"type": "activation", "activation": {"name": "relu"}}], 2**31)
     yield "beyond integers", wide([dense], 10**19)
     yield "factors", file_of(with_network(header, layers=[{"type": "rbf", "units": 2**24}]), data)
+    text = json.dumps(header).encode()
+    yield "more behind a zero", file_of(text + b"\0 and more", data)
+    yield (
+        "metadata that is no text",
+        file_of(header | {"__metadata__": header["__metadata__"] | {"n": 5}}, data),
+    )
+    name = next(iter(header.keys() - {"__metadata__"}))
+    yield "shape without end", file_of(header | {name: header[name] | {"shape": [1] * 500_000}}, data)
+    yield "name without end", wide([dense | {"name": "n" * 4 * MEGABYTE}])
+    yield "setting without end", wide([dense | {"s" * 4 * MEGABYTE: 1}])
+    yield "part without end", wide([dense | {"activation": {"name": "a" * 4 * MEGABYTE}}])
     yield "nested", file_of(b"[" * MEGABYTE)
     yield "nested objects", file_of(b'{"a":' * MEGABYTE)
     yield "nested layers", wide(json.loads('[{"type":"residual","block":' * 90 + "[]" + "}]" * 90))
@@ -197,3 +209,17 @@ def test_hostile_files(parts, tmp_path, rng, new_process):
     # A flipped bit may give another legal description: another name, seed or setting.
     assert all(name.startswith("flipped") and end == "loaded" for name, end in wrong.items()), wrong
     assert len(wrong) < 30
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_pipe_is_neither_read_nor_replaced(tmp_path):
+    """Reading would wait for a writer, and hold everything else up."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    net = dr.Sequential([dr.Dense(2)], seed=1)
+    net.build(3)
+    with pytest.raises(OSError, match=r"cannot read .* no regular file"):
+        dr.load(pipe)
+    with pytest.raises(OSError, match=r"cannot write .* no regular file"):
+        net.save(pipe)
+    assert pipe.is_fifo()

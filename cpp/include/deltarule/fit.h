@@ -1,6 +1,7 @@
 // Training over many epochs: validation, early stopping, a rate that follows a figure.
 #pragma once
 
+#include <deltarule/option_checks.h>
 #include <deltarule/schedules/plateau.h>
 #include <deltarule/trainer.h>
 #include <algorithm>
@@ -23,9 +24,10 @@ class EarlyStopping {
   enum class Verdict { go_on, best_so_far, stop };
   // Throws std::invalid_argument where an option is out of range.
   explicit EarlyStopping(const Options& options) : options_(options) {
-    if (!(options.min_delta >= 0) || options.patience < 0 || options.start_from_epoch < 0)
-      throw std::invalid_argument(
-          "EarlyStopping: min_delta, patience or start_from_epoch is not allowed; allowed: 0 or more");
+    constexpr const char* owner = "EarlyStopping";
+    check_option(owner, "min_delta", options.min_delta);
+    check_option(owner, "patience", options.patience);
+    check_option(owner, "start_from_epoch", options.start_from_epoch);
   }
 
   // A figure that is not a number is no improvement; any number is one after it.

@@ -47,6 +47,7 @@ class Network {
 
   // Throws std::invalid_argument when these rows are not what the first layer can read (indices).
   void check_input(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) const {
+    if (layers_.empty()) throw std::invalid_argument("network: it was moved away");
     layers_.front()->check_input(rows, x, row);
   }
 

@@ -6,8 +6,9 @@
 namespace deltarule {
 
 // A file or description that is not what it should be. Nothing was changed.
+// Its text quotes the file, but not without end.
 struct FormatError : Error {
-  using Error::Error;
+  explicit FormatError(const std::string& text);
 };
 
 inline constexpr int format_version = 1;

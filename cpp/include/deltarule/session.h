@@ -35,7 +35,8 @@ class Session {
   // in: rows x input_width, out: rows x output_width, both contiguous; any number of rows.
   void run(const T* in, T* out, std::ptrdiff_t rows = 1) noexcept;
   // The same for one row; the spans' sizes must be the network's widths.
-  void run(std::span<const T> in, std::span<T> out) noexcept {
+  // Inlined everywhere, so that the caller's own NDEBUG decides whether they are looked at.
+  [[gnu::always_inline]] void run(std::span<const T> in, std::span<T> out) noexcept {
     assert(std::ssize(in) == input_width_ && std::ssize(out) == output_width_);
     run(in.data(), out.data(), 1);
   }

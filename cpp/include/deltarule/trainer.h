@@ -105,7 +105,7 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
 
   TrainerSpec spec() const;
   std::int64_t steps_done() const { return step_; }
-  void set_steps_done(std::int64_t step) { step_ = step; }
+  void set_steps_done(std::int64_t step);
   double learning_rate() const;  // of the next step
   void set_learning_rate(double rate);
   // Rates of the next steps, in place of the schedule, which goes on behind them.
@@ -115,7 +115,7 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
   const Network<T>& network() const { return network_; }
   // How many states of the weights the average holds so far (of ema_decay, swa_start).
   std::int64_t averaged() const { return averaged_; }
-  void set_averaged(std::int64_t count) { averaged_ = count; }
+  void set_averaged(std::int64_t count);
   // Arrays the rule keeps beside the parameters, laid out as those are; the average of the weights is the
   // last.
   int state_count() const { return static_cast<int>(states_.size()); }
@@ -133,6 +133,7 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
  private:
   class Run;
   class Evaluation;
+  class InStep;
   Run& run(std::ptrdiff_t rows);
   const std::vector<std::uint32_t>& order(std::ptrdiff_t rows, std::int64_t epoch);
   bool averages() const { return control_.ema_decay || control_.swa_start; }
@@ -161,6 +162,7 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
   std::vector<engine::Buffer<T>> states_;
   std::vector<LayerState<T>> layer_states_;
   std::unique_ptr<Run> run_;
+  bool in_step_ = false;
   mutable std::mutex evaluation_mutex_;
   mutable std::shared_ptr<Evaluation> evaluation_;  // of the last call, for the next
   std::vector<std::uint32_t> order_;

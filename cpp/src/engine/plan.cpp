@@ -33,7 +33,8 @@ Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
       options_(options),
       tile_rows_(choose_tile_rows(options.max_rows)) {
   if (!network.built())
-    throw std::invalid_argument("the network is not built yet; call build(input_width) first");
+    throw std::invalid_argument(
+        "network: it is not built yet, or was moved away; call build(input_width) first");
   this->training = options.training;
   this->batch_rows = options.max_rows;
   this->home = home_of(network.parameters().size_bytes());

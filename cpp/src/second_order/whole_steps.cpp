@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../message_text.h"
 #include "../training_run.h"
 
 namespace deltarule {
@@ -46,7 +47,7 @@ void check_control(const Choice& rule, const TrainingControl& control,
   if (reach != Reach::network) return;
   if (const double decrease = rule.values[place_of<deltarule::Lbfgs>("sufficient_decrease")];
       !(decrease < rule.values[place_of<deltarule::Lbfgs>("curvature")]))
-    refuse("sufficient_decrease = " + std::to_string(decrease), "it must be less than curvature");
+    refuse("sufficient_decrease = " + number(decrease), "it must be less than curvature");
   const std::string smooth = "the line search needs the gradient of a smooth loss as it is";
   if (clips) refuse("clip_norm or clip_value", smooth);
   if (control.mixup > 0) refuse("mixup", "it changes the loss from step to step");

@@ -2,10 +2,9 @@
 // it is no entry of the list of schedules: whoever measures the figure asks it for the next rate.
 #pragma once
 
+#include <deltarule/option_checks.h>
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <stdexcept>
 
 namespace deltarule {
 
@@ -21,13 +20,12 @@ class ReduceOnPlateau {
   };
   // Throws std::invalid_argument where an option is out of range.
   explicit ReduceOnPlateau(const Options& options) : options_(options) {
-    if (!(options.factor >= 0 && options.factor < 1))
-      throw std::invalid_argument("ReduceOnPlateau: factor is not allowed; allowed: 0 <= factor < 1");
-    if (options.patience < 0 || options.cooldown < 0 || !(options.min_delta >= 0) ||
-        !(options.min_learning_rate >= 0))
-      throw std::invalid_argument(
-          "ReduceOnPlateau: patience, cooldown, min_delta or min_learning_rate is not allowed; allowed: 0 or "
-          "more");
+    constexpr const char* owner = "ReduceOnPlateau";
+    check_option(owner, "factor", options.factor, 1);
+    check_option(owner, "patience", options.patience);
+    check_option(owner, "cooldown", options.cooldown);
+    check_option(owner, "min_delta", options.min_delta);
+    check_option(owner, "min_learning_rate", options.min_learning_rate);
   }
 
   // The rate to go on with after this figure was measured with `rate`. A figure that is not a number is no
