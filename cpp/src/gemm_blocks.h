@@ -35,7 +35,7 @@ class Blocks {
  public:
   Blocks(const Product<T>& product, bool pack_b, T* workspace)
       : x_(product), pack_b_(pack_b), look_(looks_for_zeros(x_)) {
-    few_rows_ = columns && look_ && x_.zeros_win && x_.start == Start::zero &&
+    few_rows_ = columns && x_.a_row == 1 && look_ && x_.zeros_win && x_.start == Start::zero &&
                 find_runs(x_.k, x_.m, x_.a, x_.a_step, worth_leaving_out(x_.m, x_.n), runs_);
     m_ = few_rows_ ? runs_.columns : x_.m;
     packed_a_ = workspace;

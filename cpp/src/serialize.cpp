@@ -74,8 +74,8 @@ Place place_of(const Header& header, const std::string& name, std::span<const st
     for (const json& n : a.at("shape"))
       given.push_back(whole_number(n, what + ": a length of '" + name + "'"));
     if (!std::equal(given.begin(), given.end(), shape.begin(), shape.end()))
-      throw FormatError(what + ": array '" + name + "' has shape " + excerpt(a.at("shape").dump()) + ", expected " +
-                        json(std::vector<std::int64_t>(shape.begin(), shape.end())).dump());
+      throw FormatError(what + ": array '" + name + "' has shape " + excerpt(a.at("shape").dump()) +
+                        ", expected " + json(std::vector<std::int64_t>(shape.begin(), shape.end())).dump());
     std::vector<std::uint64_t> offsets;
     for (const json& n : a.at("data_offsets"))
       offsets.push_back(count_from(n, what + ": an offset of '" + name + "'"));

@@ -283,6 +283,25 @@ TEST_CASE_TEMPLATE("product: columns or rows of A without a number", T, float, d
     }
 }
 
+TEST_CASE_TEMPLATE("product: zeros between the elements of A are none of its elements", T, float, double) {
+  Random random;
+  const Index m = 40, n = 100, k = 30;
+  Matrix<T> a(m, k, Form::transposed, random), b(k, n, Form::plain, random);
+  a.row = 2, a.column *= 2, a.data.assign(2 * a.data.size(), T(0));
+  for (Index i = 1; i < m; i += 2)
+    for (Index p = 0; p < k; ++p) a.at(i, p) = static_cast<T>(random.value());
+  std::vector<T> c(static_cast<std::size_t>(m * n));
+  Product<T> x{.m = m, .n = n, .k = k};
+  x.a = a.begin(), x.a_row = a.row, x.a_step = a.column, x.b = b.begin(), x.b_step = b.row;
+  x.c = c.data(), x.c_row = n, x.zeros_win = true;
+  run(x);
+  Index wrong = 0;
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < n; ++j)
+      wrong += !same_bits(c[static_cast<std::size_t>(i * n + j)], defined_value(x, i, j, T(0)));
+  CHECK(wrong == 0);
+}
+
 TEST_CASE_TEMPLATE("product: zero times infinity is NaN, but where it may be zero", T, float, double) {
   Random random;
   for (Form form_a : {Form::plain, Form::transposed})
