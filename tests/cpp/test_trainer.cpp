@@ -87,6 +87,49 @@ TEST_CASE("the same bits for 1 to 4 threads with layers larger than the cache") 
   engine::set_threads(0);
 }
 
+// Rows that lie in the order of the batches are not copied; with an index they are.
+TEST_CASE_TEMPLATE("where rows are read makes no difference", T, float, double) {
+  for (const std::ptrdiff_t width : {1, 5, 16, 512, 1024})
+    for (const char* loss : {"sparse_softmax_cross_entropy", "huber", "softmax_cross_entropy"})
+      for (const bool weighted : {false, true}) {
+        CAPTURE(width);
+        CAPTURE(loss);
+        CAPTURE(weighted);
+        const std::ptrdiff_t rows = 50;
+        const bool labels = std::string_view(loss).starts_with("sparse");
+        Numbers random(7);
+        const auto x = random.many<T>(static_cast<std::size_t>(rows * width));
+        std::vector<T> target(static_cast<std::size_t>(rows * 3)), weight(static_cast<std::size_t>(rows));
+        std::vector<std::int32_t> label(static_cast<std::size_t>(rows));
+        std::vector<std::uint32_t> index(static_cast<std::size_t>(rows));
+        for (std::size_t i = 0; i < index.size(); ++i) {
+          index[i] = static_cast<std::uint32_t>(i), label[i] = static_cast<std::int32_t>(i % 3);
+          target[3 * i + i % 3] = 1, weight[i] = static_cast<T>(i % 4);
+        }
+        const Data<T> data{.rows = rows,
+                           .x = x.data(),
+                           .target = labels ? nullptr : target.data(),
+                           .label = labels ? label.data() : nullptr,
+                           .weight = weighted ? weight.data() : nullptr};
+        std::vector<T> found[2];
+        double losses[2];
+        for (const bool indexed : {false, true}) {
+          Network<T> network({3, {dense(9, "tanh"), layer("dropout"), dense(3)}, width});
+          Trainer<T> trainer(network, {.loss = {loss, {}}, .optimizer = {"adam", {}}, .seed = 5});
+          Data<T> given = data;
+          if (indexed) given.index = index.data();
+          for (int epoch = 0; epoch < 2; ++epoch)
+            losses[indexed] =
+                trainer.run_epoch(given, {.epoch = epoch, .batch_size = 16, .shuffle = false}).figures.loss;
+          losses[indexed] += trainer.step(given).loss;
+          found[indexed].assign(network.parameters().begin(), network.parameters().end());
+        }
+        CHECK(found[0] == found[1]);
+        CHECK(losses[0] == losses[1]);
+        CHECK(std::isfinite(losses[0]));
+      }
+}
+
 TEST_CASE("an epoch in pieces is an epoch") {
   const Classes<float> classes(150, 10, 3);
   Network<float> whole(mixed(10, 3)), parts(mixed(10, 3));
