@@ -80,16 +80,20 @@ inline bool overlap(const void* a, py::ssize_t bytes_a, const void* b, py::ssize
 // A result that is written while inputs are still read shares no memory with them. One that is made element
 // by element, or row by row, may be an input itself.
 enum class InPlace { no, possible };
-template <class T, class... Inputs>
-T* writable(py::array& a, const char* name, InPlace in_place, const Inputs&... inputs) {
-  T* const to = writable<T>(a, name);
+template <class... Inputs>
+void expect_apart(const py::array& a, const char* name, InPlace in_place, const Inputs&... inputs) {
   const auto shared = [&](const py::array& input) {
-    return overlap(to, a.nbytes(), input.data(), input.nbytes()) &&
-           !(in_place == InPlace::possible && to == input.data() && a.nbytes() == input.nbytes());
+    return overlap(a.data(), a.nbytes(), input.data(), input.nbytes()) &&
+           !(in_place == InPlace::possible && a.data() == input.data() && a.nbytes() == input.nbytes());
   };
   if ((shared(inputs) || ...))
     throw py::value_error(std::string(name) + " shares memory with an input; allowed: an array of its own" +
                           (in_place == InPlace::possible ? ", or a whole input" : ""));
+}
+template <class T, class... Inputs>
+T* writable(py::array& a, const char* name, InPlace in_place, const Inputs&... inputs) {
+  T* const to = writable<T>(a, name);
+  expect_apart(a, name, in_place, inputs...);
   return to;
 }
 

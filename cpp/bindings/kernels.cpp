@@ -109,7 +109,7 @@ py::object loss(int index, const py::dict& settings, const py::array& prediction
     const LossRows<T> all =
         loss_rows<T>(wants, prediction, target, weight, kernel.outputs_per_target, kernel.ignored(c.values));
     T* to = writable<T>(gradient, "out", InPlace::possible, prediction, target);
-    if (!weight.is_none()) writable<T>(gradient, "out", InPlace::no, py::cast<py::array>(weight));
+    if (!weight.is_none()) expect_apart(gradient, "out", InPlace::no, py::cast<py::array>(weight));
     double total = 0;
     for (std::size_t i = 0; i < all.rows; ++i) total += row_weight(all, i);
     const double scale = reduction == "mean" ? (total > 0 ? 1 / total : 0) : 1;

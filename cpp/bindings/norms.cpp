@@ -86,7 +86,7 @@ void batch_norm_forward(const py::array& x, const py::array& gain, const py::arr
     const View<const T> from = view<T>(x, "x");
     const T *a = numbers<T>(gain, "gain"), *b = numbers<T>(shift, "shift");
     T *m = writable<T>(mean, "mean"), *inv = writable<T>(inverse, "inverse_deviation");
-    writable<T>(y, "out", InPlace::no, gain, shift);
+    expect_apart(y, "out", InPlace::no, gain, shift);
     T* to = writable<T>(y, "out", InPlace::possible, x);
     BlockSums<T> moments(x);
     moments.run(
@@ -124,7 +124,7 @@ void batch_norm_backward(const py::array& x, const py::array& gain, const py::ar
             *a = numbers<T>(gain, "gain");
     T* gains = writable<T>(dgain, "dgain", InPlace::no, x, gain, mean, inverse, dy, dx);
     T* shifts = writable<T>(dshift, "dshift", InPlace::no, x, gain, mean, inverse, dy, dx, dgain);
-    writable<T>(dx, "dx", InPlace::no, gain, mean, inverse);
+    expect_apart(dx, "dx", InPlace::no, gain, mean, inverse);
     T* to = writable<T>(dx, "dx", InPlace::possible, x, dy);
     BlockSums<T> sums(x);
     sums.run(
@@ -161,7 +161,7 @@ void layer_norm_forward_array(const py::array& x, const py::array& gain, const p
     const View<const T> from = view<T>(x, "x");
     const T *a = numbers<T>(gain, "gain"), *b = numbers<T>(shift, "shift");
     T *m = writable<T>(mean, "mean"), *inv = writable<T>(inverse, "inverse_deviation");
-    writable<T>(y, "out", InPlace::no, gain, shift);
+    expect_apart(y, "out", InPlace::no, gain, shift);
     T* to = writable<T>(y, "out", InPlace::possible, x);
     make_rows_of(x, to, to == from.data, [&](std::ptrdiff_t at, std::ptrdiff_t count, View<T> into) {
       layer_norm_forward<T>(count, x.shape(1), from_row(from, at), a, b, epsilon, into, m + at, inv + at);
@@ -185,7 +185,7 @@ void layer_norm_backward_array(const py::array& x, const py::array& gain, const 
             *a = numbers<T>(gain, "gain");
     T* gains = writable<T>(dgain, "dgain", InPlace::no, x, gain, mean, inverse, dy, dx);
     T* shifts = writable<T>(dshift, "dshift", InPlace::no, x, gain, mean, inverse, dy, dx, dgain);
-    writable<T>(dx, "dx", InPlace::no, gain, mean, inverse);
+    expect_apart(dx, "dx", InPlace::no, gain, mean, inverse);
     T* to = writable<T>(dx, "dx", InPlace::possible, x, dy);
     BlockSums<T> sums(x);
     make_rows_of(x, to, to == from.data || to == g.data,

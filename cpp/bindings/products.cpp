@@ -102,7 +102,7 @@ void dense_forward(const py::array& x, const py::array& w, const py::object& bia
       expect_shape(b, {w.shape(1)}, "b");
       p.start = engine::Start::bias;
       p.bias = numbers<T>(b, "b");
-      writable<T>(out, "out", InPlace::no, b);
+      expect_apart(out, "out", InPlace::no, b);
     }
     run(p);
   });
@@ -128,7 +128,7 @@ void dense_backward(const py::array& x, const py::array& w, const py::array& dy,
       auto d = py::cast<py::array>(db);
       expect_shape(d, {outputs}, "db");
       to_db = writable<T>(d, "db", InPlace::no, x, w, dy, dw);
-      if (to_dx != nullptr) writable<T>(d, "db", InPlace::no, py::cast<py::array>(dx));
+      if (to_dx != nullptr) expect_apart(d, "db", InPlace::no, py::cast<py::array>(dx));
     }
     run<T>({.m = in,
             .n = outputs,

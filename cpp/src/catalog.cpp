@@ -129,7 +129,7 @@ int own_index(Family family, std::string_view name) {
 
 std::string suggestion(std::string_view given, std::span<const std::string_view> known) {
   if (given.size() > 200) return "";  // no slip of the finger, and the distances take time
-  std::string small(given);           // as all names are
+  std::string small(given);           // as the catalogue writes names
   std::ranges::transform(small, small.begin(),
                          [](char c) { return 'A' <= c && c <= 'Z' ? char(c | 0x20) : c; });
   std::string_view best;

@@ -34,11 +34,11 @@ void multiply_plainly(const Product<T>& x) {
                .start = x.start,
                .relu = x.relu,
                .far = !columns && beyond_first_cache(x)};
-  const Cut of_panels(x.m, tile_rows), of_one_vector(x.m, columns ? tile_rows : highest_tile);
+  const Cut of_panels(x.m, tile_rows);
   const int widest = widest_panel(of_panels.height(0));
   for (Index j = 0; j < x.n;) {
     const Panel<T> panel = next_panel<T>(x.n - j, widest);
-    const Cut& cut = panel.vectors > 1 ? of_panels : of_one_vector;
+    const Cut cut = panel.vectors > 1 ? of_panels : Cut(x.m, one_vector_rows<columns>);
     tile.last = last_lanes(panel);
     tile.b = x.b + j, tile.bias = shifted(x.bias, j);
     for (Index t = 0, i = 0; t < cut.tiles; i += cut.height(t++)) {

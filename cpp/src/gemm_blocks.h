@@ -154,8 +154,7 @@ class Blocks {
       return some_steps() ? find_some_steps_kernel<T>(panel.vectors, rows)
                           : find_kernel<T, columns>(panel.vectors, rows);
     };
-    // Tiles of one vector are higher, where that fits how A lies.
-    const Cut cut = !columns && !some_steps() && panel.vectors <= 1 ? Cut(rows_, highest_tile) : cut_;
+    const Cut cut = !some_steps() && panel.vectors <= 1 ? Cut(rows_, one_vector_rows<columns>) : cut_;
     const Kernel<T> kernel_small = kernel_for(cut.small);
     const Kernel<T> kernel_large = cut.large > 0 ? kernel_for(cut.small + 1) : nullptr;
     for (Index t = 0, i = 0; t < cut.tiles; i += cut.height(t++)) {

@@ -62,6 +62,10 @@ bool fetches_own_c(const Product<T>& x) {
   return x.a_step != 1 && x.k >= 64;
 }
 
+// Rows of a tile of one vector: as many as fit how A lies.
+template <bool columns>
+constexpr int one_vector_rows = columns ? tile_rows : highest_tile;
+
 template <class T, bool columns>
 Kernel<T> find_kernel(int vectors, Index rows) {
   using P = simd::Pack<T>;
@@ -70,7 +74,7 @@ Kernel<T> find_kernel(int vectors, Index rows) {
   if (vectors == 4) return kernels<P, 4, columns, wide_rows>[r];
   if (vectors == 3) return kernels<P, 3, columns, medium_rows>[r];
   if (vectors == 2) return kernels<P, 2, columns, tile_rows>[r];
-  constexpr int highest = columns ? tile_rows : highest_tile;
+  constexpr int highest = one_vector_rows<columns>;
   if (vectors == 1) return kernels<P, 1, columns, highest>[r];
   if constexpr (sizeof(P) > 16) return kernels<simd::Pack<T, P::width / 2>, 1, columns, highest>[r];
   return nullptr;

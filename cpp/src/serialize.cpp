@@ -133,7 +133,7 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
     json t = to_object(trainer->spec());
     t["steps_done"] = trainer->steps_done();
     if (trainer->averaged() > 0) t["averaged"] = trainer->averaged();
-    meta["deltarule.trainer"] = text_of(t);
+    meta["deltarule.trainer"] = text_of(t, "save");
   }
   header["__metadata__"] = std::move(meta);
   const auto list = items<const T>(network, trainer);
@@ -149,12 +149,7 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
     header[item.name] = {{"dtype", type_name<T>}, {"shape", item.shape}, {"data_offsets", {at, at + bytes}}};
     at += bytes;
   }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const json::exception& e) {
-    throw std::invalid_argument(std::string("save: a text is not valid UTF-8 (") + e.what() + ")");
-  }
+  std::string text = text_of(header, "save");
   text.append((8 - text.size() % 8) % 8, ' ');  // keeps the arrays aligned
   if (text.size() > largest_header)
     throw std::invalid_argument("save: the description has " + std::to_string(text.size()) +

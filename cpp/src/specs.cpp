@@ -304,17 +304,16 @@ TrainerSpec trainer_spec_from(const json& object) {
   return spec;
 }
 
-std::string text_of(const json& object) {
+std::string text_of(const json& object, const std::string& what) {
   try {
     return object.dump();
-  } catch (const json::type_error& e) {
-    throw std::invalid_argument("description: a name or text in it is not UTF-8 (" + excerpt(e.what(), 200) +
-                                ")");
+  } catch (const json::exception& e) {
+    throw std::invalid_argument(what + ": a text is not valid UTF-8 (" + excerpt(e.what(), 200) + ")");
   }
 }
 
-std::string to_json(const NetworkSpec& spec) { return text_of(to_object(spec)); }
-std::string to_json(const TrainerSpec& spec) { return text_of(to_object(spec)); }
+std::string to_json(const NetworkSpec& spec) { return text_of(to_object(spec), "network description"); }
+std::string to_json(const TrainerSpec& spec) { return text_of(to_object(spec), "trainer description"); }
 NetworkSpec network_spec_from_json(std::string_view text) {
   return network_spec_from(parse_json(text, "network description"));
 }

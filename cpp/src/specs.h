@@ -15,7 +15,7 @@ std::int64_t whole_number(const nlohmann::json& value, const std::string& what);
 std::uint64_t count_from(const nlohmann::json& value, const std::string& what);
 Spec spec_from(const nlohmann::json& value, const std::string& what);
 // Throws std::invalid_argument where a text is not UTF-8.
-std::string text_of(const nlohmann::json& object);
+std::string text_of(const nlohmann::json& object, const std::string& what);
 nlohmann::json to_object(const NetworkSpec& spec);
 nlohmann::json to_object(const TrainerSpec& spec);
 // Part of the trainer's description; read_control is false for a key that is not its own.

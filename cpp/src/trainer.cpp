@@ -22,10 +22,12 @@
 namespace deltarule {
 namespace {
 
-void check_least(const char* operation, const char* name, std::int64_t given, std::int64_t least) {
-  if (given < least)
-    throw std::invalid_argument(std::string(operation) + ": " + name + " = " + std::to_string(given) +
-                                " is not allowed; allowed: " + std::to_string(least) + " or more");
+void check_range(const char* operation, const char* name, std::int64_t given, std::int64_t least,
+                 std::int64_t most = std::numeric_limits<std::int64_t>::max()) {
+  if (least <= given && given <= most) return;
+  throw std::invalid_argument(
+      std::string(operation) + ": " + name + " = " + std::to_string(given) + " is not allowed; allowed: " +
+      (given < least ? std::to_string(least) + " or more" : "at most " + std::to_string(most)));
 }
 
 }  // namespace
@@ -44,8 +46,8 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
   trainer_checks::refuse_flat_activations<T>(network.layers());
   schedule_ = trainer_checks::choose_schedule(spec.schedule);
   metrics_ = trainer_checks::choose_metrics<T>(spec.metrics, loss_);
-  trainer_checks::check_clipping("clip_norm", clip_norm_);
-  trainer_checks::check_clipping("clip_value", clip_value_);
+  trainer_checks::check_number("clip_norm", clip_norm_, false);
+  trainer_checks::check_number("clip_value", clip_value_, false);
   trainer_checks::check_loss<T>(loss_, network.output_width(), !metrics_.empty());
   if (optimizer_.entry->name == "delta_rule") trainer_checks::check_delta_rule(network.spec(), *loss_.entry);
   base_rate_ = optimizer_.values[0];
@@ -181,15 +183,12 @@ class Trainer<T>::InStep {
 
 template <class T>
 void Trainer<T>::set_steps_done(std::int64_t step) {
-  check_least("set_steps_done", "step", step, 0);
-  if (step > largest_whole)
-    throw std::invalid_argument("set_steps_done: step = " + std::to_string(step) +
-                                " is not allowed; allowed: at most " + std::to_string(largest_whole));
+  check_range("set_steps_done", "step", step, 0, largest_whole);
   step_ = step;
 }
 template <class T>
 void Trainer<T>::set_averaged(std::int64_t count) {
-  check_least("set_averaged", "count", count, 0);
+  check_range("set_averaged", "count", count, 0);
   averaged_ = count;
 }
 
@@ -241,10 +240,10 @@ template <class T>
 EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& options) {
   const InStep now(*this, "run_epoch");
   check_training(data);
-  check_least("run_epoch", "epoch", options.epoch, 0);
-  check_least("run_epoch", "batch_size", options.batch_size, automatic_batch);
-  check_least("run_epoch", "first_step", options.first_step, 0);
-  check_least("run_epoch", "max_steps", options.max_steps, 0);
+  check_range("run_epoch", "epoch", options.epoch, 0);
+  check_range("run_epoch", "batch_size", options.batch_size, automatic_batch);
+  check_range("run_epoch", "first_step", options.first_step, 0);
+  check_range("run_epoch", "max_steps", options.max_steps, 0);
   const auto start = std::chrono::steady_clock::now();
   const bool whole = optimizer_.entry->reach == Reach::network;
   std::ptrdiff_t batch = options.batch_size == automatic_batch ? (whole ? 0 : 32) : options.batch_size;
@@ -301,11 +300,7 @@ engine::Plan<T> Trainer<T>::plan(std::ptrdiff_t batch_size, int most) const {
 
 template <class T>
 std::string Trainer<T>::explain_plan(std::ptrdiff_t batch_size) {
-  check_least("explain_plan", "batch_size", batch_size, 1);
-  constexpr std::ptrdiff_t most = std::numeric_limits<std::int32_t>::max();
-  if (batch_size > most)
-    throw std::invalid_argument("explain_plan: batch_size = " + std::to_string(batch_size) +
-                                " is not allowed; allowed: at most " + std::to_string(most));
+  check_range("explain_plan", "batch_size", batch_size, 1, std::numeric_limits<std::int32_t>::max());
   const engine::Plan<T> plan = this->plan(batch_size, engine::threads());
   const bool fused = !updates_separately();
   std::string text = plan.explain(states_.size(), optimizer_.entry->class_name, fused);

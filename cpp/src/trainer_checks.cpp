@@ -66,10 +66,10 @@ std::vector<Choice> choose_metrics(const std::vector<Spec>& specs, const Choice&
   return chosen;
 }
 
-void check_clipping(const char* name, const std::optional<double>& limit) {
-  if (limit && !(*limit > 0 && std::isfinite(*limit)))
-    throw std::invalid_argument("trainer: " + std::string(name) + " = " + number(*limit) +
-                                " is not allowed; allowed: a finite number > 0");
+void check_number(const std::string& what, const std::optional<double>& value, bool zero_allowed) {
+  if (!value || (std::isfinite(*value) && (zero_allowed ? *value >= 0 : *value > 0))) return;
+  throw std::invalid_argument("trainer: " + what + " = " + number(*value) +
+                              " is not allowed; allowed: a finite number " + (zero_allowed ? ">= 0" : "> 0"));
 }
 
 template <class T>

@@ -15,7 +15,8 @@ void refuse_flat_activations(const Chain& chain, const std::string& outer = {});
 std::vector<Choice> choose_schedule(const std::vector<Spec>& specs);
 template <class T>
 std::vector<Choice> choose_metrics(const std::vector<Spec>& specs, const Choice& loss);
-void check_clipping(const char* name, const std::optional<double>& limit);
+// A setting of the trainer, where it is given: a finite number.
+void check_number(const std::string& what, const std::optional<double>& value, bool zero_allowed = true);
 template <class T>
 void check_loss(const Choice& loss, std::size_t outputs, bool metrics);
 void check_delta_rule(const NetworkSpec& network, const Entry& loss);

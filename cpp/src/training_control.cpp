@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "message_text.h"
+#include "trainer_checks.h"
 
 namespace deltarule {
 namespace {
@@ -25,19 +26,14 @@ bool matches(std::string_view pattern, std::string_view name) {
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
-void check(const std::string& what, const std::optional<double>& value, bool zero_allowed = true) {
-  if (!value || (std::isfinite(*value) && (zero_allowed ? *value >= 0 : *value > 0))) return;
-  throw std::invalid_argument("trainer: " + what + " = " + number(*value) +
-                              " is not allowed; allowed: a finite number " + (zero_allowed ? ">= 0" : "> 0"));
-}
-
 void check(const TrainingControl& control) {
-  check("l1", control.l1);
-  check("l2", control.l2);
-  check("max_norm", control.max_norm, false);
-  check("mixup", control.mixup);
-  check("dp_clip_norm", control.dp_clip_norm, false);
-  check("dp_noise_multiplier", control.dp_noise_multiplier);
+  using trainer_checks::check_number;
+  check_number("l1", control.l1);
+  check_number("l2", control.l2);
+  check_number("max_norm", control.max_norm, false);
+  check_number("mixup", control.mixup);
+  check_number("dp_clip_norm", control.dp_clip_norm, false);
+  check_number("dp_noise_multiplier", control.dp_noise_multiplier);
   if (control.dp_noise_multiplier > 0 && !control.dp_clip_norm)
     throw std::invalid_argument("trainer: dp_noise_multiplier is given without dp_clip_norm; allowed: both");
   if (control.dp_clip_norm && control.mixup > 0)
@@ -54,11 +50,11 @@ void check(const TrainingControl& control) {
     throw std::invalid_argument("trainer: ema_decay and swa_start are both given; allowed: one of them");
   for (const ParameterGroup& g : control.parameter_groups) {
     const std::string where = "parameter group '" + g.match + "': ";
-    check(where + "learning_rate_factor", g.learning_rate_factor);
-    check(where + "weight_decay", g.weight_decay);
-    check(where + "l1", g.l1);
-    check(where + "l2", g.l2);
-    check(where + "max_norm", g.max_norm, false);
+    check_number(where + "learning_rate_factor", g.learning_rate_factor);
+    check_number(where + "weight_decay", g.weight_decay);
+    check_number(where + "l1", g.l1);
+    check_number(where + "l2", g.l2);
+    check_number(where + "max_norm", g.max_norm, false);
   }
 }
 
