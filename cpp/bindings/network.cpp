@@ -51,6 +51,17 @@ py::dict tensors(const py::object& self, bool trained, bool gradients) {
   return out;
 }
 
+std::string complaint_of(const PyNetwork& n, const std::string& name, const py::array& values) {
+  return with(n, [&]<class B>(B& b) {
+    using T = typename B::Scalar;
+    const auto& all = b.network.tensors();
+    const auto t = std::ranges::find(all, name, &Tensor::name);
+    if (t == all.end()) throw py::key_error(name);
+    return complaint(t->allowed,
+                     std::span(numbers<T>(values, "values"), static_cast<std::size_t>(values.size())));
+  });
+}
+
 template <class T>
 const T* input_rows(const py::array& x, std::ptrdiff_t width, const char* name) {
   if (x.ndim() != 2 || x.shape(1) != width)
@@ -167,6 +178,7 @@ void bind_models(py::module_& m) {
       .def("parameters", [](const py::object& self) { return tensors(self, true, false); })
       .def("gradients", [](const py::object& self) { return tensors(self, true, true); })
       .def("states", [](const py::object& self) { return tensors(self, false, false); })
+      .def("complaint", &complaint_of, "name"_a, "values"_a)
       .def("flat_parameters",
            [](const py::object& self) {
              return with(py::cast<const PyNetwork&>(self), [&](auto& b) {

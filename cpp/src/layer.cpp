@@ -1,4 +1,5 @@
 #include <deltarule/custom.h>
+#include <deltarule/elementwise.h>
 #include <deltarule/layers.h>
 #include <deltarule/row_op_kernel.h>
 #include <algorithm>
@@ -29,6 +30,18 @@ std::vector<double> initial_values(const Tensor& tensor, std::uint64_t seed, std
   initialize(tensor.initializer, tensor.fans, seed, static_cast<std::uint32_t>(number), values);
   return values;
 }
+
+template <class T>
+std::string complaint(Allowed allowed, std::span<const T> numbers) {
+  if (!all_finite(numbers.size(), numbers.data())) return "holds a number that is not finite";
+  if (allowed == Allowed::any) return "";
+  const bool zero = allowed == Allowed::not_negative;
+  const auto wrong = std::ranges::find_if(numbers, [&](T x) { return zero ? x < 0 : x <= 0; });
+  if (wrong == numbers.end()) return "";
+  return "holds " + number(static_cast<double>(*wrong)) + "; allowed: numbers " + (zero ? ">= 0" : "> 0");
+}
+template std::string complaint(Allowed, std::span<const float>);
+template std::string complaint(Allowed, std::span<const double>);
 
 Layer::Layer(const Entry& entry, const LayerSpec& spec)
     : entry_(&entry),

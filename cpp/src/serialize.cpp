@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstdio>
 #include <system_error>
 
@@ -96,6 +95,8 @@ struct Item {
   std::string name;
   std::vector<std::ptrdiff_t> shape;
   std::span<T> data;
+  Allowed allowed = Allowed::any;
+  std::string complaint() const { return deltarule::complaint(allowed, std::span<const T>(data)); }
 };
 
 template <class T, class N, class R>
@@ -104,8 +105,9 @@ std::vector<Item<T>> items(N& network, R* trainer) {
   for (const Tensor& t : network.tensors()) {
     const std::vector<std::ptrdiff_t> shape = t.shape();
     const auto offset = static_cast<std::size_t>(t.offset), size = static_cast<std::size_t>(t.size());
-    list.push_back(
-        {t.name, shape, (t.trained() ? network.parameters() : network.statistics()).subspan(offset, size)});
+    list.push_back({t.name, shape,
+                    (t.trained() ? network.parameters() : network.statistics()).subspan(offset, size),
+                    t.allowed});
     if (trainer && t.trained())
       for (int i = 0; i < trainer->state_count(); ++i)
         list.push_back({"optimizer." + t.name + "." + trainer->state_name(i), shape,
@@ -138,10 +140,9 @@ void save(const std::string& path, const Network<T>& network, const Trainer<T>* 
   header["__metadata__"] = std::move(meta);
   const auto list = items<const T>(network, trainer);
   for (const auto& item : list)
-    if (!all_finite(item.data.size(), item.data.data()))
-      throw std::invalid_argument(
-          "save: array '" + item.name +
-          "' holds a number that is not finite, which no load would accept; nothing is written");
+    if (const std::string wrong = item.complaint(); !wrong.empty())
+      throw std::invalid_argument("save: array '" + item.name + "' " + wrong +
+                                  ", which no load would accept; nothing is written");
   if (list.empty()) header["__metadata__"]["deltarule.dtype"] = sizeof(T) == 4 ? "float32" : "float64";
   std::uint64_t at = 0;
   for (const auto& item : list) {
@@ -255,9 +256,8 @@ Model<T> load_model(const std::string& path) {
     const auto& item = list[i];
     const Place& place = places[i];
     file.read(header.data_begin + place.begin, item.data.data(), item.data.size() * sizeof(T));
-    for (const T x : item.data)
-      if (!std::isfinite(x))
-        throw FormatError(what + ": array '" + item.name + "' holds a number that is not finite");
+    if (const std::string wrong = item.complaint(); !wrong.empty())
+      throw FormatError(what + ": array '" + item.name + "' " + wrong);
   }
   return model;
 }

@@ -248,6 +248,8 @@ class Stack(Inference):
             if value.shape != own[name].shape:
                 raise ValueError(f"{operation}: {name} has shape {value.shape}; allowed: {own[name].shape}")
             new[name] = _check.convert(value, operation, name, self._real)
+            if complaint := network.complaint(name, new[name]):
+                raise ValueError(f"{operation}: {name} {complaint}")
         for name, value in new.items():
             own[name][...] = value
         self._is_adapted()

@@ -261,6 +261,32 @@ TEST_CASE("numbers that are not finite are refused") {
     }
 }
 
+TEST_CASE("a variance below zero and a deviation that is not above it are neither written nor read") {
+  const auto image = [](float x) { return std::string(reinterpret_cast<const char*>(&x), sizeof x); };
+  const auto expect = [&](const char* name, float wrong, const std::string& text) {
+    CAPTURE(name);
+    Network<float> network({3, {layer("standardize"), layer("batch_norm"), dense(2)}, 3});
+    constexpr float mark = 0.171875f;  // of no other number in the file
+    network.tensor(name)[1] = mark;
+    const Path path;
+    save(path.name, network);
+    std::string bytes = path.read();
+    CHECK(refusal(bytes) == "loaded");
+    const auto at = bytes.find(image(mark));
+    REQUIRE(at != std::string::npos);
+    bytes.replace(at, sizeof mark, image(wrong));
+    const std::string complaint = "array '" + std::string(name) + "' holds " + text;
+    CHECK(refusal(bytes).find(complaint) != std::string::npos);
+    network.tensor(name)[1] = wrong;
+    CHECK_THROWS_WITH_AS(save(path.name, network),
+                         ("save: " + complaint + ", which no load would accept; nothing is written").c_str(),
+                         std::invalid_argument);
+  };
+  expect("standardize_1.deviation", -0.5f, "-0.5; allowed: numbers > 0");
+  expect("standardize_1.deviation", 0, "0; allowed: numbers > 0");
+  expect("batch_norm_1.running_variance", -0.25f, "-0.25; allowed: numbers >= 0");
+}
+
 TEST_CASE("names of files are UTF-8") {
   const auto file =
       std::filesystem::temp_directory_path() / u8"deltarule_test_\u017c\u00f3\u0142w.safetensors";

@@ -295,6 +295,23 @@ def test_set_weights_refuses(weight_bytes):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("standardize_1.deviation", 0.0, " holds 0; allowed: numbers > 0"),
+        ("batch_norm_1.running_variance", -0.25, " holds -0.25; allowed: numbers >= 0"),
+        ("dense_1.bias", np.nan, "[1] is nan"),
+    ],
+)
+def test_set_weights_refuses_numbers(name, value, text, weight_bytes):
+    net = dr.Sequential([dr.Standardize(), dr.BatchNorm(), dr.Dense(3)]).build(3)
+    before, wrong = weight_bytes(net), net.get_weights()
+    wrong[name][1] = value
+    with raises(ValueError, f"Sequential.set_weights: {name}{text}"):
+        net.set_weights(wrong)
+    assert weight_bytes(net) == before
+
+
+@pytest.mark.parametrize(
     "last",
     [
         [dr.Dense(3, "softmax")],

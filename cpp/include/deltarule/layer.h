@@ -28,6 +28,7 @@ struct Shape {
 };
 
 enum class Role { weight, bias, gain, shift, statistic };
+enum class Allowed { any, not_negative, positive };  // all of them finite
 
 // An array that a layer keeps: a parameter that is trained, or a statistic that is not.
 struct Tensor {
@@ -36,6 +37,7 @@ struct Tensor {
   bool vector = false;
   bool table = false;  // rows that are looked up or compared with, not the matrix of a product
   Role role = Role::weight;
+  Allowed allowed = Allowed::any;
   Choice initializer{};
   Fans fans{1, 1};
   std::string lengths_of = {};  // array of the same layer: begins as the lengths of its columns
@@ -47,6 +49,10 @@ struct Tensor {
   }
   bool trained() const { return role != Role::statistic; }
 };
+
+// What is wrong with numbers from outside, as the end of a sentence ("holds ..."), or nothing.
+template <class T>
+std::string complaint(Allowed allowed, std::span<const T> numbers);
 
 // What its initializer draws for the array of this number in a network.
 std::vector<double> initial_values(const Tensor& tensor, std::uint64_t seed, std::size_t number);

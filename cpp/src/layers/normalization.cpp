@@ -242,7 +242,8 @@ std::vector<Tensor> BatchNorm::tensors() const {
   return {engine::vector_tensor("gain", input_width(), Role::gain, "ones"),
           engine::vector_tensor("shift", input_width(), Role::shift, "zeros"),
           engine::vector_tensor("running_mean", input_width(), Role::statistic, "zeros"),
-          engine::vector_tensor("running_variance", input_width(), Role::statistic, "ones")};
+          engine::vector_tensor("running_variance", input_width(), Role::statistic, "ones",
+                                Allowed::not_negative)};
 }
 
 template <class T>
@@ -279,7 +280,7 @@ template void LayerNorm::lower_to(engine::Lowering<double>&) const;
 
 std::vector<Tensor> Standardize::tensors() const {
   return {engine::vector_tensor("mean", input_width(), Role::statistic, "zeros"),
-          engine::vector_tensor("deviation", input_width(), Role::statistic, "ones")};
+          engine::vector_tensor("deviation", input_width(), Role::statistic, "ones", Allowed::positive)};
 }
 
 template <class T>
