@@ -48,7 +48,7 @@ Trainer<T>::Trainer(Network<T>& network, const TrainerSpec& spec)
   metrics_ = trainer_checks::choose_metrics<T>(spec.metrics, loss_);
   trainer_checks::check_number("clip_norm", clip_norm_, false);
   trainer_checks::check_number("clip_value", clip_value_, false);
-  trainer_checks::check_loss<T>(loss_, network.output_width(), !metrics_.empty());
+  trainer_checks::check_loss<T>(loss_, static_cast<std::size_t>(network.output_width()), !metrics_.empty());
   if (optimizer_.entry->name == "delta_rule") trainer_checks::check_delta_rule(network.spec(), *loss_.entry);
   base_rate_ = optimizer_.values[0];
   tensors_ = tensor_settings(network.tensors(), optimizer_, control_);
