@@ -89,6 +89,12 @@ class Blocks {
   // Of a B that is not copied.
   bool some_steps() const { return few_steps_ && !pack_b_; }
   bool copies_a() const { return pack_a_ || few_steps_; }
+  // Steps from one of so many rows that are fetched to the next. All at once they would wait for each other:
+  // a core has room for some ten lines on their way.
+  Index part_of(Index rows) const {
+    const Index parts = std::max(Index{1}, rows);
+    return ((steps_ + parts - 1) / parts + 1) / 2 * 2;
+  }
   bool last_block() const { return p0_ + all_steps_ == x_.k; }
 
   void pack_rows() {
@@ -166,10 +172,10 @@ class Blocks {
         tile.a_stride = columns ? x_.a_step : x_.a_row;
       }
       if (fetch_c) {
-        tile.next_at = (i0_ + i) * next_row_ + j0, tile.next_rows = cut.height(t);
+        tile.next_at = (i0_ + i) * next_row_ + j0, tile.part = part_of(cut.height(t));
       } else if (fetch_panel) {
         const Index begin = steps_ * t / cut.tiles, end = steps_ * (t + 1) / cut.tiles;
-        tile.next_at = begin * x_.b_step, tile.next_rows = end - begin;
+        tile.next_at = begin * x_.b_step, tile.part = part_of(end - begin);
       }
       tile.c = x_.c + (i0_ + i) * x_.c_row + j0;
       (t < cut.large ? kernel_large : kernel_small)(tile);

@@ -27,8 +27,10 @@ struct Cut {
   Index tiles, small, large;
 
   Cut() = default;
-  Cut(Index rows, Index highest) : tiles((rows + highest - 1) / highest) {
-    small = tiles == 1 ? rows : rows / tiles;
+  Cut(Index rows, Index highest) : tiles(1), small(rows), large(0) {
+    if (rows <= highest) return;  // no division
+    tiles = (rows + highest - 1) / highest;
+    small = rows / tiles;
     large = rows - small * tiles;
   }
   Index height(Index tile) const { return small + (tile < large); }

@@ -43,9 +43,10 @@ struct Tile {
   int last;  // lanes of the last column vector that belong to C
   Start start;
   bool relu;
-  // What is needed next is fetched meanwhile: of each array so many rows, as wide as the tile.
+  // What is needed next is fetched meanwhile: of each array a row, as wide as the tile, every `part` steps.
+  Index part = sum_block;
   std::span<const T* const> next{};
-  Index next_at = 0, next_row = 0, next_rows = 0;
+  Index next_at = 0, next_row = 0;
   bool far = false;  // B comes from the second cache: what steps to come need is fetched, instead of `next`
   // Where the steps begin in B, if they are not all of its rows; after the last, `steps_to_come` that exist.
   const Index* places = nullptr;
@@ -173,15 +174,12 @@ void tile_kernel(const Tile<typename P::Scalar>& tile) noexcept {
   if constexpr (!columns) {
     if (tile.far) steps(tile.k, std::true_type{});
   }
-  // All at once they would wait for each other: a core has room for some ten lines on their way.
-  const Index parts = std::max(Index{1}, tile.next_rows);
-  const Index part = ((tile.k + parts - 1) / parts + 1) / 2 * 2;
   Index next = tile.next_at;
-  for (Index left = tile.far ? 0 : tile.k; left > 0; left -= part, next += tile.next_row) {
+  for (Index left = tile.far ? 0 : tile.k; left > 0; left -= tile.part, next += tile.next_row) {
     for (const T* array : tile.next)
       for (int v = 0; v < NV; v += std::max(1, static_cast<int>(64 / sizeof(P))))
         __builtin_prefetch(array + next + v * W, 0, 2);
-    steps(std::min(left, part), std::false_type{});
+    steps(std::min(left, tile.part), std::false_type{});
   }
 
   const Index c_row = tile.c_row;
