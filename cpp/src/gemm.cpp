@@ -4,6 +4,7 @@
 #include <array>
 
 #include "gemm_blocks.h"
+#include "gemm_row.h"
 #include "gemm_sweep.h"
 
 namespace deltarule::engine {
@@ -165,6 +166,7 @@ template <class T>
 void multiply(const Product<T>& x, T* workspace) noexcept {
   if (x.k <= 0) return finish_only(x);
   if (x.m <= 0 || x.n <= 0) return;
+  if (is_near_row(x)) return multiply_row(x);
   if (x.m <= 4 && x.b_step == 1 && x.n >= side<T> && x.n > x.m) {
     Narrow<T> y{.start = x.start, .relu = x.relu};
     y.s = x.b, y.s_row = x.b_column, y.f = x.a, y.f_step = x.a_step, y.f_column = x.a_row;
