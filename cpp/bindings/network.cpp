@@ -211,6 +211,9 @@ void bind_models(py::module_& m) {
             });
           },
           "X"_a, "rows"_a = py::none())
+      .def_property_readonly(
+          "adapted", [](const PyNetwork& n) { return with(n, [](auto& b) { return b.network.adapted(); }); })
+      .def("set_adapted", [](const PyNetwork& n) { with(n, [](auto& b) { b.network.set_adapted(); }); })
       .def("predict", &predict)
       .def("export_c", &write_c, "path"_a, "prefix"_a, "comment"_a, "test_inputs"_a)
       .def("forward", &forward, "X"_a, "training"_a)

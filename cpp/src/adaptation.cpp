@@ -120,10 +120,11 @@ void learn_standards(Network<T>& network, const Rows<T>& rows) {
 }
 
 template <class T>
-bool as_drawn(Network<T>& network, std::size_t number) {
+bool as_drawn(const Network<T>& network, std::size_t number) {
   const Tensor& t = network.tensors()[number];
   const std::vector<double> draws = initial_values(t, network.seed(), number);
-  return std::equal(draws.begin(), draws.end(), network.tensor(t.name).begin(),
+  const auto numbers = t.trained() ? network.parameters() : network.statistics();
+  return std::equal(draws.begin(), draws.end(), numbers.begin() + t.offset,
                     [](double drawn, T now) { return static_cast<T>(drawn) == now; });
 }
 
@@ -171,8 +172,34 @@ void Network<T>::adapt(std::ptrdiff_t count, const T* x, std::ptrdiff_t row, con
   const Rows<T> rows{count, x, row, index};
   learn_standards(*this, rows);
   if (std::any_of(tensors_.begin(), tensors_.end(), is_lsuv)) scale_to_unit_variance(*this, rows);
+  adapted_ = true;
 }
 
+template <class T>
+bool Network<T>::adapted() const {
+  Standardizers all;
+  all.add(layers_, {}, false, {});
+  const auto learned = [&](std::string_view layer) {
+    for (std::size_t number = 0; number < tensors_.size(); ++number)
+      if (tensors_[number].layer == layer && !as_drawn(*this, number)) return true;
+    return false;
+  };
+  return adapted_ || std::ranges::any_of(all.seeing, learned) ||
+         std::ranges::any_of(all.blind, learned, &Standardizers::Blind::name);
+}
+
+template <class T>
+std::string Network<T>::waits_for_data() const {
+  Standardizers all;
+  all.add(layers_, {}, false, {});
+  if ((all.seeing.empty() && all.blind.empty()) || adapted()) return {};
+  return all.seeing.empty() ? all.blind[0].name : all.seeing[0];
+}
+
+template bool Network<float>::adapted() const;
+template bool Network<double>::adapted() const;
+template std::string Network<float>::waits_for_data() const;
+template std::string Network<double>::waits_for_data() const;
 template bool Network<float>::adapts() const;
 template bool Network<double>::adapts() const;
 template void Network<float>::adapt(std::ptrdiff_t, const float*, std::ptrdiff_t, const std::uint32_t*);

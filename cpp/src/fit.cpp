@@ -80,7 +80,7 @@ void run(Trainer<T>& trainer, const FitOptions<T>& options, FitResult& result) {
   }
   bool asked = false;
   const std::function<bool()> poll = [&] { return asked = asked || (options.poll && options.poll()); };
-  if (options.adapt)
+  if (options.adapt && !trainer.network().adapted())
     trainer.network().adapt(options.data.rows, options.data.x, trainer.network().input_width(),
                             options.data.index);
   Weights<T> best;

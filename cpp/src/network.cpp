@@ -42,7 +42,8 @@ Network<T>::Network(const Network& other)
       output_width_(other.output_width_),
       parameters_(other.parameters_),
       gradients_(other.gradients_),
-      statistics_(other.statistics_) {
+      statistics_(other.statistics_),
+      adapted_(other.adapted_) {
   for (const auto& layer : other.layers_) layers_.push_back(layer->clone());
 }
 
@@ -96,6 +97,7 @@ void Network<T>::build(std::ptrdiff_t input_width, bool draw, std::ptrdiff_t mos
   tensors_ = std::move(list);
   input_width_ = input_width;
   output_width_ = width;
+  adapted_ = false;
 }
 
 template <class T>

@@ -149,6 +149,17 @@ void Trainer<T>::check_training(const Data<T>& data) const {
                                 ": weights of rows are given; allowed: none");
 }
 
+// Weights would be trained for inputs that a later fit shifts.
+template <class T>
+void Trainer<T>::check_adapted() const {
+  if (run_ || step_ > 0) return;
+  if (const std::string layer = network_.waits_for_data(); !layer.empty())
+    throw std::invalid_argument("trainer: layer '" + layer +
+                                "' (standardize) has not learned mean and deviation yet; allowed: adapt() of "
+                                "the network first, with the training data or a sample of them, or fit(), "
+                                "which calls it");
+}
+
 template <class T>
 const std::vector<std::uint32_t>& Trainer<T>::order(std::ptrdiff_t rows, std::int64_t epoch) {
   const auto n = static_cast<std::uint32_t>(rows);
@@ -240,6 +251,7 @@ template <class T>
 EpochResult Trainer<T>::run_epoch(const Data<T>& data, const EpochOptions& options) {
   const InStep now(*this, "run_epoch");
   check_training(data);
+  check_adapted();
   check_range("run_epoch", "epoch", options.epoch, 0);
   check_range("run_epoch", "batch_size", options.batch_size, automatic_batch);
   check_range("run_epoch", "first_step", options.first_step, 0);
@@ -279,6 +291,7 @@ template <class T>
 Figures Trainer<T>::step(const Data<T>& data) {
   const InStep now(*this, "step");
   check_training(data);
+  check_adapted();
   std::vector<double> epoch_sums(sum_count(), 0.0);
   std::swap(epoch_sums, sums_);
   Figures figures;

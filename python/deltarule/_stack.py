@@ -321,8 +321,10 @@ class Stack(Inference):
 
     def _is_adapted(self) -> bool:
         """Whether statistics were learned or given."""
-        if not self._adapted and self._network is not None:
-            self._adapted = _standardizes(self._network, arrays_of(self._network))
+        if self._network is not None:
+            if self._adapted:  # as a file or a copy says
+                self._network.set_adapted()
+            self._adapted = self._network.adapted
         return self._adapted
 
     def _require_adapted(self, operation: str) -> None:
@@ -348,12 +350,6 @@ def _has_standardize(layers: Iterable[Layer]) -> bool:
     return any(
         layer.entry["name"] == "standardize" or any(map(_has_standardize, layer.inside)) for layer in layers
     )
-
-
-def _standardizes(network: core.Network, arrays: Mapping[str, Array]) -> bool:
-    """Whether a Standardize layer does what a new one would not."""
-    names = [layer["name"] for layer in network.layers() if layer["type"] == "standardize"]
-    return any(arrays[f"{n}.mean"].any() or (arrays[f"{n}.deviation"] != 1).any() for n in names)
 
 
 def _kind(dtype: Any) -> str:

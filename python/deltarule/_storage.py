@@ -74,7 +74,7 @@ def load(cls: type[_S], path: str | Path) -> _S:
     model = _around(cls, network, trainer)
     model.name = extra.get("name")
     model.epoch = extra.get("epoch", 0)
-    model._adapted = extra.get("adapted", True)
+    model._adapted = extra.get("adapted", False)
     model.metadata = extra.get("metadata", {})
     if extra.get("use_average_at_end") and model._compiled is not None:
         model._compiled = model._compiled.using_average_at_end()

@@ -52,6 +52,12 @@ inline NetworkSpec mixed(std::ptrdiff_t inputs, double outputs, std::uint64_t se
           inputs};
 }
 
+// The numbers of its Standardize layers.
+template <class T>
+void learn(Network<T>& network, const Data<T>& data) {
+  network.adapt(data.rows, data.x, network.input_width());
+}
+
 // The layers that look at images, on rows of 20 numbers.
 inline NetworkSpec on_images(double outputs) {
   LayerSpec reshape = layer("reshape"), convolution = layer("conv_2d"), pool = layer("max_pool_2d");

@@ -179,6 +179,41 @@ TEST_CASE("refused: data that nothing can be learned from; the statistics stay")
   CHECK(says(refusal([] { Network<float>({.layers = {dense(1)}, .input_width = -3}); }), "input width -3"));
 }
 
+TEST_CASE("refused: steps of a network whose standardize layer has seen no data; fit lets it learn, once") {
+  const std::vector<float> x{-1, 3, 1, 5}, shifted{9, 13, 11, 15}, target{0, 1};
+  const Data<float> data{.rows = 2, .x = x.data(), .target = target.data()};
+  const Data<float> other{.rows = 2, .x = shifted.data(), .target = target.data()};
+  const NetworkSpec spec{.layers = {layer("standardize"), dense(1)}, .input_width = 2};
+  const TrainerSpec training{.loss = {"mse"}};
+  Network<float> network(spec);
+  const std::vector<float> before = parameters_of(network);
+  Trainer<float> trainer(network, training);
+  CHECK(network.waits_for_data() == "standardize_1");
+  for (const std::string& words :
+       {refusal([&] { trainer.step(data); }), refusal([&] { trainer.run_epoch(data, {}); })}) {
+    CHECK(says(words, "'standardize_1'"));
+    CHECK(says(words, "adapt()"));
+  }
+  CHECK(same_bits<float>(network.parameters(), before));
+  CHECK(trainer.steps_done() == 0);
+  fit(trainer, {.data = data});
+  CHECK(network.adapted());
+  CHECK(network.tensor("standardize_1.mean")[1] == 4);
+  fit(trainer, {.data = other});
+  CHECK(network.tensor("standardize_1.mean")[1] == 4);
+  network.adapt(2, shifted.data(), 2);
+  CHECK(network.tensor("standardize_1.mean")[1] == 14);
+
+  Network<float> by_hand(spec);
+  by_hand.tensor("standardize_1.mean")[0] = 2;
+  CHECK(by_hand.waits_for_data().empty());
+  Network<float> as_new(spec);  // mean 0 and deviation 1, as it happens
+  const std::vector<float> even{-1, 1, 1, -1};
+  as_new.adapt(2, even.data(), 2);
+  CHECK(Network<float>(as_new).waits_for_data().empty());
+  Trainer<float>(as_new, training).step({.rows = 2, .x = even.data(), .target = target.data()});
+}
+
 TEST_CASE("refused: files that nobody could read; the old one stays") {
   const std::string path = file("deltarule_refusals.safetensors");
   Network<float> network({.layers = {dense(2)}, .input_width = 2}),

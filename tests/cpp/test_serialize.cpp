@@ -113,7 +113,9 @@ TEST_CASE_TEMPLATE("training that was saved and loaded goes on with the same bit
   TrainerSpec spec{
       .loss = {"sparse_softmax_cross_entropy", {}}, .optimizer = {"adam", {{"amsgrad", 1}}}, .seed = 77};
   spec.schedule = {{"cosine", {{"total_steps", 40}}}};
-  Network<T> through(mixed(9, 3)), first(mixed(9, 3));
+  Network<T> through(mixed(9, 3));
+  learn(through, classes.data);
+  Network<T> first(through);
   Trainer<T> a(through, spec), b(first, spec);
   train(a, classes.data, 0, 6);
   train(b, classes.data, 0, 2);

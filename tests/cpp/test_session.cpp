@@ -64,6 +64,7 @@ TEST_CASE("a step of training does not allocate once it is warm") {
   const Classes<float> classes(256, 20, 4);
   for (const auto& spec : {mixed(20, 4), on_images(4)}) {
     Network<float> network(spec);
+    learn(network, classes.data);
     Trainer<float> trainer(network, {.loss = {"sparse_softmax_cross_entropy", {}},
                                      .optimizer = {"adam", {}},
                                      .metrics = {{"accuracy", {}}}});

@@ -52,7 +52,7 @@ TEST_CASE_TEMPLATE("the same bits for 1 to 4 threads, with BatchNorm, LayerNorm 
       CAPTURE(threads);
       engine::set_threads(threads);
       Network<T> network(mixed(20, 4));
-      network.adapt(700, classes.x.data(), 20);
+      learn(network, classes.data);
       Trainer<T> trainer(network, adam("sparse_softmax_cross_entropy"));
       EpochResult result;
       for (int epoch = 0; epoch < 3; ++epoch)
@@ -132,7 +132,9 @@ TEST_CASE_TEMPLATE("where rows are read makes no difference", T, float, double) 
 
 TEST_CASE("an epoch in pieces is an epoch") {
   const Classes<float> classes(150, 10, 3);
-  Network<float> whole(mixed(10, 3)), parts(mixed(10, 3));
+  Network<float> whole(mixed(10, 3));
+  learn(whole, classes.data);
+  Network<float> parts(whole);
   Trainer<float> a(whole, adam("sparse_softmax_cross_entropy")),
       b(parts, adam("sparse_softmax_cross_entropy"));
   const EpochResult full = a.run_epoch(classes.data, {.batch_size = 32});
@@ -204,7 +206,9 @@ TEST_CASE_TEMPLATE("what is no longer finite stops training and is undone", T, f
   Classes<T> classes(90, 5, 3);
   for (const bool clipped : {false, true}) {
     CAPTURE(clipped);
-    Network<T> network(mixed(5, 3)), good(mixed(5, 3));
+    Network<T> network(mixed(5, 3));
+    learn(network, classes.data);
+    Network<T> good(network);
     TrainerSpec spec = adam("sparse_softmax_cross_entropy");
     if (clipped) spec.clip_norm = 1;
     Trainer<T> trainer(network, spec), expected(good, spec);

@@ -69,7 +69,7 @@ struct FitOptions {
   std::ptrdiff_t batch_size = automatic_batch;
   bool shuffle = true;
   std::int64_t first_epoch = 0, last_epoch = 1;  // the last one is not trained any more
-  bool adapt = true;                             // Standardize layers learn from the data first
+  bool adapt = true;                             // the network, to the data, where it is not adapted yet
   std::optional<Watching<EarlyStopping::Options>> early_stopping = {};
   std::optional<Watching<ReduceOnPlateau::Options>> plateau = {};
   bool average_at_end = false;          // the weights' average (ema_decay, swa_start) takes their place
@@ -108,5 +108,12 @@ void check_fit(const Trainer<T>& trainer, const FitOptions<T>& options);
 // what functions of the user throw).
 template <class T>
 void fit(Trainer<T>& trainer, const FitOptions<T>& options, FitResult& result);
+
+template <class T>
+FitResult fit(Trainer<T>& trainer, const FitOptions<T>& options) {
+  FitResult result;
+  fit(trainer, options, result);
+  return result;
+}
 
 }  // namespace deltarule

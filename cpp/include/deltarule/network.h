@@ -32,6 +32,7 @@ class Network {
     parameters_ = std::exchange(other.parameters_, {});
     gradients_ = std::exchange(other.gradients_, {});
     statistics_ = std::exchange(other.statistics_, {});
+    adapted_ = std::exchange(other.adapted_, false);
     return *this;
   }
 
@@ -44,6 +45,11 @@ class Network {
   // network is not built, there are no rows, or they are not finite.
   void adapt(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row, const std::uint32_t* index = nullptr);
   bool adapts() const;
+  // Whether adapt was called, or Standardize layers hold other numbers than new ones.
+  bool adapted() const;
+  void set_adapted() { adapted_ = true; }  // of numbers that came from elsewhere
+  // The first Standardize layer that has no mean and deviation yet; empty where none waits for them.
+  std::string waits_for_data() const;
 
   // Throws std::invalid_argument when these rows are not what the first layer can read (indices).
   void check_input(std::ptrdiff_t rows, const T* x, std::ptrdiff_t row) const {
@@ -77,6 +83,7 @@ class Network {
   std::vector<Tensor> tensors_;
   std::ptrdiff_t input_width_ = 0, output_width_ = 0;
   engine::Buffer<T> parameters_, gradients_, statistics_;
+  bool adapted_ = false;
 };
 
 extern template class Network<float>;

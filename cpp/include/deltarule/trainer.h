@@ -131,6 +131,7 @@ class alignas(64) Trainer {  // lines of its own: many are trained side by side
   engine::Plan<T> plan(std::ptrdiff_t batch_size, int most) const;
 
  private:
+  void check_adapted() const;
   class Run;
   class Evaluation;
   class InStep;

@@ -106,7 +106,8 @@ def lr_range_test(
     rule = type(compiled.optimizer)(**{**compiled.optimizer._settings, "schedule": None})
     copy._compiled = compiled._replace(optimizer=rule, metrics=())
     data, network = copy._data(X, y, sample_weight, _OPERATION)
-    if not copy._adapted:
+    copy._network = network
+    if not copy._is_adapted():
         network.adapt(data.X)
     trainer = copy._ready(network)
     rates = np.geomspace(low, high, count)

@@ -58,10 +58,9 @@ def twin(
     net._require_compiled(operation)
     copy = as_dtype(net, dtype, quiet)
     data, network = copy._data(X, y, sample_weight, operation)
-    if not copy._adapted:
-        network.adapt(data.X)
-        copy._adapted = True
     copy._network = network
+    if not copy._is_adapted():
+        network.adapt(data.X)
     return Twin(copy, network, data)
 
 
