@@ -13,11 +13,11 @@ namespace {
 
 std::ptrdiff_t checked(std::ptrdiff_t max_batch) {
   constexpr std::ptrdiff_t most = std::numeric_limits<std::int32_t>::max();
-  if (max_batch > most)
+  if (max_batch < 1 || max_batch > most)
     throw std::invalid_argument(
-        "Session: max_batch = " + std::to_string(max_batch) + " is not allowed; allowed: at most " +
+        "Session: max_batch = " + std::to_string(max_batch) + " is not allowed; allowed: 1 to " +
         std::to_string(most) + " (memory is taken for so many rows; run() takes any number, block by block)");
-  return std::max<std::ptrdiff_t>(1, max_batch);
+  return max_batch;
 }
 
 }  // namespace
