@@ -53,6 +53,8 @@ void multiply_row(const Product<T>& x) {
       row_kernel<P, 2>(x, j, last);
     else if (panel.vectors == 1)
       row_kernel<P, 1>(x, j, last);
+    else if (sizeof(P) == 64 && last <= P::width / 4)
+      row_kernel<simd::Pack<T, 16 / sizeof(T)>, 1>(x, j, last);
     else if constexpr (sizeof(P) > 16)
       row_kernel<simd::Pack<T, P::width / 2>, 1>(x, j, last);
     j += panel.columns;

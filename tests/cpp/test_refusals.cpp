@@ -155,11 +155,11 @@ TEST_CASE("pipes, devices and names with a zero are neither read nor replaced") 
 }
 #endif
 
-TEST_CASE("refused: a session of more rows than there can be") {
+TEST_CASE("refused: a session of no rows, or of more than there can be") {
   const Network<float> network({.layers = {dense(8), dense(2)}, .input_width = 2});
-  for (const std::ptrdiff_t rows :
+  for (const std::ptrdiff_t most :
        {std::numeric_limits<std::ptrdiff_t>::max(), std::ptrdiff_t{0}, std::ptrdiff_t{-1}})
-    CHECK(says(refusal([&] { Session<float> session(network, rows); }), "max_batch"));
+    CHECK(says(refusal([&] { Session<float> session(network, most); }), "max_batch"));
 }
 
 TEST_CASE("refused: data that nothing can be learned from; the statistics stay") {

@@ -68,25 +68,31 @@ template <class P, class F>
 template <class P>
 [[gnu::always_inline]] inline void store_first(P x, typename P::Scalar* to, int n) {
   using T = typename P::Scalar;
+  if constexpr (sizeof(P) == 16) {
+    // No masked store: who reads the numbers at once would wait until they are in the cache.
+    if (n & 2) std::memcpy(to, &x.v, 2 * sizeof(T));
+    if (n & 1) to[n - 1] = x[n - 1];
+  } else {
 #if defined(__AVX512VL__)
-  const auto mask = (1u << n) - 1u;
-  if constexpr (sizeof(P) == 64 && sizeof(T) == 4)
-    _mm512_mask_storeu_ps(to, static_cast<__mmask16>(mask), __m512(x.v));
-  else if constexpr (sizeof(P) == 64)
-    _mm512_mask_storeu_pd(to, static_cast<__mmask8>(mask), __m512d(x.v));
-  else if constexpr (sizeof(T) == 4)
-    _mm256_mask_storeu_ps(to, static_cast<__mmask8>(mask), __m256(x.v));
-  else
-    _mm256_mask_storeu_pd(to, static_cast<__mmask8>(mask), __m256d(x.v));
+    const auto mask = (1u << n) - 1u;
+    if constexpr (sizeof(P) == 64 && sizeof(T) == 4)
+      _mm512_mask_storeu_ps(to, static_cast<__mmask16>(mask), __m512(x.v));
+    else if constexpr (sizeof(P) == 64)
+      _mm512_mask_storeu_pd(to, static_cast<__mmask8>(mask), __m512d(x.v));
+    else if constexpr (sizeof(T) == 4)
+      _mm256_mask_storeu_ps(to, static_cast<__mmask8>(mask), __m256(x.v));
+    else
+      _mm256_mask_storeu_pd(to, static_cast<__mmask8>(mask), __m256d(x.v));
 #else
-  T buffer[P::width];
-  x.store(buffer);
-  std::size_t done = 0;
-  for_parts<P>(n, [&](auto part) {
-    std::memcpy(to + done, buffer + done, part() * sizeof(T));
-    done += part();
-  });
+    T buffer[P::width];
+    x.store(buffer);
+    std::size_t done = 0;
+    for_parts<P>(n, [&](auto part) {
+      std::memcpy(to + done, buffer + done, part() * sizeof(T));
+      done += part();
+    });
 #endif
+  }
 }
 template <class P>
 [[gnu::always_inline]] inline P load_first(const typename P::Scalar* from, int n) {
@@ -98,10 +104,14 @@ template <class P>
     return P(V(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from)));
   else if constexpr (sizeof(P) == 64)
     return P(V(_mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), from)));
-  else if constexpr (sizeof(T) == 4)
+  else if constexpr (sizeof(P) == 32 && sizeof(T) == 4)
     return P(V(_mm256_maskz_loadu_ps(static_cast<__mmask8>(mask), from)));
-  else
+  else if constexpr (sizeof(P) == 32)
     return P(V(_mm256_maskz_loadu_pd(static_cast<__mmask8>(mask), from)));
+  else if constexpr (sizeof(T) == 4)
+    return P(V(_mm_maskz_loadu_ps(static_cast<__mmask8>(mask), from)));
+  else
+    return P(V(_mm_maskz_loadu_pd(static_cast<__mmask8>(mask), from)));
 #else
   T buffer[P::width] = {};
   std::size_t done = 0;
