@@ -94,6 +94,7 @@ int openmp_version() {
 void set_threads(int count) { chosen.store(std::clamp(count, 0, most_threads)); }
 
 void Phases::open(int tasks) {
+  if (threads_ == 1) return remaining_.store(tasks, std::memory_order_relaxed);
   const int seats = std::min(uncontended(threads_), most_);
   const int before = seats_.load(std::memory_order_relaxed);
   if (seats != before) seats_.store(seats, std::memory_order_release);
