@@ -140,6 +140,7 @@ typename Trainer<T>::Run::End Trainer<T>::Run::run(std::ptrdiff_t first, std::pt
   timed_until_ = small && team_size_.timing() ? begin : Clock::time_point{};
   untimed_ = 0;
   threads = engine::uncontended(threads);
+  descends_ = threads == 1 && update_.fused && !machine_.plan().descent_phases().empty();
   phases_.start(threads, tasks_of_stage());
   phases_.limit(pay);
   engine::run_team(threads, [&](int t) {

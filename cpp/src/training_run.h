@@ -41,6 +41,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
     first_refresh,
     tiles,
     row_norms,
+    descent,  // of one thread, with the weights' gradients
     weights,
     adjust,
     fisher_loss,  // the Fisher matrices: gradients of the outputs, on their way back, and what they amount to
@@ -119,6 +120,9 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
     return data_.at(order_ ? static_cast<std::ptrdiff_t>(order_[begin_ + i]) : begin_ + i);
   }
   int tasks_of_stage() const;
+  const std::vector<engine::Phase<T>>& tile_phases() const {
+    return descends_ ? machine_.plan().ascent_phases() : machine_.plan().step_phases();
+  }
   void poll();
   void count_in(engine::View<const T> prediction);
   std::string first_bad_layer();
@@ -173,6 +177,7 @@ class Trainer<T>::Run final : public engine::BatchHooks<T> {
   // The step under way; written by the one thread that completes a stage.
   Stage stage_ = Stage::tiles;
   std::size_t phase_ = 0;  // of the plan, in Stage::tiles
+  bool descends_ = false;
   std::ptrdiff_t step_ = 0, last_ = 0, all_ = 0, partner_ = 0;
   std::int64_t epoch_ = 0;
   double factor_ = 1;  // of clip_norm

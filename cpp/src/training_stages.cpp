@@ -12,9 +12,11 @@ int Trainer<T>::Run::tasks_of_stage() const {
     case Stage::refresh:
       return machine_.refresh_tasks();
     case Stage::tiles:
-      return machine_.tasks(machine_.plan().step_phases()[phase_], rows_);
+      return machine_.tasks(tile_phases()[phase_], rows_);
+    case Stage::descent:
+      return static_cast<int>(machine_.plan().descent_phases().size());
     case Stage::weights:
-      return 1 + machine_.weight_tasks();
+      return 1 + (descends_ ? 0 : machine_.weight_tasks());
     case Stage::row_norms:
       return tiles();
     case Stage::fisher_loss:
@@ -80,8 +82,11 @@ void Trainer<T>::Run::do_task(int thread, int task) {
     case Stage::tiles:
       // Before the weights change a step can still be dropped: what is left of it is skipped.
       if (asked_.load(std::memory_order_relaxed)) break;
-      if (!machine_.run_task(machine_.plan().step_phases()[phase_], context(thread), task, *this))
+      if (!machine_.run_task(tile_phases()[phase_], context(thread), task, *this))
         bad_loss_.store(true, std::memory_order_relaxed);
+      break;
+    case Stage::descent:
+      machine_.run_descent(task, context(thread), *this);
       break;
     case Stage::weights: {
       const auto prediction = machine_.value(machine_.plan().output_slot().value);
@@ -141,8 +146,7 @@ void Trainer<T>::Run::leave(End end) {
 template <class T>
 void Trainer<T>::Run::enter(Stage stage) {
   stage_ = stage;
-  if (stage == Stage::tiles)
-    error_.guard([&] { machine_.combine(machine_.plan().step_phases()[phase_], context(0)); });
+  if (stage == Stage::tiles) error_.guard([&] { machine_.combine(tile_phases()[phase_], context(0)); });
   if (const int tasks = tasks_of_stage(); tasks > 0)
     phases_.open(tasks);
   else
@@ -157,11 +161,13 @@ void Trainer<T>::Run::complete() {
       phase_ = 0;
       return enter(Stage::tiles);
     case Stage::tiles:
-      if (++phase_ < machine_.plan().step_phases().size()) return enter(Stage::tiles);
+      if (++phase_ < tile_phases().size()) return enter(Stage::tiles);
       if (searching() && bad_loss_.exchange(false)) return evaluated(infinity);
       if (asked_.load()) return leave(End::stopped);
       if (bad_loss_.load()) return leave(End::bad_loss);
+      if (descends_) return enter(Stage::descent);
       return enter(trainer_.control_.dp_clip_norm ? Stage::row_norms : Stage::weights);
+    case Stage::descent:
     case Stage::row_norms:
       return enter(Stage::weights);
     case Stage::weights:

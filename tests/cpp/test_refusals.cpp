@@ -105,21 +105,22 @@ TEST_CASE("refused: a network that is not there") {
 TEST_CASE("refused: another step of the trainer whose step is under way") {
   Network<float> network({.layers = {dense(1)}, .input_width = 2});
   Trainer<float> trainer(network, {.loss = {"mse"}});
-  const std::vector<float> x(400'000, 0.5f), y(200'000, 0.25f);
-  const Data<float> data{.rows = 200'000, .x = x.data(), .target = y.data()};
+  constexpr std::ptrdiff_t steps = 200'000;  // some polls long
+  const std::vector<float> x(2 * steps, 0.5f), y(steps, 0.25f);
+  const Data<float> data{.rows = steps, .x = x.data(), .target = y.data()};
   const Data<float> small{.rows = 4, .x = rows.data(), .target = targets.data()};
   for (const auto& call : std::initializer_list<std::function<void()>>{[&] { trainer.run_epoch(small, {}); },
                                                                        [&] { trainer.step(small); },
                                                                        [&] { trainer.release_memory(); }}) {
     const std::int64_t before = trainer.steps_done();
     int refused = 0;
-    const EpochResult result = trainer.run_epoch(data, {.batch_size = 8, .poll = [&] {
+    const EpochResult result = trainer.run_epoch(data, {.batch_size = 1, .poll = [&] {
                                                           refused += says(refusal(call), "is under way");
                                                           trainer.evaluate(small);
                                                           return false;
                                                         }});
-    CHECK(result.steps == 25'000);
-    CHECK(trainer.steps_done() - before == 25'000);
+    CHECK(result.steps == steps);
+    CHECK(trainer.steps_done() - before == steps);
     CHECK(refused > 0);
   }
   CHECK_NOTHROW(trainer.step(small));

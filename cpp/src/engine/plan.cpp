@@ -2,6 +2,7 @@
 #include <deltarule/engine/team.h>
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 namespace deltarule::engine {
 namespace {
@@ -50,6 +51,7 @@ Plan<T>::Plan(const Network<T>& network, const PlanOptions& options)
   if (std::none_of(ops_.begin(), ops_.end(), [](const auto& op) { return op->adds_up_tiles(); }))
     tile_rows_ = share_tile_rows(options.max_rows, options.threads);
   make_phases();
+  if (options.training && pays_to_descend()) make_descent();
 }
 
 template <class T>
@@ -175,6 +177,38 @@ void Plan<T>::make_phases() {
       step_, [](const Phase<T>& p) { return p.empty() && p.combine.empty() && p.combine_backward.empty(); });
 }
 
+// Where a core's own cache does not hold what a step goes through (weights count four times: turned, and with
+// two states), and half of it what a layer does.
+template <class T>
+bool Plan<T>::pays_to_descend() const {
+  if (gradients_.empty() || std::ranges::any_of(ops_, [](const auto& op) { return op->by_tasks(); }))
+    return false;
+  const auto bytes = [&](std::ptrdiff_t columns) {
+    return static_cast<std::size_t>(columns * options_.max_rows) * sizeof(T);
+  };
+  const auto sum = [](const auto& columns) { return std::reduce(columns.begin(), columns.end()); };
+  return bytes(sum(values_) + sum(gradients_)) + 4 * network_.parameters().size_bytes() > second_cache &&
+         bytes(3 * std::ranges::max(gradients_)) <= second_cache / 2;
+}
+
+template <class T>
+void Plan<T>::make_descent() {
+  ascent_ = forward_;
+  const Call<T> loss{Action::loss, nullptr};
+  if (options_.whole_loss)
+    ascent_.push_back({.calls = {loss}, .whole = true});
+  else
+    ascent_.back().calls.push_back(loss);
+  // What adds up tiles does so in their order.
+  const bool whole = std::ranges::none_of(ops_, [](const auto& op) { return op->adds_up_tiles(); });
+  for (const Phase<T>& phase : backward_)
+    for (const Call<T>& call : phase.calls)
+      descent_.push_back(
+          {.combine_backward = &call == phase.calls.data() ? phase.combine_backward : std::vector<Op<T>*>{},
+           .calls = {call},
+           .whole = whole});
+}
+
 template <class T>
 int Plan<T>::useful_threads(std::ptrdiff_t rows, int available, double more) const {
   const double work = flops_ * static_cast<double>(rows) + more;
@@ -250,6 +284,8 @@ std::string Plan<T>::explain(std::size_t state_arrays, std::string_view rule, bo
   line("  phase %d: %d tasks, %.3g MFLOP: weight gradients%s%s", number + 1, costs.back().tasks,
        costs.back().flops / 1e6, fused ? ", updated while in the cache by " : "; then ",
        std::string(rule).c_str());
+  if (fused && !descent_.empty())
+    line("  one thread goes down layer by layer, all rows of each, and updates its weights there");
   std::size_t elements = scratch_ * static_cast<std::size_t>(threads());
   for (const auto columns : values_)
     elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);

@@ -170,10 +170,8 @@ class LayerNormOp final : public Op<T>, public Tangent<T> {
     T* dshift = update.fused ? c.scratch + padded<T>(width_) : update.gradients + shift_.offset;
     layer_norm_parameters<T>(c.rows, width_, rows_of(value_of(c, in_), 0), rows_of(gradient_of(c, out_), 0),
                              mean_.data(), inverse_.data(), dgain, dshift);
-    if (!update.fused) return;
-    if (!update.apply(gain_.offset, 1, width_, width_, dgain, width_) ||
-        !update.apply(shift_.offset, 1, width_, width_, dshift, width_))
-      update.fail(this->number);
+    finish_gradient(*this, update, gain_.offset, width_, dgain);
+    finish_gradient(*this, update, shift_.offset, width_, dshift);
   }
   NormTangent<T> norm(const Context<T>& c) const {
     return {c.rows, width_, false, epsilon_, gain_.data, gain_.offset, shift_.offset};

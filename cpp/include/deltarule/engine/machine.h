@@ -51,6 +51,8 @@ class Machine {
   bool run_task(const Phase<T>& phase, const Context<T>& context, int task, BatchHooks<T>& hooks);
   // Before a phase begins, by one thread.
   void combine(const Phase<T>& phase, const Context<T>& context);
+  // A part of the plan's way down.
+  void run_descent(int part, const Context<T>& context, BatchHooks<T>& hooks);
   // All phases on this thread.
   void run(std::span<const Phase<T>> phases, const Context<T>& context, BatchHooks<T>& hooks);
 

@@ -68,6 +68,11 @@ class Plan final : public Lowering<T> {
     return backward_;
   }  // from the gradient of the output on
   const std::vector<Phase<T>>& step_phases() const { return step_; }  // load, forward, loss, backward
+  // The same for one thread, which goes down operation by operation and leaves each one's weight gradients
+  // while what they read is near: load, forward, loss; then a call each, for all rows. No way down: it does
+  // not pay, or cannot be done.
+  const std::vector<Phase<T>>& ascent_phases() const { return ascent_; }
+  const std::vector<Phase<T>>& descent_phases() const { return descent_; }
   Slot input_slot() const { return first_; }
   Slot output_slot() const { return this->input; }
   std::span<const std::ptrdiff_t> value_columns() const { return values_; }
@@ -89,6 +94,8 @@ class Plan final : public Lowering<T> {
 
  private:
   void make_phases();
+  void make_descent();
+  bool pays_to_descend() const;
   Network<T>& network_;
   PlanOptions options_;
   std::string layer_ = {};  // what is being lowered
@@ -98,7 +105,7 @@ class Plan final : public Lowering<T> {
   std::vector<std::unique_ptr<Op<T>>> ops_;
   std::vector<std::ptrdiff_t> values_, gradients_;
   std::vector<bool> kept_;  // values that inference must not write over
-  std::vector<Phase<T>> forward_, backward_, step_;
+  std::vector<Phase<T>> forward_, backward_, step_, ascent_, descent_;
   std::ptrdiff_t tile_rows_ = 1;
   std::size_t scratch_ = 0;
   double flops_ = 0;
