@@ -285,7 +285,7 @@ std::string Plan<T>::explain(std::size_t state_arrays, std::string_view rule, bo
        costs.back().flops / 1e6, fused ? ", updated while in the cache by " : "; then ",
        std::string(rule).c_str());
   if (fused && !descent_.empty())
-    line("  one thread goes down layer by layer, all rows of each, and updates its weights there");
+    text += "  one thread goes down layer by layer, all rows of each, and updates its weights there\n";
   std::size_t elements = scratch_ * static_cast<std::size_t>(threads());
   for (const auto columns : values_)
     elements += static_cast<std::size_t>(padded<T>(columns) * options_.max_rows);
