@@ -17,6 +17,10 @@ struct Standardizers {
   std::vector<std::string> seeing;
   std::vector<Blind> blind;
 
+  explicit Standardizers(const Chain& network) { add(network, {}, false, {}); }
+  bool none() const { return seeing.empty() && blind.empty(); }
+
+ private:
   // `standardised`: what a further one sees has mean 0 and deviation 1 already, as it has when it is new.
   // `changed`: the layer that changed the inputs before, if one did.
   void add(const Chain& chain, const std::string& outer, bool standardised, std::string changed) {
@@ -84,8 +88,7 @@ std::vector<T> some_rows(const Rows<T>& rows, std::ptrdiff_t most, std::ptrdiff_
 
 template <class T>
 void learn_standards(Network<T>& network, const Rows<T>& rows) {
-  Standardizers all;
-  all.add(network.layers(), {}, false, {});
+  const Standardizers all(network.layers());
   if (!all.blind.empty())
     throw std::invalid_argument(
         "adapt: layer '" + all.blind[0].name +
@@ -156,9 +159,8 @@ void scale_to_unit_variance(Network<T>& network, const Rows<T>& rows) {
 
 template <class T>
 bool Network<T>::adapts() const {
-  Standardizers all;
-  all.add(layers_, {}, false, {});
-  return !all.seeing.empty() || !all.blind.empty() || std::any_of(tensors_.begin(), tensors_.end(), is_lsuv);
+  const Standardizers all(layers_);
+  return !all.none() || std::any_of(tensors_.begin(), tensors_.end(), is_lsuv);
 }
 
 template <class T>
@@ -177,8 +179,7 @@ void Network<T>::adapt(std::ptrdiff_t count, const T* x, std::ptrdiff_t row, con
 
 template <class T>
 bool Network<T>::adapted() const {
-  Standardizers all;
-  all.add(layers_, {}, false, {});
+  const Standardizers all(layers_);
   const auto learned = [&](std::string_view layer) {
     for (std::size_t number = 0; number < tensors_.size(); ++number)
       if (tensors_[number].layer == layer && !as_drawn(*this, number)) return true;
@@ -190,9 +191,8 @@ bool Network<T>::adapted() const {
 
 template <class T>
 std::string Network<T>::waits_for_data() const {
-  Standardizers all;
-  all.add(layers_, {}, false, {});
-  if ((all.seeing.empty() && all.blind.empty()) || adapted()) return {};
+  const Standardizers all(layers_);
+  if (all.none() || adapted()) return {};
   return all.seeing.empty() ? all.blind[0].name : all.seeing[0];
 }
 

@@ -1,6 +1,7 @@
 // What the tests of networks share: data, small networks, comparisons of bits.
 #pragma once
 
+#include <deltarule/engine/team.h>
 #include <deltarule/serialize.h>
 #include <deltarule/session.h>
 #include <deltarule/trainer.h>
@@ -98,6 +99,13 @@ struct Classes {
   }
   Classes(const Classes&) = delete;
   Classes& operator=(const Classes&) = delete;
+};
+
+struct Threads {
+  explicit Threads(int count) { engine::set_threads(count); }
+  ~Threads() { engine::set_threads(0); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
 };
 
 }  // namespace support

@@ -1,13 +1,12 @@
 // Steps of one thread through networks that a core's own cache does not hold: each layer's weights are
 // updated on the way down.
-#include <deltarule/engine/team.h>
 #include <deltarule/layers/composite.h>
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "support.h"
+#include "same_training.h"
 
 using namespace support;
 
@@ -52,26 +51,10 @@ template <class T>
 struct Learner {
   Network<T> network;
   Trainer<T> trainer;
-  Learner(const NetworkSpec& spec, const Data<T>& data) : network(spec), trainer(adapted(data), training()) {}
-  void check_same(const Learner& other) const {
-    CHECK(trainer.steps_done() == other.trainer.steps_done());
-    CHECK(same_bits<T>(network.parameters(), other.network.parameters()));
-    CHECK(same_bits<T>(network.statistics(), other.network.statistics()));
-    for (int i = 0; i < trainer.state_count(); ++i)
-      CHECK(same_bits<T>(trainer.state(i), other.trainer.state(i)));
-  }
-
- private:
-  Network<T>& adapted(const Data<T>& data) {
+  Learner(const NetworkSpec& spec, const Data<T>& data)
+      : network(spec), trainer(network, adam_with_average()) {
     learn(network, data);
-    return network;
   }
-  static TrainerSpec training() { return adam_with_average(); }
-};
-
-struct Threads {
-  explicit Threads(int count) { engine::set_threads(count); }
-  ~Threads() { engine::set_threads(0); }
 };
 
 }  // namespace
@@ -94,7 +77,7 @@ TEST_CASE_TEMPLATE("the way down layer by layer has the bits of the other one", 
       CHECK(figures[0].loss == figures[1].loss);
       CHECK(figures[0].metrics == figures[1].metrics);
     }
-    alone.check_same(together);
+    check_same(alone.trainer, together.trainer);
   }
 }
 
@@ -110,7 +93,7 @@ TEST_CASE("on the way down layer by layer a bad step is undone") {
   two.max_steps = 2;
   expected.trainer.run_epoch(good.data, two);
   CHECK_THROWS_AS(learner.trainer.run_epoch(broken.data, options), NonFiniteError);
-  learner.check_same(expected);
+  check_same(learner.trainer, expected.trainer);
 
   for (Learner<float>* l : {&learner, &expected}) l->trainer.set_learning_rate(3e38);
   CHECK_THROWS_AS(([&] {
@@ -123,5 +106,5 @@ TEST_CASE("on the way down layer by layer a bad step is undone") {
                                            .shuffle = false,
                                            .first_step = (expected.trainer.steps_done() - 2) % 4,
                                            .max_steps = 1});
-  learner.check_same(expected);
+  check_same(learner.trainer, expected.trainer);
 }

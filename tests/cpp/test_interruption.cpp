@@ -1,10 +1,9 @@
 // Callbacks that throw or say stop: the network, the trainer and its state are as after a whole step, the
 // same ones that training of so many steps gives.
-#include <deltarule/engine/team.h>
 #include <deltarule/fit.h>
 #include <doctest/doctest.h>
 
-#include "support.h"
+#include "same_training.h"
 
 using namespace support;
 
@@ -21,20 +20,6 @@ struct Learner {
   explicit Learner(const std::string& rule)
       : trainer(network, {.loss = {"sparse_softmax_cross_entropy", {}}, .optimizer = {rule, {}}, .seed = 3}) {
   }
-};
-
-template <class T>
-void check_same(Learner<T>& a, Learner<T>& b) {
-  CHECK(a.trainer.steps_done() == b.trainer.steps_done());
-  CHECK(same_bits<T>(a.network.parameters(), b.network.parameters()));
-  CHECK(same_bits<T>(a.network.statistics(), b.network.statistics()));
-  for (int i = 0; i < a.trainer.state_count(); ++i)
-    CHECK(same_bits<T>(a.trainer.state(i), b.trainer.state(i)));
-}
-
-struct Threads {
-  explicit Threads(int count) { engine::set_threads(count); }
-  ~Threads() { engine::set_threads(0); }
 };
 
 }  // namespace
@@ -67,11 +52,11 @@ TEST_CASE_TEMPLATE("poll throws or stops in the middle of an epoch", T, float, d
       REQUIRE(steps > 0);
       REQUIRE(steps < steps_in_all);
       expected.trainer.run_epoch(classes.data, {.epoch = 7, .batch_size = 2, .max_steps = steps});
-      check_same(stopped, expected);
+      check_same(stopped.trainer, expected.trainer);
       for (auto* learner : {&stopped, &expected})  // and the rest of the epoch
         learner->trainer.run_epoch(classes.data, {.epoch = 7, .batch_size = 2, .first_step = steps});
       CHECK(stopped.trainer.steps_done() == steps_in_all);
-      check_same(stopped, expected);
+      check_same(stopped.trainer, expected.trainer);
     }
   }
 }
@@ -92,12 +77,12 @@ TEST_CASE_TEMPLATE("what is called after an epoch throws", T, float, double) {
     options.on_epoch = {};
     options.last_epoch = 3;
     fit(expected.trainer, options);
-    check_same(stopped, expected);
+    check_same(stopped.trainer, expected.trainer);
     options.first_epoch = 3;
     options.last_epoch = 5;
     fit(stopped.trainer, options);
     fit(expected.trainer, options);
-    check_same(stopped, expected);
+    check_same(stopped.trainer, expected.trainer);
     const Figures figures = stopped.trainer.evaluate(classes.data);
     CHECK(std::isfinite(figures.loss));
   }

@@ -114,8 +114,7 @@ void Machine<T>::combine(const Phase<T>& phase, const Context<T>& context) {
 template <class T>
 void Machine<T>::run_descent(int part, const Context<T>& context, BatchHooks<T>& hooks) {
   const Phase<T>& phase = plan_.descent_phases()[static_cast<std::size_t>(part)];
-  combine(phase, context);
-  for (int task = 0; task < tasks(phase, context.rows); ++task) run_task(phase, context, task, hooks);
+  run({&phase, 1}, context, hooks);
   const auto [action, op] = phase.calls.front();
   if (action == Action::backward)
     for (int task = 0; task < op->weight_tasks(); ++task) op->weight_task(context, task);

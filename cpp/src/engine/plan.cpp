@@ -162,17 +162,20 @@ void Plan<T>::make_phases() {
       backward_.back().calls.push_back({Action::backward, op});
     }
   }
-  step_ = forward_;
-  if (options_.whole_loss) {
-    step_.push_back({.calls = {{Action::loss, nullptr}}, .whole = true});
-    step_.insert(step_.end(), backward_.begin(), backward_.end());
-  } else {
-    // The last tile phase of the way up, the loss and the first of the way down are one.
-    step_.back().calls.push_back({Action::loss, nullptr});
+  ascent_ = forward_;
+  const Call<T> loss{Action::loss, nullptr};
+  if (options_.whole_loss)
+    ascent_.push_back({.calls = {loss}, .whole = true});
+  else
+    ascent_.back().calls.push_back(loss);
+  step_ = ascent_;
+  auto rest = backward_.begin();
+  if (!options_.whole_loss) {  // the last tile phase of the way up and the first of the way down are one
     auto& join = step_.back().calls;
-    join.insert(join.end(), backward_.front().calls.begin(), backward_.front().calls.end());
-    step_.insert(step_.end(), backward_.begin() + 1, backward_.end());
+    join.insert(join.end(), rest->calls.begin(), rest->calls.end());
+    ++rest;
   }
+  step_.insert(step_.end(), rest, backward_.end());
   std::erase_if(
       step_, [](const Phase<T>& p) { return p.empty() && p.combine.empty() && p.combine_backward.empty(); });
 }
@@ -193,12 +196,6 @@ bool Plan<T>::pays_to_descend() const {
 
 template <class T>
 void Plan<T>::make_descent() {
-  ascent_ = forward_;
-  const Call<T> loss{Action::loss, nullptr};
-  if (options_.whole_loss)
-    ascent_.push_back({.calls = {loss}, .whole = true});
-  else
-    ascent_.back().calls.push_back(loss);
   // What adds up tiles does so in their order.
   const bool whole = std::ranges::none_of(ops_, [](const auto& op) { return op->adds_up_tiles(); });
   for (const Phase<T>& phase : backward_)
